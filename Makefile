@@ -1,0 +1,63 @@
+# Everything a developer runs. `make` lists the targets.
+
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
+PYTEST_ARGS ?= -n auto
+
+BIN   := .venv/bin
+STAMP := .venv/.installed
+TOOLS := .cache/lock
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types imports format bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Create .venv with the locked dependencies and this project
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 ...' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Show the monitor at work on a recorded patient
+	$(BIN)/rescue-monitor demo
+
+test: lint types imports ## Check everything: style, types, import contracts, tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+imports: setup ## Check which package may import which
+	$(BIN)/lint-imports
+
+format: setup ## Rewrite files into the project's style
+	$(BIN)/ruff check --fix --exit-zero --silent
+	$(BIN)/ruff format
+
+bench: setup ## Measure throughput and latency
+	$(BIN)/python -m tests.bench
+
+COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
+	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links
+
+lock: ## Resolve dependencies anew into requirements/
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet pip-tools==7.6.2
+	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+
+clean: ## Remove everything that make created
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find rules streams monitor tests -type d -name __pycache__ -prune -exec rm -rf {} +
