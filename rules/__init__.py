@@ -1,0 +1,1 @@
+"""Decides: the pure core that turns facts about a patient into verdicts and suggestions."""

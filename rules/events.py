@@ -1,0 +1,384 @@
+"""The wire models: every fact that can reach the monitor, one frozen pydantic model per kind.
+
+All kinds share an envelope with CloudEvents-style names: ``id`` and ``source`` identify the message, ``subject`` is the
+patient, ``effective_at`` says when the fact was true of the patient and ``received_at`` when it reached us. A message
+with status ``corrected`` or ``entered-in-error`` names in ``corrects`` the event that it replaces or takes back.
+
+Codes, units and plausible ranges are not checked here but against the catalogues (see :mod:`rules.facts`): a message may
+be well formed and still be refused because nobody knows its unit.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+SCHEMA_VERSION: Final = 1
+"""Version of the wire format that this release writes and reads."""
+
+Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]
+Code = Annotated[str, Field(min_length=1, max_length=80)]
+Unit = Annotated[str, Field(min_length=1, max_length=40)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Status(StrEnum):
+    """Correction status of a message."""
+
+    FINAL = "final"
+    PRELIMINARY = "preliminary"
+    CORRECTED = "corrected"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+class Presence(StrEnum):
+    """A coded fact is present, absent, or explicitly not known."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Method(StrEnum):
+    """How a value came about; decides how old it may become before it is unusable."""
+
+    DEVICE = "device"
+    CHARTED = "charted"
+    LABORATORY = "laboratory"
+    POINT_OF_CARE = "point-of-care"
+    ESTIMATED = "estimated"
+
+
+class Specimen(StrEnum):
+    """Where a blood sample was drawn."""
+
+    ARTERIAL = "arterial"
+    VENOUS = "venous"
+    CAPILLARY = "capillary"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=True)
+
+
+class Envelope(_Frozen):
+    """What every message carries."""
+
+    schema_version: Literal[1]
+    id: Identifier
+    source: Identifier
+    subject: Identifier
+    effective_at: AwareDatetime
+    received_at: AwareDatetime
+    status: Status = Field(default=Status.FINAL, validate_default=True)
+    corrects: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _correction_names_its_target(self) -> Envelope:
+        if self.status in (Status.CORRECTED, Status.ENTERED_IN_ERROR) and self.corrects is None:
+            msg = f"a message with status {self.status} must name in 'corrects' the event that it corrects"
+            raise ValueError(msg)
+        if self.corrects == self.id:
+            msg = "a message cannot correct itself"
+            raise ValueError(msg)
+        return self
+
+
+class Quality(StrEnum):
+    """What the source says of a reading."""
+
+    VALID = "valid"
+    QUESTIONABLE = "questionable"
+    INVALID = "invalid"
+
+
+class Reading(_Frozen):
+    """One value: a LOINC code or catalogue name, a number and its UCUM unit."""
+
+    code: Code
+    value: Number
+    unit: Unit
+    quality: Quality = Field(default=Quality.VALID, validate_default=True)
+    method: Method | None = None
+    specimen: Specimen | None = None
+
+
+class Observations(Envelope):
+    """A bundle of readings that were true at the same moment: one message per bed per tick, or one lab panel."""
+
+    kind: Literal["observations"]
+    readings: Annotated[tuple[Reading, ...], Field(min_length=1, max_length=500)]
+
+
+class Quantity(_Frozen):
+    """A number with its UCUM unit."""
+
+    value: Positive
+    unit: Unit
+
+
+class InfusionAction(StrEnum):
+    """What happened to a continuous infusion."""
+
+    START = "start"
+    RATE = "rate"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    BAG_CHANGE = "bag_change"
+    ALARM = "alarm"
+
+
+class InfusionAlarm(StrEnum):
+    """A pump alarm that puts delivery in doubt."""
+
+    OCCLUSION = "occlusion"
+    EXTRAVASATION = "extravasation"
+    AIR_IN_LINE = "air_in_line"
+    OTHER = "other"
+
+
+class Infusion(Envelope):
+    """A change of a continuous infusion; ``start`` and ``rate`` carry the new rate, which holds until the next change."""
+
+    kind: Literal["infusion"]
+    drug: Code
+    action: InfusionAction
+    rate: NonNegative | None = None
+    unit: Unit | None = None
+    concentration: Quantity | None = None
+    salt: Code | None = None
+    line: Identifier = "main"
+    alarm: InfusionAlarm | None = None
+
+    @model_validator(mode="after")
+    def _rate_with_unit(self) -> Infusion:
+        needs_rate = self.action in (InfusionAction.START, InfusionAction.RATE)
+        if needs_rate and (self.rate is None or self.unit is None):
+            msg = f"action '{self.action}' needs 'rate' and 'unit'"
+            raise ValueError(msg)
+        if self.rate is not None and self.unit is None:
+            msg = "a rate needs its 'unit'"
+            raise ValueError(msg)
+        if (self.action == InfusionAction.ALARM) != (self.alarm is not None):
+            msg = "'alarm' belongs to action 'alarm', and only to it"
+            raise ValueError(msg)
+        return self
+
+
+class DoseStatus(StrEnum):
+    """Only ``given`` counts as treatment; the others explain why it does not."""
+
+    GIVEN = "given"
+    ORDERED = "ordered"
+    HELD = "held"
+    REFUSED = "refused"
+
+
+class Dose(Envelope):
+    """A discrete dose; ``effective_at`` is the end of the administration, ``started_at`` its beginning."""
+
+    kind: Literal["dose"]
+    drug: Code
+    dose: Positive
+    unit: Unit
+    route: Literal["iv", "im", "io", "enteral", "rectal", "buccal", "nasal", "inhaled", "subcutaneous"] = "iv"
+    dose_status: DoseStatus = Field(default=DoseStatus.GIVEN, validate_default=True)
+    started_at: AwareDatetime | None = None
+    completed: bool = True
+
+
+class Fluid(Envelope):
+    """Volume given by ``effective_at``; with ``started_at`` it is spread evenly from then on."""
+
+    kind: Literal["fluid"]
+    fluid: Literal["crystalloid", "albumin", "other_colloid", "blood_product"]
+    volume: Positive
+    unit: Literal["mL", "L"]
+    started_at: AwareDatetime | None = None
+
+
+class ProcedureAction(StrEnum):
+    """Procedures with duration start and stop; the others are done."""
+
+    START = "start"
+    STOP = "stop"
+    DONE = "done"
+
+
+class Procedure(Envelope):
+    """A procedure or a support: intubation, prone session, source control, culture taken, ECMO, ketogenic diet ..."""
+
+    kind: Literal["procedure"]
+    code: Code
+    action: ProcedureAction
+
+
+class Finding(_Frozen):
+    """A coded finding: present, absent or explicitly unknown."""
+
+    code: Code
+    presence: Presence = Field(default=Presence.PRESENT, validate_default=True)
+    since: AwareDatetime | None = None
+
+
+class Assessment(Envelope):
+    """The result of a bedside examination or image: its findings, and numbers where it measured any.
+
+    ``examination`` is the kind of examination (``echo``, ``fluid_responsiveness``, ``arterial_line_check`` ...); the
+    examination itself is recorded as done even when it found nothing.
+    """
+
+    kind: Literal["assessment"]
+    examination: Code
+    findings: tuple[Finding, ...] = ()
+    readings: tuple[Reading, ...] = ()
+
+
+class Susceptibility(_Frozen):
+    """One drug tested against an isolate: susceptible, intermediate or resistant."""
+
+    drug: Code
+    result: Literal["S", "I", "R"]
+
+
+class Culture(Envelope):
+    """A culture result: the organism found (or none) and what it was tested against; ``effective_at`` is collection."""
+
+    kind: Literal["culture"]
+    specimen_type: Code
+    organism: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    organism_group: Literal["bacterial", "fungal", "viral", "anaerobic", "mycobacterial"] | None = None
+    susceptibilities: tuple[Susceptibility, ...] = ()
+
+
+class Seizure(Envelope):
+    """A clinical or electrographic seizure event."""
+
+    kind: Literal["seizure"]
+    action: Literal["start", "stop", "ongoing"]
+    semiology: Literal["tonic_clonic", "focal_impaired", "absence", "myoclonic", "electrographic", "unspecified"]
+
+
+class Resuscitation(Envelope):
+    """A cardiac-arrest clock event in the words of Utstein."""
+
+    kind: Literal["resuscitation"]
+    action: Literal[
+        "collapse",
+        "found",
+        "cpr_start",
+        "cpr_stop",
+        "shock",
+        "rhythm",
+        "rosc",
+        "rearrest",
+        "cannulation",
+        "ecmo_flow",
+        "stopped",
+    ]
+    rhythm: Literal["vf", "vt", "pea", "asystole", "organised"] | None = None
+    witnessed: bool | None = None
+    energy_joules: Positive | None = None
+
+
+class Goals(StrEnum):
+    """Goals of care as recorded."""
+
+    FULL = "full"
+    NO_ESCALATION = "no_escalation"
+    DNR = "dnr"
+    COMFORT = "comfort"
+    UNKNOWN = "unknown"
+
+
+class Encounter(Envelope):
+    """Facts about the patient and the stay; only the fields present are changed."""
+
+    kind: Literal["encounter"]
+    event: Literal["admission", "update", "transfer", "discharge"] = "update"
+    unit_name: Identifier | None = None
+    bed: Identifier | None = None
+    age_years: Annotated[float, Field(ge=0, le=130)] | None = None
+    sex: Literal["male", "female"] | None = None
+    weight_kg: Positive | None = None
+    height_cm: Positive | None = None
+    conditions: tuple[Finding, ...] = ()
+    allergies: tuple[Finding, ...] = ()
+    goals_of_care: Goals | None = None
+
+
+class Action(Envelope):
+    """What a clinician did with an alert."""
+
+    kind: Literal["action"]
+    alert_id: Identifier
+    action: Literal["acknowledge", "accept", "decline", "snooze"]
+    actor: Identifier
+    role: Identifier
+    reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+    @model_validator(mode="after")
+    def _decline_says_why(self) -> Action:
+        if self.action == "decline" and self.reason is None:
+            msg = "declining an alert needs a reason"
+            raise ValueError(msg)
+        return self
+
+
+Event = (
+    Observations
+    | Infusion
+    | Dose
+    | Fluid
+    | Procedure
+    | Assessment
+    | Culture
+    | Seizure
+    | Resuscitation
+    | Encounter
+    | Action
+)
+
+_ADAPTER: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+class MalformedEventError(ValueError):
+    """A message that is not an event of the wire format; the text names each place and reason."""
+
+
+def decode(message: bytes | str) -> Event:
+    """Decode one JSON message.
+
+    Raises:
+        MalformedEventError: naming the field and the reason of each fault.
+    """
+    try:
+        return _ADAPTER.validate_json(message)
+    except ValidationError as error:
+        raise MalformedEventError(_describe(error)) from None
+
+
+def encode(event: Event) -> str:
+    """One line of JSON without the fields that have their default; ``decode(encode(e)) == e``."""
+    return event.model_dump_json(exclude_defaults=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the wire format, generated from the models."""
+    schema = _ADAPTER.json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rescue-monitor event", **schema}
+
+
+def _describe(error: ValidationError) -> str:
+    parts = []
+    for detail in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(step) for step in detail["loc"]) or "message"
+        given = detail["input"]
+        shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) <= 60 else ""
+        parts.append(f"{place}: {detail['msg']}{shown}")
+    return "; ".join(parts)

@@ -1,0 +1,204 @@
+"""What the engine says: status changes, alert changes and rejections, as frozen models with a stable JSON form."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+OUTPUT_SCHEMA_VERSION: Final = 1
+
+
+class State(StrEnum):
+    """Verdict on a pathway."""
+
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    ACTIVE = "ACTIVE"
+    PSEUDO = "PSEUDO"
+    INDETERMINATE = "INDETERMINATE"
+    SUSPECTED = "SUSPECTED"
+    CONFIRMED = "CONFIRMED"
+    RESOLVED = "RESOLVED"
+
+
+class Advice(StrEnum):
+    """Verdict on one therapy; a therapy whose trigger is not met has no status at all."""
+
+    ELIGIBLE = "ELIGIBLE"
+    CAUTION = "CAUTION"
+    BLOCKED = "BLOCKED"
+    PSEUDO = "PSEUDO"
+    INDETERMINATE = "INDETERMINATE"
+    SUPPRESSED = "SUPPRESSED"
+
+
+class Priority(StrEnum):
+    """Priority of an alert after the result x onset table of IEC 60601-1-8; LOW and INFORMATION never interrupt."""
+
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+    INFORMATION = "INFORMATION"
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether an alert of this priority is counted as an interruption."""
+        return self in (Priority.HIGH, Priority.MEDIUM)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
+
+
+class Evidence(_Frozen):
+    """One value that a verdict rests on: what, when, how much, and the event it came from."""
+
+    measure: str
+    text: str
+    at: AwareDatetime | None = None
+    event: str | None = None
+
+
+class TherapyStatus(_Frozen):
+    """Advice on one therapy, with its reasons (contraindications, missing items, or the cause of suppression)."""
+
+    therapy: str
+    advice: Advice
+    reasons: tuple[str, ...] = ()
+    priority: Priority | None = None
+
+
+class Amendment(_Frozen):
+    """A stretch of the past whose announced verdict turned out otherwise."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    was: State
+    was_stage: str | None
+    now: State
+    now_stage: str | None
+
+
+class StatusChange(_Frozen):
+    """The verdict on a pathway changed, or a past verdict was amended."""
+
+    kind: Literal["status"] = "status"
+    schema_version: Literal[1] = OUTPUT_SCHEMA_VERSION
+    patient: str
+    sequence: int
+    pathway: str
+    episode: int | None
+    state: State
+    stage: str | None
+    reasons: tuple[str, ...] = ()
+    suppressed: str | None = None
+    soft: tuple[str, ...] = ()
+    therapies: tuple[TherapyStatus, ...] = ()
+    effective_from: AwareDatetime
+    decided_at: AwareDatetime
+    amends: tuple[Amendment, ...] = ()
+    cause: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one phrase, e.g. ``PSEUDO(infusion_interrupted)`` or ``SUPPRESSED(goals)``."""
+        if self.suppressed:
+            return f"SUPPRESSED({self.suppressed})"
+        return f"{self.state}({', '.join(self.reasons)})" if self.reasons else str(self.state)
+
+
+class AlertChangeKind(StrEnum):
+    """What happened to an alert."""
+
+    RAISED = "raised"
+    UPDATED = "updated"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+    RESOLVED = "resolved"
+    SUPPRESSED = "suppressed"
+    REOPENED = "reopened"
+    ACKNOWLEDGED = "acknowledged"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    SNOOZED = "snoozed"
+
+
+class Card(_Frozen):
+    """The ten parts that every alert shows."""
+
+    headline: str
+    findings: tuple[Evidence, ...]
+    fix_first: tuple[str, ...]
+    suggestion: str
+    evidence: tuple[str, ...]
+    contraindications: tuple[str, ...]
+    not_known: tuple[str, ...]
+    window: str | None
+    goals_of_care: str
+    rule: str
+    answers: tuple[str, ...]
+    data_quality: tuple[str, ...]
+
+
+class PackReference(_Frozen):
+    """The exact rule pack behind an alert."""
+
+    id: str
+    version: str
+    digest: str
+
+
+class AlertChange(_Frozen):
+    """An alert was raised or changed; the last change of an id is its present state."""
+
+    kind: Literal["alert"] = "alert"
+    schema_version: Literal[1] = OUTPUT_SCHEMA_VERSION
+    id: str
+    patient: str
+    sequence: int
+    change: AlertChangeKind
+    interrupts: bool
+    cause: str | None = None
+    pathway: str
+    episode: int
+    stage: str
+    subject: str
+    verdict: str
+    priority: Priority
+    effective_from: AwareDatetime
+    decided_at: AwareDatetime
+    card: Card
+    pack: PackReference
+
+
+class Rejection(_Frozen):
+    """An event, or one reading of it, that was refused, and why; everything else in the event was used."""
+
+    kind: Literal["rejection"] = "rejection"
+    schema_version: Literal[1] = OUTPUT_SCHEMA_VERSION
+    patient: str
+    event: str
+    place: str | None
+    reason: Literal[
+        "unknown_code",
+        "unknown_unit",
+        "implausible",
+        "invalid_quality",
+        "future",
+        "unknown_target",
+        "after_settling",
+    ]
+    detail: str
+    decided_at: AwareDatetime
+
+
+Change = StatusChange | AlertChange | Rejection
+
+
+def encode_change(change: Change) -> str:
+    """One line of JSON; equal changes give equal bytes."""
+    return change.model_dump_json()
+
+
+AnyChange = Annotated[Change, Field(discriminator="kind")]
