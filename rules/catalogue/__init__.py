@@ -1,0 +1,50 @@
+"""The words the rules know: signals, drugs and concepts, with their codes, units and ranges.
+
+The content lives in ``signals.yaml``, ``drugs.yaml`` and ``concepts.yaml`` beside this file and comes from
+``clinical.md`` (sections 1 to 4 and 6); every number carries its evidence tag. `load` reads it once:
+
+    catalogue = load()
+    catalogue.signal("2518-9").name            # "lactate"
+    catalogue.drug("C01CA03").rate_unit        # "ug/kg/min"
+    catalogue.concept("goals_of_care").values
+"""
+
+from rules.catalogue.errors import CatalogueError, UnknownCodeError
+from rules.catalogue.loader import Catalogue, build, load, parse
+from rules.catalogue.models import (
+    AcceptedUnit,
+    AgeContext,
+    AgeLimit,
+    Code,
+    Concept,
+    ConceptGroup,
+    ConceptKind,
+    Drug,
+    DrugClass,
+    LoincCode,
+    Signal,
+    SignalGroup,
+    check_digit_holds,
+)
+
+__all__ = [
+    "AcceptedUnit",
+    "AgeContext",
+    "AgeLimit",
+    "Catalogue",
+    "CatalogueError",
+    "Code",
+    "Concept",
+    "ConceptGroup",
+    "ConceptKind",
+    "Drug",
+    "DrugClass",
+    "LoincCode",
+    "Signal",
+    "SignalGroup",
+    "UnknownCodeError",
+    "build",
+    "check_digit_holds",
+    "load",
+    "parse",
+]
