@@ -1,0 +1,239 @@
+"""The alerts of one pathway of one patient: what the rules say of each subject, and what that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from rules.cards import FIX_FIRST, OBTAIN_DATA, REFRACTORY, build
+from rules.instants import to_datetime
+from rules.lifecycle import AlertState, Trigger, follow, shown
+from rules.outputs import Advice, AlertChange, AlertChangeKind, PackReference, Priority, State
+from rules.pack import Pack
+from rules.pathway import Counsel, Verdict
+from rules.timeline import Timeline
+from rules.track import Track
+
+_RANK = {Priority.INFORMATION: 0, Priority.LOW: 1, Priority.MEDIUM: 2, Priority.HIGH: 3}
+_ANNOUNCING = (AlertChangeKind.RAISED, AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED)
+
+
+class Standing(NamedTuple):
+    """What a verdict means for one subject: the trigger, the words, the priority, the stage, and why."""
+
+    trigger: Trigger
+    verdict: str
+    priority: Priority
+    stage: str
+    cause: str | None = None
+
+
+@dataclass(slots=True)
+class Alert:
+    """One alert and where it is in its life."""
+
+    id: str
+    subject: str
+    stage: str
+    episode: int
+    state: AlertState
+    verdict: str
+    priority: Priority
+    effective_from: int
+    cause: str | None = None
+    notified: Priority | None = None
+    said: str = ""
+
+
+class Moment(NamedTuple):
+    """When and on what grounds the alerts are looked at; ``late`` says what rewrote the past, if anything did."""
+
+    track: Track
+    timeline: Timeline
+    now: int
+    late: str | None = None
+
+
+@dataclass(slots=True)
+class Book:
+    """All alerts of a pathway by subject, of the episode that is going on or was last."""
+
+    patient: str
+    pack: Pack
+    alerts: dict[str, Alert] = field(default_factory=dict)
+
+    def update(self, moment: Moment) -> Iterator[AlertChange]:
+        """Compare the alerts with the present verdict; what changed, in a fixed order."""
+        entry = moment.track.present
+        if entry is None:
+            return
+        subjects = {counsel.therapy for counsel in entry.verdict.counsel} | set(self.alerts)
+        for subject in sorted({*subjects, REFRACTORY, FIX_FIRST, OBTAIN_DATA}):
+            alert = self.alerts.get(subject)
+            if alert is not None and alert.episode != entry.fold.episode:
+                yield from self._follow(moment, alert, Trigger.RESOLVE, "a new episode began")
+                alert = None
+            standing = stand(self.pack, entry.verdict, subject)
+            if alert is None:
+                if standing.trigger not in (Trigger.SUPPORT, Trigger.SUPPRESS):
+                    continue
+                alert = self.alerts[subject] = self._new(subject, standing, entry.fold.episode, moment.now)
+            yield from self._settle(moment, alert, standing, entry.verdict)
+
+    def answer(self, moment: Moment, alert_id: str, trigger: Trigger, words: str) -> Iterator[AlertChange]:
+        """A clinician's answer to an alert; nothing if there is no such alert, or it is no longer open to that answer."""
+        for alert in self.alerts.values():
+            if alert.id == alert_id:
+                yield from self._follow(moment, alert, trigger, words)
+
+    def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
+        trigger, cause = standing.trigger, standing.cause
+        said = repr((standing.verdict, standing.priority, verdict.soft, verdict.stage if alert.subject == REFRACTORY else None))
+        if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
+            if trigger is Trigger.SUPPORT:
+                trigger, cause = Trigger.AMEND, moment.late
+            else:
+                trigger, cause = Trigger.WITHDRAW, f"amended: {moment.late}"
+        elif shown(alert.state) and trigger in (Trigger.SUPPORT, Trigger.UPDATE):
+            if said == alert.said:
+                return
+            trigger = Trigger.UPDATE
+        elif alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause:
+            return
+        elif alert.state in (AlertState.DECLINED, AlertState.SNOOZED) and said == alert.said:
+            return
+        if follow(alert.state, trigger) is None:
+            return
+        if trigger in (Trigger.SUPPORT, Trigger.AMEND):
+            alert.effective_from = self._since(moment.track, alert.subject)
+        alert.verdict, alert.said = standing.verdict, said
+        if trigger in (Trigger.SUPPORT, Trigger.UPDATE, Trigger.AMEND):
+            alert.priority = standing.priority
+        yield from self._follow(moment, alert, trigger, cause, hushed=verdict.hushed)
+
+    def _follow(
+        self, moment: Moment, alert: Alert, trigger: Trigger, cause: str | None, *, hushed: bool = False
+    ) -> Iterator[AlertChange]:
+        outcome = follow(alert.state, trigger)
+        entry = moment.track.present
+        if outcome is None or entry is None:
+            return
+        alert.state, kind = outcome
+        alert.cause = cause
+        interrupts = kind in _ANNOUNCING and alert.priority.interrupts and not hushed
+        interrupts = interrupts and (alert.notified is None or _RANK[alert.priority] > _RANK[alert.notified])
+        if interrupts:
+            alert.notified = alert.priority
+        yield AlertChange(
+            id=alert.id,
+            patient=self.patient,
+            sequence=0,
+            change=kind,
+            interrupts=interrupts,
+            cause=cause,
+            pathway=self.pack.id,
+            episode=alert.episode,
+            stage=alert.stage,
+            subject=alert.subject,
+            verdict=alert.verdict,
+            priority=alert.priority,
+            effective_from=to_datetime(alert.effective_from),
+            decided_at=to_datetime(moment.now),
+            card=build(moment.track.pathway, moment.timeline, entry, moment.now, alert.subject),
+            pack=PackReference(id=self.pack.id, version=self.pack.version, digest=self.pack.digest),
+        )
+
+    def _new(self, subject: str, standing: Standing, episode: int, now: int) -> Alert:
+        name = "|".join((self.patient, self.pack.id, str(episode), standing.stage, subject))
+        return Alert(
+            id=str(uuid5(NAMESPACE_URL, f"rescue-monitor:alert:{name}")),
+            subject=subject,
+            stage=standing.stage,
+            episode=episode,
+            state=AlertState.NEW,
+            verdict=standing.verdict,
+            priority=standing.priority,
+            effective_from=now,
+        )
+
+    def _supported(self, verdict: Verdict, subject: str) -> bool:
+        return stand(self.pack, verdict, subject).trigger is Trigger.SUPPORT
+
+    def _stood(self, track: Track, alert: Alert) -> bool:
+        """Whether, by what is known now, the alert was right when it was raised."""
+        entry = track.at(alert.effective_from)
+        return entry is not None and self._supported(entry.verdict, alert.subject)
+
+    def _since(self, track: Track, subject: str) -> int:
+        """Since when the verdicts up to now have supported a subject without a break."""
+        since = track.entries[-1].at
+        for entry in reversed(track.entries):
+            if not self._supported(entry.verdict, subject):
+                break
+            since = entry.at
+        return since
+
+
+def stand(pack: Pack, verdict: Verdict, subject: str) -> Standing:
+    """What a verdict means for one subject: a therapy, or one of the three notices."""
+    if subject in (REFRACTORY, FIX_FIRST, OBTAIN_DATA):
+        return _notice(pack, verdict, subject)
+    stage = next(therapy.stage for therapy in pack.therapies if therapy.id == subject)
+    counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == subject), None)
+    if counsel is None:
+        return Standing(Trigger.RESOLVE, "no longer indicated", Priority.LOW, stage, _ending(verdict))
+    return _advised(counsel, stage)
+
+
+def _advised(counsel: Counsel, stage: str) -> Standing:
+    reasons = ", ".join(counsel.reasons)
+    words = f"{counsel.advice}({reasons})" if reasons else str(counsel.advice)
+    match counsel.advice:
+        case Advice.ELIGIBLE | Advice.CAUTION:
+            return Standing(Trigger.SUPPORT, words, counsel.priority, stage)
+        case Advice.SUPPRESSED:
+            return Standing(Trigger.SUPPRESS, words, counsel.priority, stage, reasons)
+        case Advice.BLOCKED:
+            return Standing(Trigger.WITHDRAW, words, counsel.priority, stage, f"contraindicated: {reasons}")
+        case Advice.PSEUDO:
+            return Standing(Trigger.WITHDRAW, words, counsel.priority, stage, f"fix first: {reasons}")
+        case Advice.INDETERMINATE:
+            return Standing(Trigger.UPDATE, words, counsel.priority, stage, f"not known: {reasons}")
+
+
+def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
+    state = verdict.state
+    concerned = verdict.stage is not None and pack.rank(verdict.stage) >= pack.rank(pack.base.id)
+    beyond = concerned and verdict.stage is not None and pack.rank(verdict.stage) >= pack.rank(pack.refractory.id)
+    stage = pack.refractory.id if beyond or subject == REFRACTORY else pack.base.id
+    words = f"{state}({', '.join(verdict.reasons)})" if verdict.reasons else str(state)
+    priority = pack.priorities.get(state, Priority.LOW)
+    supported = {
+        REFRACTORY: state in (State.CONFIRMED, State.SUSPECTED),
+        FIX_FIRST: state is State.PSEUDO,
+        OBTAIN_DATA: state is State.INDETERMINATE and concerned,
+    }[subject]
+    if supported and verdict.suppressed:
+        return Standing(Trigger.SUPPRESS, words, priority, stage, verdict.suppressed)
+    if supported:
+        return Standing(Trigger.SUPPORT, words, priority, stage)
+    if subject == REFRACTORY and state is State.PSEUDO:
+        return Standing(Trigger.WITHDRAW, words, priority, stage, f"fix first: {', '.join(verdict.reasons)}")
+    if subject == REFRACTORY and state in (State.ACTIVE, State.INDETERMINATE):
+        if verdict.suppressed:
+            return Standing(Trigger.WITHDRAW, words, priority, stage, f"suppressed: {verdict.suppressed}")
+        why = "criteria not met now" if state is State.ACTIVE else "cannot be confirmed now"
+        return Standing(Trigger.UPDATE, words, priority, stage, why)
+    return Standing(Trigger.RESOLVE, words, priority, stage, _ending(verdict))
+
+
+def _ending(verdict: Verdict) -> str:
+    match verdict.state:
+        case State.RESOLVED:
+            return "resolution rule met"
+        case State.NOT_APPLICABLE:
+            return ", ".join(verdict.reasons) or "the condition is no longer present"
+        case _:
+            return f"now {verdict.state}"

@@ -1,0 +1,351 @@
+"""The decision engine of one patient: facts and time go in, changes of status and alerts come out.
+
+No clock, no randomness, no input or output: the same events give the same changes, byte for byte, on every machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rules import catalogue as catalogues
+from rules.alerts import Book, Moment
+from rules.events import Action, Event, Observations, Quality, Status
+from rules.explanation import Explanation, explain
+from rules.facts import Answer, Refusal, Sample, Translator, implausible
+from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
+from rules.lifecycle import Trigger
+from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus
+from rules.pack import Pack
+from rules.pathway import Pathway
+from rules.settings import SiteSettings
+from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.track import Changed, Track
+
+REMEMBER_REFUSED = HOUR
+"""For how long a refused event is recognised when it is delivered again."""
+
+
+class PatientEngine:
+    """Everything the monitor knows and has said about one patient.
+
+    Args:
+        patient: the subject of all its events.
+        packs: the pathways to judge.
+        settings: the site's settings.
+    """
+
+    def __init__(self, patient: str, packs: Sequence[Pack], settings: SiteSettings) -> None:
+        self.patient = patient
+        self.settings = settings
+        catalogue = catalogues.load()
+        pathways = [Pathway(pack, settings, catalogue) for pack in packs]
+        wanted = frozenset().union(*(pathway.channels for pathway in pathways))
+        self.translator = Translator(catalogue, wanted)
+        self.timeline = Timeline()
+        self.tracks = [Track(pathway) for pathway in pathways]
+        self.books = [Book(patient, pathway.pack) for pathway in pathways]
+        self.pending: list[tuple[int, str, Event]] = []
+        self.waiting: set[str] = set()
+        self.refused: dict[str, int] = {}
+        self.clock: int | None = None
+        self.now: int | None = None
+        self.pruned: int | None = None
+        self.sequence = 0
+        self._lateness = round(settings.lateness.total_seconds() * 1000)
+        self._skew = round(settings.future_skew.total_seconds() * 1000)
+
+    def observe(self, event: Event) -> list[Change]:
+        """Take in a fact; what changed by it and by the time that has passed.
+
+        Messages may come out of order of ``received_at`` by less than the lateness bound: they are held back that long
+        and used in order. The same event again changes nothing.
+
+        Raises:
+            ValueError: if the event is about somebody else.
+        """
+        if event.subject != self.patient:
+            msg = f"event {event.id} is about {event.subject}, this engine is for {self.patient}"
+            raise ValueError(msg)
+        if event.id not in self.waiting:
+            self.waiting.add(event.id)
+            received = to_instant(event.received_at)
+            heapq.heappush(self.pending, (received, event.id, event))
+            if self.clock is None or received > self.clock:
+                self.clock = received
+        return self._drain()
+
+    def advance(self, to: datetime) -> list[Change]:
+        """Let time pass to an instant: everything due by then (less the lateness bound) happens at its exact time."""
+        instant = to_instant(to)
+        if self.clock is None or instant > self.clock:
+            self.clock = instant
+        return self._drain()
+
+    @property
+    def due(self) -> datetime | None:
+        """When time should be advanced to next although nothing has been received, or None."""
+        instants = [track.due for track in self.tracks if track.due is not None]
+        if self.pending:
+            instants.append(self.pending[0][0])
+        return to_datetime(min(instants) + self._lateness) if instants else None
+
+    def explain(self, pathway: str) -> Explanation:
+        """Why the verdict on a pathway is what it is, why not another, and what is missing.
+
+        Raises:
+            KeyError: if there is no such pathway.
+        """
+        for track, book in zip(self.tracks, self.books, strict=True):
+            if track.pathway.pack.id == pathway:
+                return explain(self.patient, track, book, self.timeline, self.now)
+        raise KeyError(pathway)
+
+    def snapshot(self) -> bytes:
+        """The whole state, versioned and checksummed; :meth:`restore` continues from it byte for byte."""
+        from rules.snapshot import dump  # noqa: PLC0415 - the snapshot knows the engine, not the other way round
+
+        return dump(self)
+
+    @staticmethod
+    def restore(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientEngine:
+        """The engine of a snapshot.
+
+        Raises:
+            SnapshotError: if the bytes are damaged, of an unknown version, or made with other packs or settings.
+        """
+        from rules.snapshot import load  # noqa: PLC0415 - the snapshot knows the engine, not the other way round
+
+        return load(data, packs, settings)
+
+    def _drain(self) -> list[Change]:
+        """Process, in order, what can no longer be overtaken."""
+        if self.clock is None:
+            return []
+        watermark = self.clock - self._lateness
+        changes: list[Change] = []
+        pending = self.pending
+        while pending and pending[0][0] <= watermark:
+            received = pending[0][0]
+            now = received if self.now is None else max(received, self.now)
+            changes += self._pass_time(now - 1)
+            late: list[str] = []
+            while pending and pending[0][0] == received:
+                event = heapq.heappop(pending)[2]
+                self.waiting.discard(event.id)
+                changes += self._take(event, now, late)
+            self.now = now
+            changes += self._judge(now, late)
+        return changes + self._pass_time(watermark)
+
+    def _pass_time(self, to: int) -> list[Change]:
+        changes: list[Change] = []
+        while True:
+            due = min((track.due for track in self.tracks if track.due is not None), default=None)
+            if due is None or due > to:
+                break
+            self.now = due if self.now is None else max(due, self.now)
+            for series in self.timeline.dense.values():
+                series.settle(self.now)
+            changes += self._judge(self.now, [])
+        if self.now is not None:
+            self.now = max(self.now, min(to, self.clock or to))
+            self._prune(self.now)
+        return changes
+
+    def _prune(self, now: int) -> None:
+        if self.pruned is None:
+            self.pruned = now
+        elif now - self.pruned >= HOUR:
+            self.pruned = now
+            self.timeline.prune(now)
+            self.refused = {event: at for event, at in self.refused.items() if at >= now - REMEMBER_REFUSED}
+            for track in self.tracks:
+                track.prune(now)
+
+    def _take(self, event: Event, now: int, late: list[str]) -> Iterator[Change]:
+        """Put an event's facts on the timeline; rejections of what cannot be used."""
+        timeline = self.timeline
+        if event.id in timeline.seen or event.id in timeline.retracted or event.id in self.refused:
+            return
+        at, received = to_instant(event.effective_at), to_instant(event.received_at)
+        if at > received + self._skew:
+            text = f"effective {clock_time(at)}, received {clock_time(received)}"
+            yield self._refuse(event, Refusal("effective_at", "future", text), now)
+            return
+        if event.corrects is not None:
+            for channel, earliest in timeline.retract(event.corrects, now).items():
+                self._touch(channel, earliest)
+                late.append(f"correction of {event.corrects}")
+            if isinstance(event, Observations):
+                self._retract_dense(event, at)
+            if event.status == Status.ENTERED_IN_ERROR:
+                timeline.seen[event.id] = at
+                return
+        if isinstance(event, Observations):
+            yield from self._observations(event, at, received, now, late)
+        elif isinstance(event, Action):
+            yield from self._answer(event, at, received, now)
+        else:
+            for outcome in self.translator.facts(event):
+                if isinstance(outcome, Refusal):
+                    yield self._refuse(event, outcome, now)
+                else:
+                    self._insert(*outcome, event.id, at, received, now, late)
+
+    def _observations(
+        self, event: Observations, at: int, received: int, now: int, late: list[str]
+    ) -> Iterator[Change]:
+        plans, translator = self.translator.plans, self.translator
+        for index, reading in enumerate(event.readings):
+            plan = plans.get((reading.code, reading.unit)) or translator.plan(reading.code, reading.unit)
+            if plan.__class__ is Refusal:
+                yield self._refuse(event, plan._replace(place=f"readings.{index}"), now)
+                continue
+            value = reading.value * plan.factor + plan.offset
+            if reading.quality == Quality.INVALID:
+                detail = f"{reading.code} was marked invalid by its source"
+                yield self._refuse(event, Refusal(f"readings.{index}", "invalid_quality", detail), now)
+            elif not plan.low <= value <= plan.high:
+                yield self._refuse(event, implausible(f"readings.{index}", reading, plan), now)
+            elif plan.wanted:
+                if plan.dense:
+                    self._dense(plan.channel, at, value, now)
+                else:
+                    sample = Sample(value, reading.method, reading.specimen)
+                    self._insert(plan.channel, sample, event.id, at, received, now, late)
+
+    def _dense(self, channel: str, at: int, value: float, now: int) -> None:
+        series = self.timeline.dense.get(channel)
+        if series is None:
+            series = self.timeline.dense[channel] = MinuteSeries()
+        if not series.insert(at, value, now):
+            return
+        end = (at // MINUTE + 1) * MINUTE
+        for track in self.tracks:
+            if channel in track.pathway.channels:
+                if end <= now:
+                    track.touch(end)
+                    track.wake((now // MINUTE + 1) * MINUTE)
+                else:
+                    track.wake(end)
+
+    def _retract_dense(self, event: Observations, at: int) -> None:
+        for reading in event.readings:
+            plan = self.translator.plan(reading.code, reading.unit)
+            if not isinstance(plan, Refusal) and plan.dense and plan.channel in self.timeline.dense:
+                self.timeline.dense[plan.channel].remove(at)
+                self._touch(plan.channel, (at // MINUTE + 1) * MINUTE)
+
+    def _insert(  # noqa: PLR0913
+        self, channel: str, value: object, event: str, at: int, received: int, now: int, late: list[str]
+    ) -> None:
+        if self.timeline.insert(channel, Fact(at, received, event, value), now):
+            self._touch(channel, at)
+            if at < now:
+                late.append(f"{describe(channel, value)} of {clock_time(at)} received {clock_time(received)}")
+
+    def _touch(self, channel: str, at: int) -> None:
+        for track in self.tracks:
+            if channel in track.pathway.channels:
+                track.touch(at)
+
+    def _answer(self, event: Action, at: int, received: int, now: int) -> Iterator[Change]:
+        trigger = Trigger(event.action)
+        words = f"{event.action} by {event.role} {event.actor}" + (f": {event.reason}" if event.reason else "")
+        for track, book in zip(self.tracks, self.books, strict=True):
+            alert = next((alert for alert in book.alerts.values() if alert.id == event.alert_id), None)
+            if alert is None:
+                continue
+            stage = track.present.verdict.stage if track.present else None
+            answer = Answer(alert.subject, event.action, stage, event.reason)
+            self._insert(f"answer:{book.pack.id}", answer, event.id, at, received, now, [])
+            for change in book.answer(Moment(track, self.timeline, now), event.alert_id, trigger, words):
+                yield self._number(change)
+            return
+        yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
+
+    def _refuse(self, event: Event, refusal: Refusal, now: int) -> Rejection:
+        self.refused[event.id] = now
+        return Rejection(
+            patient=self.patient,
+            event=event.id,
+            place=refusal.place,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            decided_at=to_datetime(now),
+        )
+
+    def _judge(self, now: int, late: list[str]) -> list[Change]:
+        """Bring every pathway that needs it up to now."""
+        changes: list[Change] = []
+        for track, book in zip(self.tracks, self.books, strict=True):
+            if track.dirty is None and (track.due is None or track.due > now):
+                continue
+            before = track.present
+            rewrites = track.dirty is not None and track.judged is not None and track.dirty <= track.judged
+            amended = track.judge(self.timeline, now)
+            after = track.present
+            why = "; ".join(dict.fromkeys(late)) if late else "late samples"
+            if after is not None and (amended or before is None or before.verdict != after.verdict):
+                changes.append(self._status(track, amended, now, why if amended else None))
+            moment = Moment(track, self.timeline, now, why if rewrites else None)
+            changes += [self._number(change) for change in book.update(moment)]
+        return changes
+
+    def _number(self, change: Change) -> Change:
+        self.sequence += 1
+        return change.model_copy(update={"sequence": self.sequence})
+
+    def _status(self, track: Track, amended: list[Changed], now: int, cause: str | None) -> Change:
+        entry = track.entries[-1]
+        verdict = entry.verdict
+        effective = entry.at
+        for earlier in reversed(track.entries):
+            if earlier.verdict[:4] != verdict[:4]:
+                break
+            effective = earlier.at
+        status = StatusChange(
+            patient=self.patient,
+            sequence=0,
+            pathway=track.pathway.pack.id,
+            episode=entry.fold.episode or None,
+            state=verdict.state,
+            stage=verdict.stage,
+            reasons=verdict.reasons,
+            suppressed=verdict.suppressed,
+            soft=verdict.soft,
+            therapies=tuple(
+                TherapyStatus(therapy=c.therapy, advice=c.advice, reasons=c.reasons, priority=c.priority)
+                for c in verdict.counsel
+            ),
+            effective_from=to_datetime(effective),
+            decided_at=to_datetime(now),
+            amends=tuple(
+                Amendment(
+                    start=to_datetime(change.start),
+                    end=to_datetime(change.end),
+                    was=change.was.state,
+                    was_stage=change.was.stage,
+                    now=change.became.state,
+                    now_stage=change.became.stage,
+                )
+                for change in amended
+            ),
+            cause=cause,
+        )
+        return self._number(status)
+
+
+def describe(channel: str, value: object) -> str:
+    """A fact for people: ``lactate 1.6``, ``norepinephrine rate 0.3``."""
+    kind, _, name = channel.partition(":")
+    match value:
+        case Sample():
+            return f"{name} {value.value:g}"
+        case tuple():
+            first = next((item for item in value if isinstance(item, str)), "")
+            return " ".join(part for part in (name or kind, first) if part).replace("_", " ")
+        case _:
+            return name or kind

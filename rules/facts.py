@@ -1,0 +1,275 @@
+"""From wire events to timeline facts: codes resolved, units converted, implausible values refused with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from rules import events
+from rules.catalogue import Catalogue, UnknownCodeError
+from rules.instants import to_instant
+from rules.units import UnitError, conversion, dose_conversion, rate_conversion
+
+
+class Sample(NamedTuple):
+    """A value of a sparse signal in its canonical unit."""
+
+    value: float
+    method: str | None = None
+    specimen: str | None = None
+
+
+class Flow(NamedTuple):
+    """A change of one line of an infusion.
+
+    ``rate`` is in the drug's canonical unit once multiplied by ``weight ** weight_power`` and, where a drug has salts,
+    by the factor of ``salt``.
+    """
+
+    action: str
+    line: str
+    rate: float | None = None
+    weight_power: int = 0
+    salt: str | None = None
+    alarm: str | None = None
+
+
+class Given(NamedTuple):
+    """A discrete dose in the drug's canonical unit once multiplied by ``weight ** weight_power``."""
+
+    amount: float
+    weight_power: int
+    route: str
+    status: str
+    started: int | None
+    completed: bool
+
+
+class Volume(NamedTuple):
+    """Millilitres of a kind of fluid, spread evenly from ``started`` where that is known."""
+
+    millilitres: float
+    fluid: str
+    started: int | None
+
+
+class Coded(NamedTuple):
+    """The value of a coded fact: a presence, a procedure state, or one of a closed list."""
+
+    value: str
+
+
+class CultureResult(NamedTuple):
+    """What grew, if anything, and what it was tested against."""
+
+    specimen: str
+    organism: str | None
+    group: str | None
+    susceptibilities: tuple[tuple[str, str], ...]
+
+
+class SeizureEvent(NamedTuple):
+    """A seizure starting, going on or stopping."""
+
+    action: str
+    semiology: str
+
+
+class ArrestEvent(NamedTuple):
+    """A cardiac-arrest clock event."""
+
+    action: str
+    rhythm: str | None
+    witnessed: bool | None
+    energy_joules: float | None
+
+
+class Answer(NamedTuple):
+    """What a clinician did with a suggestion: its subject, the action, and the stage it was made at."""
+
+    subject: str
+    action: str
+    stage: str | None
+    reason: str | None
+
+
+class Refusal(NamedTuple):
+    """A part of an event that cannot be used: where, which kind of reason, and the details."""
+
+    place: str | None
+    reason: str
+    detail: str
+
+
+class ReadingPlan(NamedTuple):
+    """How to treat readings of one code in one unit, worked out once."""
+
+    channel: str
+    factor: float
+    offset: float
+    low: float
+    high: float
+    dense: bool
+    wanted: bool
+
+
+Outcome = tuple[str, object] | Refusal
+
+_DONE: Final = {"start": "present", "stop": "absent", "done": "done"}
+
+
+class Translator:
+    """Turns events into ``(channel, value)`` pairs by one catalogue; remembers how each code and unit is treated.
+
+    Args:
+        catalogue: the signals, drugs and concepts known.
+        wanted: the channels that any loaded rule reads; other signals are checked and then dropped.
+    """
+
+    def __init__(self, catalogue: Catalogue, wanted: frozenset[str]) -> None:
+        self._catalogue = catalogue
+        self._wanted = wanted
+        self.plans: dict[tuple[str, str], ReadingPlan | Refusal] = {}
+
+    def plan(self, code: str, unit: str) -> ReadingPlan | Refusal:
+        """How to treat a reading of a code in a unit; a refusal if the code or the unit is unknown."""
+        key = (code, unit)
+        found = self.plans.get(key)
+        if found is None:
+            found = self.plans[key] = self._make_plan(code, unit)
+        return found
+
+    def _make_plan(self, code: str, unit: str) -> ReadingPlan | Refusal:
+        try:
+            signal = self._catalogue.signal(code)
+            scale = conversion(signal, unit)
+        except UnknownCodeError as error:
+            return Refusal(None, "unknown_code", str(error))
+        except UnitError as error:
+            return Refusal(None, "unknown_unit", str(error))
+        channel = f"signal:{signal.name}"
+        low, high = signal.plausible
+        return ReadingPlan(channel, scale.factor, scale.offset, low, high, signal.dense, channel in self._wanted)
+
+    def facts(self, event: events.Event) -> Iterator[Outcome]:
+        """The facts of any event but a bundle of observations."""
+        match event:
+            case events.Infusion():
+                yield self._infusion(event)
+            case events.Dose():
+                yield self._dose(event)
+            case events.Fluid():
+                millilitres = event.volume * (1000 if event.unit == "L" else 1)
+                yield "fluid", Volume(millilitres, event.fluid, _instant(event.started_at))
+            case events.Procedure():
+                yield self._coded(event.code, _DONE[event.action], "code")
+            case events.Assessment():
+                yield self._coded(event.examination, "done", "examination")
+                for index, finding in enumerate(event.findings):
+                    yield self._coded(finding.code, str(finding.presence), f"findings.{index}")
+                yield from self.readings(event.readings)
+            case events.Culture():
+                yield from self._culture(event)
+            case events.Seizure():
+                yield "seizure", SeizureEvent(event.action, event.semiology)
+            case events.Resuscitation():
+                yield "resuscitation", ArrestEvent(event.action, event.rhythm, event.witnessed, event.energy_joules)
+            case events.Encounter():
+                yield from self._encounter(event)
+            case events.Observations():
+                yield from self.readings(event.readings)
+            case events.Action():
+                return
+
+    def readings(self, readings: tuple[events.Reading, ...]) -> Iterator[Outcome]:
+        """The samples of a bundle; dense ones come out as samples too and are told apart by their channel's signal."""
+        for index, reading in enumerate(readings):
+            plan = self.plan(reading.code, reading.unit)
+            place = f"readings.{index}"
+            if isinstance(plan, Refusal):
+                yield plan._replace(place=place)
+                continue
+            value = reading.value * plan.factor + plan.offset
+            if reading.quality == events.Quality.INVALID:
+                yield Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
+            elif not plan.low <= value <= plan.high:
+                yield implausible(place, reading, plan)
+            elif plan.wanted:
+                yield plan.channel, Sample(value, reading.method, reading.specimen)
+
+    def _infusion(self, event: events.Infusion) -> Outcome:
+        try:
+            drug = self._catalogue.drug(event.drug)
+            salt = event.salt
+            if salt is not None and salt not in drug.salts:
+                known = ", ".join(sorted(drug.salts)) or "none"
+                return Refusal("salt", "unknown_code", f"{drug.name} has no salt {salt!r} here (known: {known})")
+            rate, weight_power = event.rate, 0
+            if rate is not None and event.unit is not None:
+                per = event.concentration
+                scale = rate_conversion(drug, event.unit, per.unit if per else None)
+                rate *= scale.factor * (per.value if per and scale.uses_concentration else 1)
+                weight_power = scale.weight_power
+        except UnknownCodeError as error:
+            return Refusal("drug", "unknown_code", str(error))
+        except UnitError as error:
+            return Refusal("unit", "unknown_unit", str(error))
+        return f"infusion:{drug.name}", Flow(event.action, event.line, rate, weight_power, salt, event.alarm)
+
+    def _dose(self, event: events.Dose) -> Outcome:
+        try:
+            drug = self._catalogue.drug(event.drug)
+            scale = dose_conversion(drug, event.unit)
+        except UnknownCodeError as error:
+            return Refusal("drug", "unknown_code", str(error))
+        except UnitError as error:
+            return Refusal("unit", "unknown_unit", str(error))
+        started = _instant(event.started_at)
+        amount = event.dose * scale.factor
+        given = Given(amount, scale.weight_power, event.route, event.dose_status, started, event.completed)
+        return f"dose:{drug.name}", given
+
+    def _culture(self, event: events.Culture) -> Iterator[Outcome]:
+        tested: list[tuple[str, str]] = []
+        for index, test in enumerate(event.susceptibilities):
+            try:
+                tested.append((self._catalogue.drug(test.drug).name, test.result))
+            except UnknownCodeError as error:
+                yield Refusal(f"susceptibilities.{index}", "unknown_code", str(error))
+        yield "culture", CultureResult(event.specimen_type, event.organism, event.organism_group, tuple(tested))
+
+    def _encounter(self, event: events.Encounter) -> Iterator[Outcome]:
+        if event.event in ("admission", "discharge"):
+            yield "state:admitted", Coded("present" if event.event == "admission" else "absent")
+        if event.age_years is not None:
+            yield "signal:age", Sample(event.age_years)
+        if event.sex is not None:
+            yield "state:sex", Coded(event.sex)
+        for name, value, unit in (("weight", event.weight_kg, "kg"), ("height", event.height_cm, "cm")):
+            if value is not None:
+                reading = events.Reading(code=name, value=value, unit=unit)
+                for outcome in self.readings((reading,)):
+                    yield outcome._replace(place=name) if isinstance(outcome, Refusal) else outcome
+        if event.goals_of_care is not None:
+            yield "state:goals_of_care", Coded(str(event.goals_of_care))
+        for field, findings in (("conditions", event.conditions), ("allergies", event.allergies)):
+            for index, finding in enumerate(findings):
+                yield self._coded(finding.code, str(finding.presence), f"{field}.{index}")
+
+    def _coded(self, code: str, value: str, place: str) -> Outcome:
+        try:
+            return f"state:{self._catalogue.concept(code).name}", Coded(value)
+        except UnknownCodeError as error:
+            return Refusal(place, "unknown_code", str(error))
+
+
+def implausible(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
+    """The refusal of a value outside the plausible range of its signal: never clipped, never used."""
+    name = plan.channel.removeprefix("signal:")
+    detail = f"{name} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"
+    return Refusal(place, "implausible", detail)
+
+
+def _instant(moment: datetime | None) -> int | None:
+    return None if moment is None else to_instant(moment)

@@ -1,0 +1,232 @@
+"""One pathway: from what the patient looks like at an instant, and what the episode remembers, to a verdict."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from rules.catalogue import Catalogue
+from rules.facts import Answer
+from rules.logic import MET, NOT_MET, UNKNOWN
+from rules.outputs import Advice, Priority, State
+from rules.pack import Pack, Stage, Therapy
+from rules.packs import channels_read, with_overrides
+from rules.quantities import QUANTITIES
+from rules.settings import SiteSettings
+from rules.timeline import Timeline
+from rules.view import Knowledge, View
+
+ADULT: Final = 18.0
+"""The dossier covers adults only."""
+
+NO_ESCALATION: Final = ("no_escalation", "comfort")
+
+
+class Fold(NamedTuple):
+    """What a pathway remembers from one instant to the next.
+
+    ``episode`` counts the episodes of the stay, ``open`` says whether it is going on, ``resolved`` whether the last one
+    ended by its resolution rule. ``anchors`` are instants: ``episode``, ``recognition``, and each stage first reached.
+    """
+
+    episode: int = 0
+    open: bool = False
+    resolved: bool = False
+    anchors: tuple[tuple[str, int], ...] = ()
+
+
+class Counsel(NamedTuple):
+    """Advice on one therapy."""
+
+    therapy: str
+    advice: Advice
+    reasons: tuple[str, ...]
+    priority: Priority
+
+
+class Verdict(NamedTuple):
+    """The verdict on a pathway at an instant."""
+
+    state: State
+    stage: str | None = None
+    reasons: tuple[str, ...] = ()
+    suppressed: str | None = None
+    soft: tuple[str, ...] = ()
+    counsel: tuple[Counsel, ...] = ()
+    hushed: bool = False
+
+
+class Step(NamedTuple):
+    """The outcome of judging a pathway at one instant."""
+
+    fold: Fold
+    verdict: Verdict
+    next_change: int | None
+
+
+class Pathway:
+    """A rule pack made ready for one site."""
+
+    def __init__(self, pack: Pack, settings: SiteSettings, catalogue: Catalogue) -> None:
+        self.pack = with_overrides(pack, settings)
+        self.channels = channels_read(self.pack, catalogue) | {f"answer:{pack.id}"}
+        named = {f"condition {name}": condition for name, condition in self.pack.conditions.items()}
+        checks = {f"check {check.id}": check.when for check in self.pack.checks}
+        self.knowledge = Knowledge(settings, catalogue, QUANTITIES, self.pack.parameters, {**named, **checks})
+
+    def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
+        """The patient at an instant with this pathway's memory."""
+        return View(self.knowledge, timeline, dict(fold.anchors), at, full=full)
+
+    def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
+        """Judge the pathway at an instant."""
+        anchors = dict(fold.anchors)
+        view = View(self.knowledge, timeline, anchors, at)
+        age = view.value("age")
+        if view.coded("admitted")[0] == "absent":
+            return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), None)
+        if age.known and age.low < ADULT:
+            return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
+        if not fold.open:
+            verdict = self._before(view, fold)
+            if verdict is not None:
+                return Step(fold, verdict, view.next_change)
+            fold = Fold(fold.episode + 1, open=True)
+            anchors["episode"] = at
+        if "recognition" not in anchors and self.pack.recognition.evaluate(view).truth is MET:
+            anchors["recognition"] = at
+        ended = self._ended(view, fold)
+        if ended is not None:
+            return Step(*ended, view.next_change)
+        verdict = self._judge(view)
+        return Step(fold._replace(anchors=tuple(sorted(anchors.items()))), verdict, view.next_change)
+
+    def _before(self, view: View, fold: Fold) -> Verdict | None:
+        """The verdict while no episode is open, or None if one begins now."""
+        if fold.resolved:
+            begins = (self.pack.base.pattern or self.pack.base.when).evaluate(view)
+            return None if begins.truth is MET else Verdict(State.RESOLVED)
+        begins = self.pack.onset.evaluate(view)
+        if begins.truth is MET:
+            return None
+        if begins.truth is UNKNOWN:
+            return Verdict(State.INDETERMINATE, reasons=begins.missing)
+        return Verdict(State.NOT_APPLICABLE)
+
+    def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
+        if self.pack.base.id in view.anchors:
+            if self.pack.resolution.evaluate(view).truth is MET:
+                return Fold(fold.episode, resolved=True), Verdict(State.RESOLVED)
+        elif self.pack.onset.evaluate(view).truth is NOT_MET and self.pack.recognition.evaluate(view).truth is NOT_MET:
+            return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
+        return None
+
+    def _judge(self, view: View) -> Verdict:
+        base, refractory = self.pack.base, self.pack.refractory
+        anchors = view.anchors
+        decided = (State.ACTIVE, ()) if base.id in anchors else self._decide(view, base)
+        if decided is not None and decided[0] is State.ACTIVE:
+            self._remember(view, base.id)
+        failed = self._decide(view, refractory)
+        if failed is not None and failed[0] is State.CONFIRMED:
+            self._remember(view, refractory.id)
+        state, reasons = failed or decided or (State.ACTIVE, ())
+        stage = self._stage(view, base.id if decided else None, refractory.id if failed else None)
+        view.state = state
+        concerned = bool(failed or decided)
+        soft = [check.id for check in self.pack.checks if check.kind == "soft" and concerned and self._met(view, check.id)]
+        goals, _ = view.coded("goals_of_care")
+        suppressed = "goals" if goals in NO_ESCALATION else None
+        counsel = [found for therapy in self.pack.therapies if (found := self._counsel(view, therapy, stage))]
+        hushed = self.pack.hush is not None and self.pack.hush.evaluate(view).truth is MET
+        return Verdict(state, stage, reasons, suppressed, tuple(soft), tuple(counsel), hushed)
+
+    def _decide(self, view: View, stage: Stage) -> tuple[State, tuple[str, ...]] | None:
+        """What to say of a stage, or None where it is not reached."""
+        pattern = (stage.pattern or stage.when).evaluate(view)
+        if pattern.truth is NOT_MET:
+            return None
+        if pattern.truth is UNKNOWN:
+            return State.INDETERMINATE, pattern.missing
+        flags = tuple(
+            hard.check
+            for hard in stage.hard
+            if (hard.when is None or hard.when.evaluate(view).truth is MET) and self._met(view, hard.check)
+        )
+        if flags:
+            return State.PSEUDO, flags
+        whole = stage.when.evaluate(view)
+        if whole.truth is NOT_MET:
+            return None
+        if whole.truth is UNKNOWN:
+            return State.INDETERMINATE, whole.missing
+        doubts = tuple(c.otherwise for c in stage.confirm if c.when.evaluate(view).truth is not MET)
+        if stage.role != "refractory":
+            return State.ACTIVE, doubts
+        return (State.SUSPECTED, doubts) if doubts else (State.CONFIRMED, ())
+
+    def _stage(self, view: View, base: str | None, refractory: str | None) -> str | None:
+        """The furthest stage that holds now; markers beyond the refractory stage count only once that is reached."""
+        limit = self.pack.rank(self.pack.refractory.id)
+        furthest: str | None = None
+        for rank, stage in enumerate(self.pack.stages):
+            if stage.role == "marker":
+                holds = (rank < limit or refractory is not None) and stage.when.evaluate(view).truth is MET
+                if holds:
+                    self._remember(view, stage.id)
+            else:
+                holds = stage.id in (base, refractory)
+            furthest = stage.id if holds else furthest
+        return furthest
+
+    def _met(self, view: View, check: str) -> bool:
+        return self.knowledge.named[f"check {check}"].evaluate(view).truth is MET
+
+    @staticmethod
+    def _remember(view: View, anchor: str) -> None:
+        view.anchors.setdefault(anchor, view.at)
+
+    def _counsel(self, view: View, therapy: Therapy, stage: str | None) -> Counsel | None:
+        trigger = therapy.when.evaluate(view)
+        if trigger.truth is NOT_MET:
+            return None
+        priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
+        if therapy.running.evaluate(view).truth is MET:
+            return Counsel(therapy.id, Advice.SUPPRESSED, ("running",), priority)
+        if view.coded("goals_of_care")[0] in NO_ESCALATION:
+            return Counsel(therapy.id, Advice.SUPPRESSED, ("goals",), priority)
+        absolute = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
+        blocks = tuple(reason for reason, truth in absolute.items() if truth is MET)
+        if blocks:
+            return Counsel(therapy.id, Advice.BLOCKED, blocks, priority)
+        required = therapy.requires.evaluate(view) if therapy.requires is not None else None
+        if required is not None and required.truth is NOT_MET:
+            return None
+        missing = (*trigger.missing, *(required.missing if required else ()))
+        missing += tuple(name for name in therapy.must_know if absolute.get(name) is UNKNOWN)
+        if trigger.truth is UNKNOWN or (required is not None and required.truth is UNKNOWN) or missing:
+            return Counsel(therapy.id, Advice.INDETERMINATE, tuple(dict.fromkeys(missing)), priority)
+        answered = self._answered(view, therapy, stage)
+        if answered is not None:
+            return Counsel(therapy.id, Advice.SUPPRESSED, (answered,), priority)
+        held = tuple(check for check in therapy.hold_while if self._met(view, check))
+        if held:
+            return Counsel(therapy.id, Advice.PSEUDO, held, priority)
+        cautions = tuple(reason.id for reason in therapy.relative if reason.when.evaluate(view).truth is MET)
+        return Counsel(therapy.id, Advice.CAUTION if cautions else Advice.ELIGIBLE, cautions, priority)
+
+    def _answered(self, view: View, therapy: Therapy, stage: str | None) -> str | None:
+        """Whether a clinician's answer keeps the suggestion back: declined until the stage rises, or snoozed."""
+        rank = -1 if stage is None else self.pack.rank(stage)
+        for fact in reversed(view.timeline.upto(f"answer:{self.pack.id}", view.at)):
+            answer: Answer = fact.value
+            if answer.subject != therapy.id or answer.action not in ("decline", "snooze"):
+                continue
+            until = fact.at + view.duration("decline_holds" if answer.action == "decline" else "snooze")
+            risen = answer.action == "decline" and (answer.stage is None or rank > self.pack.rank(answer.stage))
+            if view.at < until and not risen:
+                view.note(until)
+                return "declined" if answer.action == "decline" else "snoozed"
+            return None
+        return None
+
+

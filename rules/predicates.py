@@ -1,0 +1,359 @@
+"""Named predicates: checks of adequate treatment that need more than one comparison, in Python with their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from rules.facts import CultureResult, Flow
+from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.quantities.steroids import SYSTEMIC
+from rules.timeline import Fact
+from rules.values import number
+from rules.view import View, names_of
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A named check: what it says when met, where it comes from, what it reads, and how it is decided.
+
+    ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
+    numbers that it is judged by.
+    """
+
+    name: str
+    title: str
+    source: str
+    reads: tuple[str, ...]
+    decide: Callable[[View], Evaluation]
+    classes: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+
+def _infusion_interrupted(view: View) -> Evaluation:
+    label = "norepinephrine delivery interrupted"
+    reasons: list[Finding] = []
+    lines: dict[str, Fact] = {}
+    for fact in view.timeline.upto("infusion:norepinephrine", view.at):
+        flow: Flow = fact.value
+        paused = lines.get(flow.line)
+        if flow.action == "pause":
+            lines.setdefault(flow.line, fact)
+        elif flow.action in ("start", "rate", "resume", "stop"):
+            lines.pop(flow.line, None)
+            if paused is not None and flow.action != "stop" and fact.at - paused.at > view.duration("pause_limit"):
+                text = f"pump paused {format_duration(fact.at - paused.at)}, restarted {clock_time(fact.at)}"
+                _recent(view, fact, view.duration("restart_hold"), text, reasons)
+        elif flow.action == "bag_change":
+            _recent(view, fact, view.duration("bag_change_hold"), "syringe or bag changed", reasons)
+        elif flow.alarm in ("occlusion", "extravasation"):
+            _recent(view, fact, view.duration("restart_hold"), f"pump alarm: {flow.alarm}", reasons)
+    for paused in lines.values():
+        if view.at - paused.at > view.duration("pause_limit"):
+            reasons.append(Finding("norepinephrine", "pump paused, not restarted", paused.at, paused.event))
+        view.note(paused.at + view.duration("pause_limit") + TICK)
+    return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
+
+
+def _recent(view: View, fact: Fact, limit: int, text: str, reasons: list[Finding]) -> None:
+    if view.at - fact.at < limit:
+        reasons.append(Finding("norepinephrine", text, fact.at, fact.event))
+        view.note(fact.at + limit)
+
+
+def _map_artefact(view: View) -> Evaluation:
+    label = "arterial pressure not trustworthy"
+    reasons: list[Finding] = []
+    unknown: list[str] = []
+    damped, fact = view.coded("arterial_line_damped")
+    if damped == "present" and fact is not None:
+        reasons.append(Finding("arterial_line", "damped or resonant trace", fact.at, fact.event))
+    levelled = view.timeline.latest("state:transducer_levelled", view.at)
+    if levelled is None or view.at - levelled.at > view.duration("levelling_max_age"):
+        unknown.append("transducer_levelled")
+    else:
+        view.note(levelled.at + view.duration("levelling_max_age") + TICK)
+    cuff = view.timeline.latest("signal:map_noninvasive", view.at)
+    series = view.timeline.dense.get("signal:map_invasive")
+    if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
+        view.note(cuff.at + view.duration("cuff_max_age") + TICK)
+        line = [value for minute in range(-2, 3) if (value := series.at(cuff.at // MINUTE + minute)) is not None]
+        gap = min((abs(value - cuff.value.value) for value in line), default=0.0)
+        if gap > view.number("cuff_line_difference"):
+            text = f"cuff mean {number(cuff.value.value)} and arterial line differ by {number(round(gap, 1))} mm[Hg]"
+            reasons.append(Finding("map_noninvasive", text, cuff.at, cuff.event))
+    return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons), tuple(unknown))
+
+
+def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
+    given = []
+    for name in names_of(view.catalogue, "antimicrobial"):
+        given += [(name, f) for f in view.timeline.upto(f"dose:{name}", view.at) if f.value.status == "given"]
+        starts = view.timeline.upto(f"infusion:{name}", view.at)
+        given += [(name, f) for f in starts if f.value.action in ("start", "rate") and f.value.rate]
+    return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
+
+
+def _infection_suspected(view: View) -> Evaluation:
+    label = "infection suspected"
+    flagged, fact = view.coded("suspected_infection")
+    if flagged == "present" and fact is not None:
+        return Evaluation(MET, label, (Finding("suspected_infection", "flagged", fact.at, fact.event),))
+    if flagged == "absent":
+        return Evaluation(NOT_MET, label)
+    cultures = view.timeline.upto("state:culture_taken", view.at)
+    if cultures:
+        for name, dose in _antimicrobials_given(view):
+            for culture in cultures:
+                if abs(dose.at - culture.at) <= view.duration("culture_antimicrobial_window"):
+                    return Evaluation(
+                        MET,
+                        label,
+                        (
+                            Finding("antimicrobial", f"{name} given", dose.at, dose.event),
+                            Finding("culture", "culture taken", culture.at, culture.event),
+                        ),
+                    )
+    return Evaluation(NOT_MET, label)
+
+
+def _antimicrobial_missed_or_late(view: View) -> Evaluation:
+    label = "antimicrobial missed or late"
+    recognised = view.anchors.get("recognition")
+    if recognised is None:
+        return Evaluation(NOT_MET, label)
+    given = _antimicrobials_given(view)
+    due = recognised + view.duration("first_antimicrobial_limit")
+    since = [fact for _, fact in given if fact.at > recognised - view.duration("culture_antimicrobial_window")]
+    if not since:
+        view.note(due + TICK)
+        if view.at > due:
+            text = f"none given {format_duration(view.at - recognised)} after recognition"
+            return Evaluation(MET, label, (Finding("antimicrobial", text, recognised),))
+        return Evaluation(NOT_MET, label)
+    if since[0].at > due:
+        text = f"first dose {format_duration(since[0].at - recognised)} after recognition"
+        return Evaluation(MET, label, (Finding("antimicrobial", text, since[0].at, since[0].event),))
+    return _overdue(view, given, label)
+
+
+def _overdue(view: View, given: list[tuple[str, Fact]], label: str) -> Evaluation:
+    by_drug: dict[str, list[Fact]] = {}
+    for name, fact in given:
+        by_drug.setdefault(name, []).append(fact)
+    reasons = []
+    for name, facts in by_drug.items():
+        if len(facts) < 2 or facts[-1] != given[-1][1]:  # noqa: PLR2004 - an interval takes two doses
+            continue
+        interval = facts[-1].at - facts[-2].at
+        limit = facts[-1].at + round(interval * view.number("late_dose_ratio"))
+        view.note(limit + TICK)
+        if HOUR <= interval <= DAY and limit < view.at <= facts[-1].at + DAY:
+            text = f"{name}: next dose was due {clock_time(facts[-1].at + interval)}"
+            reasons.append(Finding("antimicrobial", text, facts[-1].at, facts[-1].event))
+    return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
+
+
+def _antimicrobial_inactive(view: View) -> Evaluation:
+    label = "running antimicrobial inactive against isolate"
+    cover = view.duration("antimicrobial_cover")
+    running: set[str] = set()
+    for name, fact in _antimicrobials_given(view):
+        if view.at - fact.at <= cover:
+            running.add(name)
+            view.note(fact.at + cover + TICK)
+    reasons: list[Finding] = []
+    untested: list[str] = []
+    for fact in view.timeline.upto("culture", view.at):
+        result: CultureResult = fact.value
+        if result.organism is None or result.specimen == "screening":
+            continue
+        tested = dict(result.susceptibilities)
+        if any(tested.get(name) in ("S", "I") for name in running):
+            continue
+        if result.group in _MATCHING and not running & set(names_of(view.catalogue, _MATCHING[result.group])):
+            text = f"{result.organism}: no {_MATCHING[result.group]} running"
+        elif running and all(tested.get(name) == "R" for name in running):
+            text = f"{result.organism}: resistant to {', '.join(sorted(running))}"
+        elif not running:
+            text = f"{result.organism}: no antimicrobial given in {format_duration(cover)}"
+        else:
+            untested.append(f"susceptibility of {result.organism}")
+            continue
+        reasons.append(Finding("culture", text, fact.at, fact.event))
+    if reasons:
+        return Evaluation(MET, label, tuple(reasons))
+    if untested:
+        return Evaluation(UNKNOWN, label, (), tuple(dict.fromkeys(untested)))
+    return Evaluation(NOT_MET, label)
+
+
+_MATCHING: Final = {"fungal": "antifungal", "viral": "antiviral", "anaerobic": "anaerobe_active"}
+
+
+def _source_uncontrolled(view: View) -> Evaluation:
+    label = "infection source not controlled"
+    needed, fact = view.coded("source_needs_control")
+    if needed != "present" or fact is None:
+        return Evaluation(NOT_MET, label)
+    done = [f for f in view.timeline.upto("state:source_control", view.at) if f.at >= fact.at]
+    if done:
+        return Evaluation(NOT_MET, label)
+    limit = fact.at + view.duration("source_control_limit")
+    view.note(limit + TICK)
+    if view.at > limit:
+        text = f"diagnosed {clock_time(fact.at)}, no source control recorded"
+        return Evaluation(MET, label, (Finding("source_control", text, fact.at, fact.event),))
+    return Evaluation(NOT_MET, label)
+
+
+def _missed_stress_steroid(view: View) -> Evaluation:
+    label = "chronic steroid without a stress dose"
+    chronic, fact = view.coded("chronic_steroid_use")
+    recognised = view.anchors.get("recognition")
+    if chronic != "present" or fact is None or recognised is None:
+        return Evaluation(NOT_MET, label)
+    for name in SYSTEMIC:
+        if any(f.value.status == "given" and f.at >= recognised - DAY for f in _doses(view, name)):
+            return Evaluation(NOT_MET, label)
+        if view.running(name):
+            return Evaluation(NOT_MET, label)
+    return Evaluation(MET, label, (Finding("chronic_steroid_use", "no stress dose recorded", fact.at, fact.event),))
+
+
+def _doses(view: View, name: str) -> list[Fact]:
+    return view.timeline.upto(f"dose:{name}", view.at)
+
+
+def _epinephrine_new(view: View) -> Evaluation:
+    label = "epinephrine started in the last 6 h"
+    held = view.rate("epinephrine").held(view.at, "gt", 0.0, view.duration("epinephrine_new"), HOUR)
+    view.note(held.next_change)
+    if view.running("epinephrine") and held.truth is NOT_MET:
+        return Evaluation(MET, label, (Finding("epinephrine", "running", held.since),))
+    return Evaluation(NOT_MET, label)
+
+
+def _recent_seizure(view: View) -> Evaluation:
+    label = "seizure in the last 2 h"
+    fact = view.timeline.latest("seizure", view.at)
+    if fact is None or view.at - fact.at > view.duration("seizure_recent"):
+        return Evaluation(NOT_MET, label)
+    view.note(fact.at + view.duration("seizure_recent") + TICK)
+    return Evaluation(MET, label, (Finding("seizure", fact.value.action, fact.at, fact.event),))
+
+
+def _add_on_working(view: View) -> Evaluation:
+    label = "norepinephrine falls after an added vasopressor"
+    window, relief = view.duration("relief_window"), view.number("relief")
+    norepinephrine = view.rate("norepinephrine")
+    for name in names_of(view.catalogue, "vasopressor"):
+        if name == "norepinephrine" or name not in view.running(name):
+            continue
+        held = view.rate(name).held(view.at, "gt", 0.0, window, 0)
+        if held.truth is not NOT_MET or held.since is None:
+            continue
+        view.note(held.since + window)
+        before, now_ = norepinephrine.value(held.since), norepinephrine.value(view.at)
+        if before.known and now_.known and round(before.low - now_.low, 9) >= relief:
+            text = f"{number(before.low)} to {number(now_.low)} ug/kg/min since {name} was added"
+            return Evaluation(MET, label, (Finding("norepinephrine", text, held.since),))
+    return Evaluation(NOT_MET, label)
+
+
+PREDICATES: Final[dict[str, Predicate]] = {
+    predicate.name: predicate
+    for predicate in (
+        Predicate(
+            "infection_suspected",
+            "infection suspected: flagged, or antimicrobial and culture within 48 h of each other",
+            "Sepsis-3 as operationalised by Seymour, JAMA 2016 [K]; clinical.md 1a",
+            ("state:suspected_infection", "state:culture_taken"),
+            _infection_suspected,
+            ("antimicrobial",),
+            parameters=("culture_antimicrobial_window",),
+        ),
+        Predicate(
+            "infusion_interrupted",
+            "norepinephrine paused > 2 min, alarm, or syringe or bag change",
+            "clinical.md 1b [D]",
+            ("infusion:norepinephrine",),
+            _infusion_interrupted,
+            parameters=("pause_limit", "restart_hold", "bag_change_hold",),
+        ),
+        Predicate(
+            "map_artefact",
+            "arterial trace damped, or cuff and line differ by more than 15 mmHg",
+            "clinical.md 1b [D]",
+            (
+                "state:arterial_line_damped",
+                "state:transducer_levelled",
+                "signal:map_noninvasive",
+                "signal:map_invasive",
+            ),
+            _map_artefact,
+            parameters=("cuff_line_difference", "cuff_max_age", "levelling_max_age",),
+        ),
+        Predicate(
+            "antimicrobial_missed_or_late",
+            "no antimicrobial within 1 h of recognition, or a later dose late by more than a quarter of its interval",
+            "SSC 2026 [V5s]; tolerance clinical.md 1b [D]",
+            (),
+            _antimicrobial_missed_or_late,
+            ("antimicrobial",),
+            parameters=("first_antimicrobial_limit", "late_dose_ratio", "culture_antimicrobial_window",),
+        ),
+        Predicate(
+            "antimicrobial_inactive",
+            "an isolate is resistant to every running agent, or of a kind no running agent covers",
+            "clinical.md 1b [K]",
+            ("culture",),
+            _antimicrobial_inactive,
+            ("antimicrobial",),
+            parameters=("antimicrobial_cover",),
+        ),
+        Predicate(
+            "source_uncontrolled",
+            "a source that needs control has had none 6 h after diagnosis",
+            "SSC 2026 [V5s]",
+            ("state:source_needs_control", "state:source_control"),
+            _source_uncontrolled,
+            parameters=("source_control_limit",),
+        ),
+        Predicate(
+            "missed_stress_steroid",
+            "steroid taken for weeks and no stress dose given",
+            "clinical.md 1b [K]",
+            ("state:chronic_steroid_use",),
+            _missed_stress_steroid,
+            ("corticosteroid",),
+        ),
+        Predicate(
+            "add_on_working",
+            "norepinephrine fell within an hour of adding a vasopressor, whose own equivalents raise the sum",
+            "arithmetic trap of clinical.md 1b [D]",
+            ("infusion:norepinephrine",),
+            _add_on_working,
+            ("vasopressor",),
+            parameters=("relief", "relief_window"),
+        ),
+        Predicate(
+            "epinephrine_new",
+            "epinephrine started less than 6 h ago raises lactate by itself",
+            "clinical.md 1b [K]",
+            ("infusion:epinephrine",),
+            _epinephrine_new,
+            parameters=("epinephrine_new",),
+        ),
+        Predicate(
+            "recent_seizure",
+            "seizure less than 2 h ago raises lactate",
+            "clinical.md 1b [K]",
+            ("seizure",),
+            _recent_seizure,
+            parameters=("seizure_recent",),
+        ),
+    )
+}

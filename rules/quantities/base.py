@@ -1,0 +1,30 @@
+"""What a named quantity is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rules.steps import Steps
+    from rules.values import Value
+    from rules.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A formula: its name, UCUM unit, where it comes from, the channels it reads, and how it is worked out.
+
+    ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
+    ``parameters`` are the pack's numbers that it is worked out with.
+    """
+
+    name: str
+    title: str
+    unit: str
+    source: str
+    reads: tuple[str, ...]
+    value: Callable[[View], Value]
+    steps: Callable[[View, int], Steps] | None = None
+    parameters: tuple[str, ...] = ()

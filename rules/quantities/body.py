@@ -1,0 +1,55 @@
+"""Body size: predicted body weight, and the weight by which resuscitation fluid is judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rules.logic import Finding
+from rules.quantities.base import Quantity
+from rules.values import Value, exact, number, unknown
+
+if TYPE_CHECKING:
+    from rules.view import View
+
+_INTERCEPT: Final = {"male": 50.0, "female": 45.5}
+_OBESE: Final = 30.0
+
+
+def _predicted_body_weight(view: View) -> Value:
+    height, (sex, _) = view.value("height"), view.coded("sex")
+    missing = [*(["height"] if not height.known else []), *(["sex"] if sex is None else [])]
+    if missing or sex is None:
+        return unknown(*missing)
+    weight = _INTERCEPT[sex] + 0.91 * (height.low - 152.4)
+    return exact(weight, Finding("predicted_body_weight", f"{number(round(weight, 1))} kg"))
+
+
+def _fluid_weight(view: View) -> Value:
+    weight = view.value("weight")
+    height = view.value("height")
+    if not weight.known or not height.known:
+        return weight
+    if weight.low / (height.low / 100) ** 2 <= _OBESE:
+        return weight
+    ideal = view.value("predicted_body_weight")
+    return ideal if ideal.known and ideal.low < weight.low else weight
+
+
+BODY: Final = (
+    Quantity(
+        "predicted_body_weight",
+        "predicted body weight",
+        "kg",
+        "ARDSNet; clinical.md 0.4 [V5s, V25b]",
+        ("signal:height", "state:sex"),
+        _predicted_body_weight,
+    ),
+    Quantity(
+        "fluid_weight",
+        "body weight for resuscitation fluid: actual, or ideal above a body mass index of 30",
+        "kg",
+        "SSC 2026; clinical.md 0.4 [V5s]",
+        ("signal:weight", "signal:height", "state:sex"),
+        _fluid_weight,
+    ),
+)

@@ -1,0 +1,54 @@
+"""Oxygenation: PaO2/FiO2 with the inspired fraction in force when the sample was drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rules.facts import Sample
+from rules.instants import TICK
+from rules.logic import Finding
+from rules.quantities.base import Quantity
+from rules.timeline import Fact
+from rules.values import Value, exact, number, unknown
+
+if TYPE_CHECKING:
+    from rules.view import View
+
+
+def pf_ratio_of(view: View, gas: Fact) -> float | None:
+    """PaO2/FiO2 in mmHg of one gas, or None for a venous sample or where no usable FiO2 was in force."""
+    sample: Sample = gas.value
+    setting = view.timeline.latest("signal:fio2", gas.at)
+    limit = view.max_age("fio2")
+    if sample.specimen == "venous" or setting is None or (limit is not None and gas.at - setting.at > limit):
+        return None
+    fraction: float = setting.value.value
+    return sample.value / fraction
+
+
+def _pf_ratio(view: View) -> Value:
+    gases = [fact for fact in view.timeline.upto("signal:pao2", view.at) if fact.value.specimen != "venous"]
+    if not gases:
+        return unknown("pao2")
+    gas = gases[-1]
+    limit = view.max_age("pao2")
+    if limit is not None:
+        if view.at - gas.at > limit:
+            return unknown("pao2")
+        view.note(gas.at + limit + TICK)
+    ratio = pf_ratio_of(view, gas)
+    if ratio is None:
+        return unknown("fio2")
+    return exact(ratio, Finding("pf_ratio", f"{number(round(ratio, 1))} mm[Hg]", gas.at, gas.event))
+
+
+OXYGENATION: Final = (
+    Quantity(
+        "pf_ratio",
+        "PaO2/FiO2",
+        "mm[Hg]",
+        "Berlin definition; clinical.md 2a [V20]",
+        ("signal:pao2", "signal:fio2"),
+        _pf_ratio,
+    ),
+)

@@ -1,0 +1,178 @@
+"""Vasoactive doses: norepinephrine equivalents by two authors, inotrope score, vasoactive-inotropic score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from rules.logic import Finding
+from rules.quantities.base import Quantity
+from rules.steps import Steps, total
+from rules.values import Value, number
+
+if TYPE_CHECKING:
+    from rules.view import View
+
+KOTANI_2023: Final[Mapping[str, float]] = {
+    "norepinephrine": 1.0,
+    "epinephrine": 1.0,
+    "dopamine": 0.01,
+    "phenylephrine": 0.06,
+    "vasopressin": 2.5,
+    "angiotensin_ii": 0.0025,
+    "terlipressin": 10.0,
+    "metaraminol": 0.125,
+    "methylene_blue": 0.2,
+    "midodrine": 0.4,
+}
+"""Norepinephrine equivalent of one canonical unit of each drug (Kotani, Crit Care 2023;27:29; the last four [K])."""
+
+GORADIA_2021: Final[Mapping[str, float]] = {
+    "norepinephrine": 1.0,
+    "epinephrine": 1.0,
+    "dopamine": 0.01,
+    "phenylephrine": 0.1,
+    "vasopressin": 2.5,
+    "angiotensin_ii": 0.01,
+    "metaraminol": 0.125,
+}
+"""Norepinephrine equivalent of one canonical unit of each drug (Goradia, J Crit Care 2021;61:233).
+
+Angiotensin II is 10 per ug/kg/min there, hence 0.01 per ng/kg/min.
+"""
+
+INOTROPE_SCORE: Final[Mapping[str, float]] = {
+    "dopamine": 1.0,
+    "dobutamine": 1.0,
+    "norepinephrine": 100.0,
+    "epinephrine": 100.0,
+}
+"""Weights of the inotrope score in Brechot, Lancet 2020;396:545 [K]."""
+
+VASOACTIVE_INOTROPIC_SCORE: Final[Mapping[str, float]] = {
+    "dopamine": 1.0,
+    "dobutamine": 1.0,
+    "epinephrine": 100.0,
+    "norepinephrine": 100.0,
+    "milrinone": 10.0,
+}
+"""Weights of the vasoactive-inotropic score for drugs dosed per kilogram [K]; vasopressin is added by weight."""
+
+ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
+EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
+
+
+def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
+    """Steps of the weighted sum of the rates of several drugs."""
+    channels = tuple(f"infusion:{drug}" for drug in weights)
+
+    def steps(view: View, bridge: int) -> Steps:
+        given = {drug: factor for drug, factor in weights.items() if f"infusion:{drug}" in view.timeline.channels}
+        key = ("weighted", tuple(given), tuple(given.values()), bridge, view.value("weight")[:2])
+        return view.timeline.memo(
+            key, channels, lambda: total([(factor, view.rate(drug, bridge)) for drug, factor in given.items()])
+        )
+
+    return steps
+
+
+def requirement(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
+    """Steps of the norepinephrine requirement: equivalents, or norepinephrine alone where the site says so."""
+    equivalents, alone = weighted(weights), weighted(ALONE)
+
+    def steps(view: View, bridge: int) -> Steps:
+        return (alone if view.settings.rss_basis == "ne_only" else equivalents)(view, bridge)
+
+    return steps
+
+
+def _now(name: str, steps: Callable[[View, int], Steps], unit: str) -> Callable[[View], Value]:
+    def value(view: View) -> Value:
+        function = steps(view, 0)
+        found = function.value(view.at)
+        view.note(function.next_step(view.at))
+        return found._replace(findings=(Finding(name, found.text(unit), function.since(view.at)),))
+
+    return value
+
+
+def _vasoactive_inotropic_score(view: View) -> Value:
+    base = weighted(VASOACTIVE_INOTROPIC_SCORE)(view, 0).value(view.at)
+    vasopressin, weight = view.rate("vasopressin").value(view.at), view.value("weight")
+    if not vasopressin.high:
+        return base
+    if not weight.known:
+        return Value(base.low, float("inf"), (*base.missing, "weight"))
+    per_kilogram = 10_000 / weight.low
+    low, high = base.low + vasopressin.low * per_kilogram, base.high + vasopressin.high * per_kilogram
+    return Value(low, high, (*base.missing, *vasopressin.missing), (Finding("vis", number(low)),))
+
+
+def _stepwise(  # noqa: PLR0913 - one row of a table
+    name: str, title: str, unit: str, source: str, weights: Mapping[str, float], steps: Callable[[View, int], Steps]
+) -> Quantity:
+    reads = (*(f"infusion:{drug}" for drug in weights), "signal:weight")
+    return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps)
+
+
+VASOACTIVE: Final = (
+    _stepwise(
+        "norepinephrine_dose",
+        "norepinephrine (base)",
+        "ug/kg/min",
+        "clinical.md 1a; SSC 2021 and US labels mean base [V8b, V8c]",
+        ALONE,
+        weighted(ALONE),
+    ),
+    _stepwise(
+        "epinephrine_dose", "epinephrine", "ug/kg/min", "clinical.md 1a", EPINEPHRINE, weighted(EPINEPHRINE)
+    ),
+    _stepwise(
+        "nee_kotani",
+        "norepinephrine equivalents, Kotani 2023",
+        "ug/kg/min",
+        "Kotani, Crit Care 2023;27:29 [V7s]",
+        KOTANI_2023,
+        weighted(KOTANI_2023),
+    ),
+    _stepwise(
+        "nee_goradia",
+        "norepinephrine equivalents, Goradia 2021",
+        "ug/kg/min",
+        "Goradia, J Crit Care 2021;61:233 [V9]",
+        GORADIA_2021,
+        weighted(GORADIA_2021),
+    ),
+    _stepwise(
+        "requirement_kotani",
+        "norepinephrine requirement (Kotani 2023, or norepinephrine alone by site setting)",
+        "ug/kg/min",
+        "Leone, Crit Care Med 2026;54(5):1073 [V6s]; Kotani 2023 [V7s]",
+        KOTANI_2023,
+        requirement(KOTANI_2023),
+    ),
+    _stepwise(
+        "requirement_goradia",
+        "norepinephrine requirement (Goradia 2021, or norepinephrine alone by site setting)",
+        "ug/kg/min",
+        "Leone, Crit Care Med 2026;54(5):1073 [V6s]; Goradia 2021 [V9]",
+        GORADIA_2021,
+        requirement(GORADIA_2021),
+    ),
+    _stepwise(
+        "inotrope_score",
+        "inotrope score",
+        "ug/kg/min",
+        "Brechot, Lancet 2020;396:545 [K]",
+        INOTROPE_SCORE,
+        weighted(INOTROPE_SCORE),
+    ),
+    Quantity(
+        "vasoactive_inotropic_score",
+        "vasoactive-inotropic score",
+        "{score}",
+        "clinical.md 1a [K]",
+        (*(f"infusion:{drug}" for drug in VASOACTIVE_INOTROPIC_SCORE), "infusion:vasopressin", "signal:weight"),
+        _vasoactive_inotropic_score,
+    ),
+)

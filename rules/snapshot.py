@@ -1,0 +1,203 @@
+"""The state of an engine as bytes: versioned, checksummed, small; loads completely or fails closed."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rules.alerts import Alert
+from rules.events import decode, encode
+from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Sample, SeizureEvent, Volume
+from rules.instants import to_instant
+from rules.lifecycle import AlertState
+from rules.outputs import Advice, Priority, State
+from rules.pathway import Counsel, Fold, Verdict
+from rules.timeline import Fact, MinuteSeries
+from rules.track import Entry
+
+if TYPE_CHECKING:
+    from rules.engine import PatientEngine
+    from rules.pack import Pack
+    from rules.settings import SiteSettings
+
+MAGIC: Final = b"RMS"
+VERSION: Final = 1
+_HEADER: Final = len(MAGIC) + 1 + 32
+
+
+class SnapshotError(ValueError):
+    """Bytes that are not a snapshot this engine can continue from."""
+
+
+def dump(engine: PatientEngine) -> bytes:
+    """The snapshot of an engine: magic, version, SHA-256 of the body, and the deflated JSON body."""
+    timeline = engine.timeline
+    body = {
+        "patient": engine.patient,
+        "packs": [_identity(track.pathway.pack) for track in engine.tracks],
+        "settings": settings_digest(engine.settings),
+        "clock": engine.clock,
+        "now": engine.now,
+        "pruned": engine.pruned,
+        "sequence": engine.sequence,
+        "refused": engine.refused,
+        "pending": [encode(event) for _, _, event in sorted(engine.pending, key=lambda item: item[:2])],
+        "channels": {name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts},
+        "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
+        "retracted": timeline.retracted,
+        "taken_back": _taken_back(engine),
+        "tracks": [
+            {
+                "judged": track.judged,
+                "due": track.due,
+                "dirty": track.dirty,
+                "entries": [[entry.at, entry.fold, entry.verdict] for entry in track.entries],
+                "alerts": [
+                    [getattr(alert, name) for name in Alert.__slots__]
+                    for _, alert in sorted(book.alerts.items())
+                ],
+            }
+            for track, book in zip(engine.tracks, engine.books, strict=True)
+        ],
+    }
+    raw = json.dumps(body, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    packed = zlib.compress(raw, 9)
+    return MAGIC + bytes([VERSION]) + hashlib.sha256(packed).digest() + packed
+
+
+def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientEngine:
+    """The engine of a snapshot.
+
+    Raises:
+        SnapshotError: saying what does not fit.
+    """
+    from rules.engine import PatientEngine  # noqa: PLC0415 - the engine is made from its snapshot here
+
+    body = _open(data)
+    engine = PatientEngine(body["patient"], packs, settings)
+    taken_with, given = body["packs"], [_identity(track.pathway.pack) for track in engine.tracks]
+    if taken_with != given:
+        msg = f"snapshot was taken with packs {_names(taken_with)}, not with {_names(given)}"
+        raise SnapshotError(msg)
+    if body["settings"] != settings_digest(settings):
+        msg = "snapshot was taken with other site settings"
+        raise SnapshotError(msg)
+    engine.clock, engine.now, engine.pruned = body["clock"], body["now"], body["pruned"]
+    engine.sequence, engine.refused = body["sequence"], body["refused"]
+    for line in body["pending"]:
+        event = decode(line)
+        engine.waiting.add(event.id)
+        heapq.heappush(engine.pending, (to_instant(event.received_at), event.id, event))
+    timeline = engine.timeline
+    for channel, facts in body["channels"].items():
+        kind = _value_type(channel)
+        timeline.channels[channel] = [Fact(at, received, event, _value(kind, raw)) for at, received, event, raw in facts]
+        timeline.seen.update({event: at for at, _, event, _ in facts})
+    timeline.seen.update(body["taken_back"])
+    timeline.retracted = body["retracted"]
+    timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
+    for track, book, raw in zip(engine.tracks, engine.books, body["tracks"], strict=True):
+        track.judged, track.due, track.dirty = raw["judged"], raw["due"], raw["dirty"]
+        track.entries = [Entry(at, _fold(fold), _verdict(verdict)) for at, fold, verdict in raw["entries"]]
+        alerts = [Alert(*fields) for fields in raw["alerts"]]
+        for alert in alerts:
+            alert.state, alert.priority = AlertState(alert.state), Priority(alert.priority)
+            alert.notified = None if alert.notified is None else Priority(alert.notified)
+        book.alerts = {alert.subject: alert for alert in alerts}
+    return engine
+
+
+def settings_digest(settings: SiteSettings) -> str:
+    """A digest of the settings, so that a snapshot is not continued under others."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _open(data: bytes) -> dict[str, Any]:
+    if len(data) < _HEADER or not data.startswith(MAGIC):
+        msg = "not a snapshot"
+        raise SnapshotError(msg)
+    version = data[len(MAGIC)]
+    if version != VERSION:
+        msg = f"snapshot version {version} is not known here (known: {VERSION})"
+        raise SnapshotError(msg)
+    digest, packed = data[len(MAGIC) + 1 : _HEADER], data[_HEADER:]
+    if hashlib.sha256(packed).digest() != digest:
+        msg = "snapshot is damaged: its checksum does not fit"
+        raise SnapshotError(msg)
+    body: dict[str, Any] = json.loads(zlib.decompress(packed))
+    return body
+
+
+def _identity(pack: Pack) -> list[str]:
+    return [pack.id, pack.version, pack.digest]
+
+
+def _names(identities: list[list[str]]) -> str:
+    return ", ".join(" ".join(identity) for identity in identities) or "none"
+
+
+def _taken_back(engine: PatientEngine) -> dict[str, int]:
+    """Events that are known although none of their facts is on the timeline."""
+    on_it = {fact.event for facts in engine.timeline.channels.values() for fact in facts}
+    return {event: at for event, at in engine.timeline.seen.items() if event not in on_it}
+
+
+def _dense(series: MinuteSeries) -> dict[str, Any]:
+    """Runs of consecutive minutes, and the samples of minutes that have not settled."""
+    runs: list[tuple[int, list[float]]] = []
+    for minute in sorted(series.medians):
+        if runs and runs[-1][0] + len(runs[-1][1]) == minute:
+            runs[-1][1].append(series.medians[minute])
+        else:
+            runs.append((minute, [series.medians[minute]]))
+    unsettled = [
+        [minute, settles, sorted(samples.items())] for minute, (settles, samples) in sorted(series.unsettled.items())
+    ]
+    return {"runs": runs, "unsettled": unsettled}
+
+
+def _series(raw: dict[str, Any]) -> MinuteSeries:
+    series = MinuteSeries()
+    for start, values in raw["runs"]:
+        series.medians.update(enumerate(values, start))
+    for minute, settles, samples in raw["unsettled"]:
+        series.unsettled[minute] = (settles, dict(map(tuple, samples)))
+    return series
+
+
+_VALUE_TYPES: Final[dict[str, Any]] = {
+    "signal": Sample,
+    "infusion": Flow,
+    "dose": Given,
+    "fluid": Volume,
+    "state": Coded,
+    "culture": CultureResult,
+    "seizure": SeizureEvent,
+    "resuscitation": ArrestEvent,
+    "answer": Answer,
+}
+
+
+def _value_type(channel: str) -> Any:
+    return _VALUE_TYPES[channel.partition(":")[0]]
+
+
+def _value(kind: Any, raw: list[Any]) -> Any:
+    if kind is CultureResult:
+        return CultureResult(raw[0], raw[1], raw[2], tuple((drug, result) for drug, result in raw[3]))
+    return kind(*raw)
+
+
+def _fold(raw: list[Any]) -> Fold:
+    episode, is_open, resolved, anchors = raw
+    return Fold(episode, is_open, resolved, tuple((name, at) for name, at in anchors))
+
+
+def _verdict(raw: list[Any]) -> Verdict:
+    state, stage, reasons, suppressed, soft, counsel, hushed = raw
+    advised = tuple(Counsel(therapy, Advice(advice), tuple(why), Priority(priority)) for therapy, advice, why, priority in counsel)
+    return Verdict(State(state), stage, tuple(reasons), suppressed, tuple(soft), advised, hushed)

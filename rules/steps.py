@@ -1,0 +1,177 @@
+"""Step functions: quantities that hold until they change, such as an infusion rate, and how long a comparison held."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+from typing import NamedTuple
+
+from rules.facts import Flow
+from rules.instants import MINUTE, TICK
+from rules.logic import MET, NOT_MET, UNKNOWN, Truth
+from rules.timeline import Fact
+from rules.values import Operator, Value, compare
+
+STALE_AFTER = 60 * MINUTE
+"""A rate that nobody confirmed for this long is unknown (clinical.md 6.2: last charted 60 min, local setting)."""
+
+
+Scale = Callable[[Flow], tuple[float, float, tuple[str, ...]]]
+"""Bounds of the factor from a charted rate to the canonical one, and why they differ."""
+
+
+class Step(NamedTuple):
+    """From ``at`` on, the quantity lies between ``low`` and ``high``; ``missing`` says why it is not exact."""
+
+    at: int
+    low: float
+    high: float
+    missing: tuple[str, ...] = ()
+
+
+class Held(NamedTuple):
+    """Whether a comparison held for a duration, since when it has held, and when that could change by itself."""
+
+    truth: Truth
+    since: int | None
+    next_change: int | None
+
+
+class Steps:
+    """A piecewise constant quantity; before its first step it is zero."""
+
+    __slots__ = ("_at", "steps")
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.steps: list[Step] = []
+        for step in steps:
+            if self.steps and self.steps[-1].at == step.at:
+                self.steps.pop()
+            if not self.steps or self.steps[-1][1:] != step[1:]:
+                self.steps.append(step)
+        self._at = [step.at for step in self.steps]
+
+    def value(self, at: int) -> Value:
+        """The quantity at an instant."""
+        index = bisect_right(self._at, at)
+        if not index:
+            return Value(0.0, 0.0)
+        step = self.steps[index - 1]
+        return Value(step.low, step.high, step.missing)
+
+    def next_step(self, after: int) -> int | None:
+        """When the quantity next changes by what is known now."""
+        index = bisect_right(self._at, after)
+        return self._at[index] if index < len(self._at) else None
+
+    def since(self, at: int) -> int | None:
+        """When the present step began."""
+        index = bisect_right(self._at, at)
+        return self._at[index - 1] if index else None
+
+    def held(self, at: int, operator: Operator, threshold: float, duration: int, max_gap: int) -> Held:
+        """Whether the comparison has held for ``duration`` up to ``at``; unknown stretches up to ``max_gap`` are bridged.
+
+        An unknown stretch longer than that leaves the answer unknown; any stretch that does not qualify ends the run.
+        """
+        index = bisect_right(self._at, at) - 1
+        begin, cursor, gap = at - duration, at, 0
+        since: int | None = None
+        doubtful = reached = False
+        while not reached:
+            step = self.steps[index] if index >= 0 else _BEFORE
+            truth = compare(Value(step.low, step.high), operator, threshold)
+            if truth is NOT_MET:
+                break
+            start = max(step.at, begin)
+            gap = gap + cursor - start if truth is UNKNOWN else 0
+            doubtful = doubtful or gap > max_gap
+            reached = step.at <= begin
+            since, cursor, index = step.at, start, index - 1
+        upcoming = self.next_step(at)
+        if not reached:
+            return Held(NOT_MET, since, earliest(upcoming, None if since is None else since + duration))
+        if doubtful:
+            return Held(UNKNOWN, since, upcoming)
+        return Held(MET, since, earliest(upcoming, at + max_gap - gap + TICK if gap else None))
+
+
+def earliest(*instants: int | None) -> int | None:
+    """The first of the instants that are given."""
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def total(parts: Sequence[tuple[float, Steps]]) -> Steps:
+    """The sum of step functions, each times its coefficient (which is not negative)."""
+    instants = sorted({step.at for _, part in parts for step in part.steps})
+    cursors = [-1] * len(parts)
+    summed: list[Step] = []
+    for at in instants:
+        low = high = 0.0
+        missing: list[str] = []
+        for number, (coefficient, part) in enumerate(parts):
+            steps, cursor = part.steps, cursors[number]
+            while cursor + 1 < len(steps) and steps[cursor + 1].at <= at:
+                cursor += 1
+            cursors[number] = cursor
+            if cursor >= 0:
+                step = steps[cursor]
+                low += coefficient * step.low
+                high += coefficient * step.high if step.high else 0.0
+                missing.extend(step.missing)
+        summed.append(Step(at, round(low, 9), round(high, 9), tuple(dict.fromkeys(missing))))
+    return Steps(summed)
+
+
+def delivery(name: str, facts: Sequence[Fact], scale: Scale, bridge: int) -> Steps:
+    """The rate at which one drug ran, over all its lines, from its changes.
+
+    Args:
+        name: the drug, for what is missing.
+        facts: its :class:`~rules.facts.Flow` changes, oldest first.
+        scale: what turns a charted rate into the canonical one: bounds, and why they differ (weight, salt).
+        bridge: a pause up to this many milliseconds is ignored; a longer one stops the drug from then on.
+
+    A rate holds until it is changed, and is unknown once nobody has confirmed it for :data:`STALE_AFTER`.
+    """
+    lines: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.value.action not in ("alarm", "bag_change"):
+            lines.setdefault(fact.value.line, []).append(fact)
+    return total([(1.0, Steps(_line(name, changes, scale, bridge))) for changes in lines.values()])
+
+
+def _line(name: str, changes: Sequence[Fact], scale: Scale, bridge: int) -> list[Step]:
+    steps: list[Step] = []
+    rate: Flow | None = None
+    for index, fact in enumerate(changes):
+        flow: Flow = fact.value
+        until = changes[index + 1].at if index + 1 < len(changes) else None
+        if flow.action == "stop":
+            rate = None
+            steps.append(Step(fact.at, 0.0, 0.0))
+        elif flow.action == "pause":
+            if rate is not None and bridge:
+                steps.append(_running(fact.at, rate, scale))
+            if until is None or until > fact.at + bridge:
+                steps.append(Step(fact.at + bridge, 0.0, 0.0))
+        else:
+            rate = flow if flow.rate is not None else rate
+            if rate is None:
+                steps.append(Step(fact.at, 0.0, inf, (f"{name}_rate",)))
+                continue
+            steps.append(_running(fact.at, rate, scale))
+            if rate.rate and (until is None or until > fact.at + STALE_AFTER):
+                steps.append(Step(fact.at + STALE_AFTER + TICK, 0.0, inf, (f"{name}_rate_stale",)))
+    return steps
+
+
+def _running(at: int, flow: Flow, scale: Scale) -> Step:
+    if not flow.rate:
+        return Step(at, 0.0, 0.0)
+    low, high, missing = scale(flow)
+    return Step(at, flow.rate * low, flow.rate * high, missing)
+
+
+_BEFORE = Step(-(2**62), 0.0, 0.0)

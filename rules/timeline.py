@@ -1,0 +1,220 @@
+"""What is known of one patient: facts ordered by when they were true, and minute medians of dense signals.
+
+The timeline holds everything *received so far*; questions are asked at an *effective* time. Together that is the
+bitemporal view: a verdict is a function of the facts received by now, evaluated at an instant of the patient's time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Hashable, Iterable
+from operator import attrgetter
+from statistics import median
+from typing import Any, Final, NamedTuple, TypeVar
+
+from rules.instants import DAY, HOUR, MINUTE
+
+SETTLING: Final = 5 * MINUTE
+"""How long after its end a minute of a dense signal still takes in late samples (local setting)."""
+
+RETENTION: Final = 28 * HOUR
+"""How long samples, rates and minute medians are kept: the longest re-evaluation plus the longest window."""
+
+LONG_RETENTION: Final = 14 * DAY
+"""How long doses, fluids, cultures and coded facts are kept."""
+
+_LONG: Final = ("dose:", "fluid", "culture", "state:")
+_LASTING: Final = ("signal:", "infusion:", "state:")
+
+
+class Fact(NamedTuple):
+    """Something true of the patient at ``at``; ``value`` is the channel's own tuple of plain values."""
+
+    at: int
+    received: int
+    event: str
+    value: Any
+
+
+_ORDER: Final = attrgetter("at", "received", "event")
+_AT: Final = attrgetter("at")
+T = TypeVar("T")
+
+
+class MinuteSeries:
+    """A dense signal, reduced to the median of each minute.
+
+    Samples are kept until their minute has settled; the same sample twice changes nothing, and a sample for a settled
+    minute is too late to change its median.
+    """
+
+    __slots__ = ("_cache", "medians", "unsettled")
+
+    def __init__(self) -> None:
+        self.medians: dict[int, float] = {}
+        self.unsettled: dict[int, tuple[int, dict[int, float]]] = {}
+        self._cache: dict[int, float] = {}
+
+    def insert(self, at: int, value: float, now: int) -> bool:
+        """Add a sample; false if it is already there or its minute has settled."""
+        minute = at // MINUTE
+        entry = self.unsettled.get(minute)
+        if entry is None:
+            if minute in self.medians or at < now - RETENTION:
+                return False
+            self.unsettled[minute] = (max((minute + 1) * MINUTE + SETTLING, now + MINUTE), {at: value})
+            return True
+        samples = entry[1]
+        if at in samples:
+            return False
+        samples[at] = value
+        self._cache.pop(minute, None)
+        return True
+
+    def remove(self, at: int) -> None:
+        """Take back the sample at an instant; of a settled minute, the whole median is given up."""
+        minute = at // MINUTE
+        entry = self.unsettled.get(minute)
+        if entry is None:
+            self.medians.pop(minute, None)
+            return
+        entry[1].pop(at, None)
+        self._cache.pop(minute, None)
+        if not entry[1]:
+            del self.unsettled[minute]
+
+    def at(self, minute: int) -> float | None:
+        """The median of a minute, or None where it has no valid sample."""
+        value = self.medians.get(minute)
+        if value is None and minute in self.unsettled:
+            value = self._cache.get(minute)
+            if value is None:
+                value = self._cache[minute] = median(self.unsettled[minute][1].values())
+        return value
+
+    def window(self, end: int, length: int) -> list[float]:
+        """Medians of the whole minutes in ``[end - length, end)`` that have one."""
+        last = end // MINUTE
+        return [value for minute in range(last - length // MINUTE, last) if (value := self.at(minute)) is not None]
+
+    def latest_minute(self, before: int) -> int | None:
+        """The newest minute with a value that ended at or before an instant, looking back as far as retention."""
+        last = before // MINUTE
+        for minute in range(last - 1, last - 1 - RETENTION // MINUTE, -1):
+            if self.at(minute) is not None:
+                return minute
+        return None
+
+    def settle(self, now: int) -> None:
+        """Reduce the minutes that take no more samples, and forget those past retention."""
+        for minute in [m for m, (settles, _) in self.unsettled.items() if settles <= now]:
+            self.medians[minute] = median(self.unsettled.pop(minute)[1].values())
+            self._cache.pop(minute, None)
+        oldest = (now - RETENTION) // MINUTE
+        if self.medians and min(self.medians) < oldest - 60:
+            self.medians = {minute: value for minute, value in self.medians.items() if minute >= oldest}
+
+
+class Timeline:
+    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``, ``state:tamponade``."""
+
+    __slots__ = ("_memo", "channels", "dense", "retracted", "seen", "versions")
+
+    def __init__(self) -> None:
+        self.channels: dict[str, list[Fact]] = {}
+        self.dense: dict[str, MinuteSeries] = {}
+        self.seen: dict[str, int] = {}
+        self.retracted: dict[str, int] = {}
+        self.versions: dict[str, int] = {}
+        self._memo: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
+
+    def insert(self, channel: str, fact: Fact, now: int) -> bool:
+        """Add a fact; false if it is older than anything that could still matter."""
+        facts = self.channels.setdefault(channel, [])
+        if fact.at < now - _retention(channel) and _superseded(channel, facts, fact):
+            return False
+        insort(facts, fact, key=_ORDER)
+        self.seen[fact.event] = fact.at
+        self._touch(channel)
+        return True
+
+    def retract(self, event: str, now: int) -> dict[str, int]:
+        """Take back all facts of an event; the channels they were in, with the earliest instant affected in each."""
+        self.retracted[event] = now
+        affected: dict[str, int] = {}
+        for channel, facts in self.channels.items():
+            gone = [fact for fact in facts if fact.event == event]
+            if gone:
+                self.channels[channel] = [fact for fact in facts if fact.event != event]
+                affected[channel] = min(fact.at for fact in gone)
+                self._touch(channel)
+        return affected
+
+    def upto(self, channel: str, at: int) -> list[Fact]:
+        """Facts of a channel that were true at or before an instant, oldest first."""
+        facts = self.channels.get(channel)
+        return facts[: bisect_right(facts, at, key=_AT)] if facts else []
+
+    def latest(self, channel: str, at: int) -> Fact | None:
+        """The newest fact of a channel at or before an instant."""
+        facts = self.channels.get(channel)
+        index = bisect_right(facts, at, key=_AT) if facts else 0
+        return facts[index - 1] if facts and index else None
+
+    def next_change(self, channels: Iterable[str], after: int) -> int | None:
+        """The first instant after ``after`` at which a fact in one of the channels becomes true."""
+        found: int | None = None
+        for channel in channels:
+            facts = self.channels.get(channel)
+            if facts and facts[-1].at > after:
+                at = facts[bisect_right(facts, after, key=_AT)].at
+                found = at if found is None or at < found else found
+        return found
+
+    def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
+        """A value derived from whole channels, built again only when one of them has changed."""
+        versions = tuple([self.versions.get(channel, 0) for channel in channels])
+        held = self._memo.get(key)
+        if held is None or held[0] != versions:
+            held = self._memo[key] = (versions, build())
+        value: T = held[1]
+        return value
+
+    def prune(self, now: int) -> None:
+        """Forget what no rule can read any more; values that last are kept until a newer one replaces them."""
+        for channel, facts in self.channels.items():
+            oldest = now - _retention(channel)
+            if facts and facts[0].at < oldest:
+                kept = [fact for i, fact in enumerate(facts) if fact.at >= oldest or _baseline(channel, facts, i, oldest)]
+                if len(kept) != len(facts):
+                    self.channels[channel] = kept
+                    self._touch(channel)
+        live = {fact.event for facts in self.channels.values() for fact in facts}
+        self.seen = {event: at for event, at in self.seen.items() if event in live}
+        self.retracted = {event: at for event, at in self.retracted.items() if at >= now - LONG_RETENTION}
+
+    def _touch(self, channel: str) -> None:
+        self.versions[channel] = self.versions.get(channel, 0) + 1
+
+
+def _retention(channel: str) -> int:
+    return LONG_RETENTION if channel.startswith(_LONG) else RETENTION
+
+
+def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
+    """Whether a fact past retention is history: it does not last, or a newer one of its line has taken its place."""
+    if not channel.startswith(_LASTING):
+        return True
+    return any(_line(channel, other) == _line(channel, fact) and _ORDER(other) > _ORDER(fact) for other in facts)
+
+
+def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
+    """Whether a fact older than retention still says what is true at the edge of it."""
+    if not channel.startswith(_LASTING):
+        return False
+    line = _line(channel, facts[index])
+    return not any(_line(channel, other) == line and other.at < oldest for other in facts[index + 1 :])
+
+
+def _line(channel: str, fact: Fact) -> str:
+    return fact.value.line if channel.startswith("infusion:") else ""

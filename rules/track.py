@@ -1,0 +1,132 @@
+"""One pathway of one patient over time: its verdicts as a history that late facts may rewrite."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final, NamedTuple
+
+from rules.instants import HOUR
+from rules.pathway import Fold, Pathway, Verdict
+from rules.timeline import Timeline
+
+REACH: Final = 24 * HOUR
+"""How far back a late fact re-evaluates the past."""
+
+
+class Entry(NamedTuple):
+    """From ``at`` on, until the next entry, this was remembered and judged."""
+
+    at: int
+    fold: Fold
+    verdict: Verdict
+
+
+class Changed(NamedTuple):
+    """A stretch of the past whose verdict is now another."""
+
+    start: int
+    end: int
+    was: Verdict
+    became: Verdict
+
+
+class Track:
+    """The history of one pathway.
+
+    Attributes:
+        entries: changes of memory or verdict, oldest first; the last one is the present.
+        judged: the instant up to which the history is worked out.
+        due: when it must be judged again although nothing has been received.
+        dirty: the earliest instant whose verdict a late fact may have changed.
+    """
+
+    __slots__ = ("dirty", "due", "entries", "judged", "pathway")
+
+    def __init__(self, pathway: Pathway) -> None:
+        self.pathway = pathway
+        self.entries: list[Entry] = []
+        self.judged: int | None = None
+        self.due: int | None = None
+        self.dirty: int | None = None
+
+    @property
+    def present(self) -> Entry | None:
+        """The latest entry."""
+        return self.entries[-1] if self.entries else None
+
+    def touch(self, at: int) -> None:
+        """A fact that this pathway reads became known, true from an instant on."""
+        if self.dirty is None or at < self.dirty:
+            self.dirty = at
+
+    def wake(self, at: int) -> None:
+        """Judge again at an instant at the latest."""
+        if self.due is None or at < self.due:
+            self.due = at
+
+    def judge(self, timeline: Timeline, now: int) -> list[Changed]:
+        """Bring the history up to ``now``; what changed in the past that had been judged before.
+
+        A late fact is judged from the instant it was true: first there, then wherever a fact became true or an answer
+        could have changed by itself, up to ``now``.
+        """
+        start = now if self.dirty is None else max(min(self.dirty, now), now - REACH)
+        rewritten = self.judged is not None and start <= self.judged and self.dirty is not None
+        keep = self._index(start - 1) + 1
+        old = self.entries[max(keep - 1, 0) :]
+        fold = self.entries[keep - 1].fold if keep else Fold()
+        del self.entries[keep:]
+        at: int | None = start
+        while at is not None and at <= now:
+            step = self.pathway.step(timeline, fold, at)
+            fold = step.fold
+            last = self.present
+            if last is None or last.fold != fold or last.verdict != step.verdict:
+                self.entries.append(Entry(at, fold, step.verdict))
+            following = timeline.next_change(self.pathway.channels, at)
+            candidates = [instant for instant in (step.next_change, following) if instant is not None]
+            at = min(candidates) if candidates else None
+        changed = self._compare(old, start, self.judged) if rewritten and self.judged is not None else []
+        self.judged, self.due, self.dirty = now, at, None
+        return changed
+
+    def at(self, instant: int) -> Entry | None:
+        """The entry in force at an instant."""
+        index = self._index(instant)
+        return self.entries[index] if index >= 0 else None
+
+    def prune(self, now: int) -> None:
+        """Forget entries that no late fact can reach any more."""
+        first = max(self._index(now - REACH - HOUR), 0)
+        del self.entries[:first]
+
+    def _index(self, instant: int) -> int:
+        return bisect_right(self.entries, instant, key=_at) - 1
+
+    def _compare(self, old: list[Entry], start: int, end: int) -> list[Changed]:
+        """Stretches in ``[start, end)`` whose state or stage is now another than it was."""
+        if start >= end:
+            return []
+        marks = {start, *(entry.at for entry in (*old, *self.entries) if start < entry.at < end)}
+        instants = [*sorted(marks), end]
+        changed: list[Changed] = []
+        for begin, finish in zip(instants, instants[1:], strict=False):
+            was = _in_force(old, begin)
+            entry = self.at(begin)
+            if was is None or entry is None or was.verdict[:2] == entry.verdict[:2]:
+                continue
+            pair = (was.verdict[:2], entry.verdict[:2])
+            if changed and changed[-1].end == begin and (changed[-1].was[:2], changed[-1].became[:2]) == pair:
+                changed[-1] = changed[-1]._replace(end=finish)
+            else:
+                changed.append(Changed(begin, finish, was.verdict, entry.verdict))
+        return changed
+
+
+def _at(entry: Entry) -> int:
+    return entry.at
+
+
+def _in_force(entries: list[Entry], instant: int) -> Entry | None:
+    index = bisect_right(entries, instant, key=_at) - 1
+    return entries[index] if index >= 0 else None

@@ -1,0 +1,203 @@
+"""The patient as seen from one instant: what conditions, quantities and predicates read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from typing import Protocol
+
+from rules.catalogue import Catalogue
+from rules.facts import Coded, Flow, Sample
+from rules.instants import TICK, clock_time
+from rules.logic import Evaluation, Finding
+from rules.outputs import State
+from rules.parameters import Parameter
+from rules.quantities.base import Quantity
+from rules.settings import SiteSettings
+from rules.steps import Scale, Steps, delivery
+from rules.timeline import Fact, Timeline
+from rules.values import Value, exact, number, unknown
+
+
+@cache
+def names_of(catalogue: Catalogue, drug_or_class: str) -> tuple[str, ...]:
+    """The names of the drugs of a class, or of the one drug."""
+    if any(drug_or_class in drug.classes for drug in catalogue.drugs):
+        return tuple(drug.name for drug in catalogue.drugs_of_class(drug_or_class))
+    return (catalogue.drug(drug_or_class).name,)
+
+
+class Evaluable(Protocol):
+    """Something with a three-valued answer: a condition."""
+
+    def evaluate(self, view: View) -> Evaluation:
+        """The answer at the view's instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a pathway is judged by, whoever the patient is; ``named`` holds the conditions and checks a pack names."""
+
+    settings: SiteSettings
+    catalogue: Catalogue
+    quantities: Mapping[str, Quantity]
+    parameters: Mapping[str, Parameter]
+    named: Mapping[str, Evaluable]
+
+
+class View:
+    """One patient at one instant of effective time, given everything received so far.
+
+    Attributes:
+        at: the instant.
+        full: whether conditions look at every part (to explain) or stop as soon as the answer is known.
+        anchors: instants that the pathway remembers: recognition, and when each stage was first reached.
+        next_change: the earliest instant at which an answer given so far could change with no new fact.
+        state: the pathway's verdict at this instant, once there is one.
+    """
+
+    __slots__ = ("_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
+
+    def __init__(
+        self, knowledge: Knowledge, timeline: Timeline, anchors: Mapping[str, int], at: int, *, full: bool = False
+    ) -> None:
+        self.knowledge = knowledge
+        self.timeline = timeline
+        self.anchors = anchors
+        self.at = at
+        self.full = full
+        self.next_change: int | None = None
+        self.state: State | None = None
+        self._values: dict[str, Value] = {}
+
+    @property
+    def settings(self) -> SiteSettings:
+        """The site's settings."""
+        return self.knowledge.settings
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Signals, drugs and concepts."""
+        return self.knowledge.catalogue
+
+    def note(self, instant: int | None) -> None:
+        """Remember that an answer could change at an instant, if that is still to come."""
+        if instant is not None and instant > self.at and (self.next_change is None or instant < self.next_change):
+            self.next_change = instant
+
+    def value(self, measure: str) -> Value:
+        """A quantity or the latest usable value of a signal, in its canonical unit."""
+        found = self._values.get(measure)
+        if found is None:
+            quantity = self.knowledge.quantities.get(measure)
+            found = self._values[measure] = quantity.value(self) if quantity else self.signal(measure)
+        return found
+
+    def signal(self, name: str) -> Value:
+        """The latest value of a sparse signal, or unknown if there is none or it is too old."""
+        fact = self.timeline.latest(f"signal:{name}", self.at)
+        if fact is None:
+            return unknown(name)
+        sample: Sample = fact.value
+        limit = self.max_age(name, sample.method)
+        if limit is not None:
+            if self.at - fact.at > limit:
+                return unknown(f"{name} (last {clock_time(fact.at)})")
+            self.note(fact.at + limit + TICK)
+        return exact(sample.value, self.found(name, sample.value, fact))
+
+    def found(self, name: str, value: float, fact: Fact) -> Finding:
+        """Evidence for one sample of a signal."""
+        unit = self.catalogue.signal(name).unit if name != "age" else "a"
+        shown = number(value) if unit == "1" else f"{number(value)} {unit}"
+        return Finding(name, shown, fact.at, fact.event)
+
+    def max_age(self, name: str, method: str | None = None) -> int | None:
+        """How old a value of a signal may be, in milliseconds; None where age does not matter."""
+        if name == "age":
+            return None
+        limit = self.catalogue.signal(name).age_limit(charted=method == "charted")
+        return None if limit is None else round(limit.total_seconds() * 1000)
+
+    def coded(self, concept: str) -> tuple[str | None, Fact | None]:
+        """The latest value of a coded fact, and the fact."""
+        fact = self.timeline.latest(f"state:{concept}", self.at)
+        if fact is None:
+            return None, None
+        coded: Coded = fact.value
+        return coded.value, fact
+
+    def rate(self, drug: str, bridge: int = 0) -> Steps:
+        """The rate of a drug over time in its canonical unit; pauses up to ``bridge`` milliseconds are ignored."""
+        weight = self.value("weight")
+        channel = f"infusion:{drug}"
+        key = ("rate", drug, bridge, weight[:2])
+        return self.timeline.memo(
+            key,
+            (channel,),
+            lambda: delivery(drug, self.timeline.channels.get(channel, []), self._scale(drug, weight), bridge),
+        )
+
+    def flow(self, drug: str) -> Value:
+        """The rate of a drug now, in its canonical unit."""
+        steps = self.rate(drug)
+        self.note(steps.next_step(self.at))
+        return steps.value(self.at)
+
+    def running(self, drug_or_class: str) -> tuple[str, ...]:
+        """The drugs of a class (or the one drug) that are certainly running now."""
+        return tuple(
+            name
+            for name in self.drugs(drug_or_class)
+            if f"infusion:{name}" in self.timeline.channels and self.flow(name).low > 0
+        )
+
+    def _scale(self, name: str, weight: Value) -> Scale:
+        drug = self.catalogue.drug(name)
+
+        def scale(flow: Flow) -> tuple[float, float, tuple[str, ...]]:
+            low = high = 1.0
+            missing: tuple[str, ...] = ()
+            if drug.salts:
+                salt = flow.salt or self.settings.norepinephrine_salt
+                if salt is None:
+                    low, high = min(s.factor for s in drug.salts), max(s.factor for s in drug.salts)
+                    missing = (f"{name}_salt",)
+                else:
+                    low = high = drug.salt_factor(salt)
+            if flow.weight_power:
+                if not weight.known:
+                    return 0.0, inf, ("weight", *missing)
+                low, high = low * weight.low**flow.weight_power, high * weight.low**flow.weight_power
+            return low, high, missing
+
+        return scale
+
+    def drugs(self, name: str) -> tuple[str, ...]:
+        """The drugs of a class, or the drug itself."""
+        return names_of(self.catalogue, name)
+
+    def duration(self, parameter: str) -> int:
+        """A parameter that is a duration, in milliseconds."""
+        return self.knowledge.parameters[parameter].milliseconds
+
+    def number(self, parameter: str) -> float:
+        """A parameter that is a number, in its own unit."""
+        return self.knowledge.parameters[parameter].number
+
+    def thresholds(self, parameter: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
+        """The values a parameter may have for this patient (several if it depends on an unknown age), and what is missing."""
+        found = self.knowledge.parameters[parameter]
+        if not found.by_age:
+            return (found.number,), ()
+        age = self.value("age")
+        if age.known:
+            return (found.for_age(age.low),), ()
+        return tuple(band.value for band in found.by_age), ("age",)
+
+    def since(self, anchor: str) -> int | None:
+        """Milliseconds since an anchor, or None if it has not been reached."""
+        instant = self.anchors.get(anchor)
+        return None if instant is None or instant > self.at else self.at - instant
