@@ -11,9 +11,9 @@ from datetime import datetime
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment
-from rules.events import Action, Event, Observations, Quality, Status
+from rules.events import Action, Event, Observations, Status
 from rules.explanation import Explanation, explain
-from rules.facts import Answer, Refusal, Sample, Translator, implausible
+from rules.facts import Answer, Refusal, Sample, Translator
 from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus
@@ -183,38 +183,18 @@ class PatientEngine:
             if event.status == Status.ENTERED_IN_ERROR:
                 timeline.seen[event.id] = at
                 return
-        if isinstance(event, Observations):
-            yield from self._observations(event, at, received, now, late)
-        elif isinstance(event, Action):
+        if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
-        else:
-            for outcome in self.translator.facts(event):
-                if isinstance(outcome, Refusal):
-                    yield self._refuse(event, outcome, now)
-                else:
-                    self._insert(*outcome, event.id, at, received, now, late)
-
-    def _observations(
-        self, event: Observations, at: int, received: int, now: int, late: list[str]
-    ) -> Iterator[Change]:
-        plans, translator = self.translator.plans, self.translator
-        for index, reading in enumerate(event.readings):
-            plan = plans.get((reading.code, reading.unit)) or translator.plan(reading.code, reading.unit)
-            if plan.__class__ is Refusal:
-                yield self._refuse(event, plan._replace(place=f"readings.{index}"), now)
+            return
+        for outcome in self.translator.facts(event):
+            if isinstance(outcome, Refusal):
+                yield self._refuse(event, outcome, now)
                 continue
-            value = reading.value * plan.factor + plan.offset
-            if reading.quality == Quality.INVALID:
-                detail = f"{reading.code} was marked invalid by its source"
-                yield self._refuse(event, Refusal(f"readings.{index}", "invalid_quality", detail), now)
-            elif not plan.low <= value <= plan.high:
-                yield self._refuse(event, implausible(f"readings.{index}", reading, plan), now)
-            elif plan.wanted:
-                if plan.dense:
-                    self._dense(plan.channel, at, value, now)
-                else:
-                    sample = Sample(value, reading.method, reading.specimen)
-                    self._insert(plan.channel, sample, event.id, at, received, now, late)
+            channel, value = outcome
+            if channel in self.translator.dense:
+                self._dense(channel, at, value.value, now)
+            else:
+                self._insert(channel, value, event.id, at, received, now, late)
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
@@ -232,11 +212,10 @@ class PatientEngine:
                     track.wake(end)
 
     def _retract_dense(self, event: Observations, at: int) -> None:
-        for reading in event.readings:
-            plan = self.translator.plan(reading.code, reading.unit)
-            if not isinstance(plan, Refusal) and plan.dense and plan.channel in self.timeline.dense:
-                self.timeline.dense[plan.channel].remove(at)
-                self._touch(plan.channel, (at // MINUTE + 1) * MINUTE)
+        for outcome in self.translator.facts(event):
+            if not isinstance(outcome, Refusal) and outcome[0] in self.timeline.dense:
+                self.timeline.dense[outcome[0]].remove(at)
+                self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
 
     def _insert(  # noqa: PLR0913
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: list[str]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rules import events
 from rules.catalogue import Catalogue, UnknownCodeError
 from rules.instants import to_instant
+from rules.outputs import RefusalReason
 from rules.units import UnitError, conversion, dose_conversion, rate_conversion
 
 
@@ -36,9 +37,12 @@ class Flow(NamedTuple):
 
 
 class Given(NamedTuple):
-    """A discrete dose in the drug's canonical unit once multiplied by ``weight ** weight_power``."""
+    """A discrete dose in the drug's canonical unit once multiplied by ``weight ** weight_power``.
 
-    amount: float
+    ``amount`` is None where the source says that a dose was given but not how much (unit ``{dose}``).
+    """
+
+    amount: float | None
     weight_power: int
     route: str
     status: str
@@ -98,7 +102,7 @@ class Refusal(NamedTuple):
     """A part of an event that cannot be used: where, which kind of reason, and the details."""
 
     place: str | None
-    reason: str
+    reason: RefusalReason
     detail: str
 
 
@@ -110,11 +114,13 @@ class ReadingPlan(NamedTuple):
     offset: float
     low: float
     high: float
-    dense: bool
     wanted: bool
 
 
-Outcome = tuple[str, object] | Refusal
+Outcome = tuple[str, Any] | Refusal
+
+UNMEASURED: Final = "{dose}"
+"""The unit of a dose whose amount was not recorded."""
 
 _DONE: Final = {"start": "present", "stop": "absent", "done": "done"}
 
@@ -130,15 +136,9 @@ class Translator:
     def __init__(self, catalogue: Catalogue, wanted: frozenset[str]) -> None:
         self._catalogue = catalogue
         self._wanted = wanted
-        self.plans: dict[tuple[str, str], ReadingPlan | Refusal] = {}
-
-    def plan(self, code: str, unit: str) -> ReadingPlan | Refusal:
-        """How to treat a reading of a code in a unit; a refusal if the code or the unit is unknown."""
-        key = (code, unit)
-        found = self.plans.get(key)
-        if found is None:
-            found = self.plans[key] = self._make_plan(code, unit)
-        return found
+        self._plans: dict[tuple[str, str], ReadingPlan | Refusal] = {}
+        self.dense = frozenset(f"signal:{signal.name}" for signal in catalogue.signals if signal.dense)
+        """The channels of signals that come about once a minute or faster."""
 
     def _make_plan(self, code: str, unit: str) -> ReadingPlan | Refusal:
         try:
@@ -150,11 +150,13 @@ class Translator:
             return Refusal(None, "unknown_unit", str(error))
         channel = f"signal:{signal.name}"
         low, high = signal.plausible
-        return ReadingPlan(channel, scale.factor, scale.offset, low, high, signal.dense, channel in self._wanted)
+        return ReadingPlan(channel, scale.factor, scale.offset, low, high, channel in self._wanted)
 
     def facts(self, event: events.Event) -> Iterator[Outcome]:
-        """The facts of any event but a bundle of observations."""
+        """The facts of an event, and what of it cannot be used."""
         match event:
+            case events.Observations():
+                yield from self._readings(event.readings)
             case events.Infusion():
                 yield self._infusion(event)
             case events.Dose():
@@ -168,7 +170,7 @@ class Translator:
                 yield self._coded(event.examination, "done", "examination")
                 for index, finding in enumerate(event.findings):
                     yield self._coded(finding.code, str(finding.presence), f"findings.{index}")
-                yield from self.readings(event.readings)
+                yield from self._readings(event.readings)
             case events.Culture():
                 yield from self._culture(event)
             case events.Seizure():
@@ -177,26 +179,26 @@ class Translator:
                 yield "resuscitation", ArrestEvent(event.action, event.rhythm, event.witnessed, event.energy_joules)
             case events.Encounter():
                 yield from self._encounter(event)
-            case events.Observations():
-                yield from self.readings(event.readings)
             case events.Action():
                 return
 
-    def readings(self, readings: tuple[events.Reading, ...]) -> Iterator[Outcome]:
-        """The samples of a bundle; dense ones come out as samples too and are told apart by their channel's signal."""
+    def _readings(self, readings: tuple[events.Reading, ...]) -> Iterator[Outcome]:
+        plans = self._plans
         for index, reading in enumerate(readings):
-            plan = self.plan(reading.code, reading.unit)
-            place = f"readings.{index}"
+            key = (reading.code, reading.unit)
+            plan = plans.get(key)
+            if plan is None:
+                plan = plans[key] = self._make_plan(*key)
             if isinstance(plan, Refusal):
-                yield plan._replace(place=place)
+                yield plan._replace(place=f"readings.{index}")
                 continue
             value = reading.value * plan.factor + plan.offset
             if reading.quality == events.Quality.INVALID:
-                yield Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
+                yield Refusal(f"readings.{index}", "invalid_quality", f"{reading.code} was marked invalid by its source")
             elif not plan.low <= value <= plan.high:
-                yield implausible(place, reading, plan)
+                yield _implausible(f"readings.{index}", reading, plan)
             elif plan.wanted:
-                yield plan.channel, Sample(value, reading.method, reading.specimen)
+                yield plan.channel, Sample(round(value, 9), reading.method, reading.specimen)
 
     def _infusion(self, event: events.Infusion) -> Outcome:
         try:
@@ -220,14 +222,14 @@ class Translator:
     def _dose(self, event: events.Dose) -> Outcome:
         try:
             drug = self._catalogue.drug(event.drug)
-            scale = dose_conversion(drug, event.unit)
+            scale = None if event.unit == UNMEASURED else dose_conversion(drug, event.unit)
         except UnknownCodeError as error:
             return Refusal("drug", "unknown_code", str(error))
         except UnitError as error:
             return Refusal("unit", "unknown_unit", str(error))
         started = _instant(event.started_at)
-        amount = event.dose * scale.factor
-        given = Given(amount, scale.weight_power, event.route, event.dose_status, started, event.completed)
+        amount, weight_power = (None, 0) if scale is None else (round(event.dose * scale.factor, 9), scale.weight_power)
+        given = Given(amount, weight_power, event.route, event.dose_status, started, event.completed)
         return f"dose:{drug.name}", given
 
     def _culture(self, event: events.Culture) -> Iterator[Outcome]:
@@ -249,7 +251,7 @@ class Translator:
         for name, value, unit in (("weight", event.weight_kg, "kg"), ("height", event.height_cm, "cm")):
             if value is not None:
                 reading = events.Reading(code=name, value=value, unit=unit)
-                for outcome in self.readings((reading,)):
+                for outcome in self._readings((reading,)):
                     yield outcome._replace(place=name) if isinstance(outcome, Refusal) else outcome
         if event.goals_of_care is not None:
             yield "state:goals_of_care", Coded(str(event.goals_of_care))
@@ -264,7 +266,7 @@ class Translator:
             return Refusal(place, "unknown_code", str(error))
 
 
-def implausible(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
+def _implausible(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
     """The refusal of a value outside the plausible range of its signal: never clipped, never used."""
     name = plan.channel.removeprefix("signal:")
     detail = f"{name} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"

@@ -172,6 +172,10 @@ class AlertChange(_Frozen):
     pack: PackReference
 
 
+RefusalReason = Literal["unknown_code", "unknown_unit", "implausible", "invalid_quality", "future", "unknown_target"]
+"""Why an event or a part of it is refused."""
+
+
 class Rejection(_Frozen):
     """An event, or one reading of it, that was refused, and why; everything else in the event was used."""
 
@@ -180,15 +184,7 @@ class Rejection(_Frozen):
     patient: str
     event: str
     place: str | None
-    reason: Literal[
-        "unknown_code",
-        "unknown_unit",
-        "implausible",
-        "invalid_quality",
-        "future",
-        "unknown_target",
-        "after_settling",
-    ]
+    reason: RefusalReason
     detail: str
     decided_at: AwareDatetime
 

@@ -61,7 +61,7 @@ class View:
     __slots__ = ("_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
 
     def __init__(
-        self, knowledge: Knowledge, timeline: Timeline, anchors: Mapping[str, int], at: int, *, full: bool = False
+        self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
     ) -> None:
         self.knowledge = knowledge
         self.timeline = timeline
@@ -163,10 +163,10 @@ class View:
             if drug.salts:
                 salt = flow.salt or self.settings.norepinephrine_salt
                 if salt is None:
-                    low, high = min(s.factor for s in drug.salts), max(s.factor for s in drug.salts)
+                    low, high = min(drug.salts.values()), max(drug.salts.values())
                     missing = (f"{name}_salt",)
                 else:
-                    low = high = drug.salt_factor(salt)
+                    low = high = drug.salts[salt]
             if flow.weight_power:
                 if not weight.known:
                     return 0.0, inf, ("weight", *missing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rules.facts import Given
 from rules.instants import DAY, HOUR
 from rules.logic import Finding
 from rules.quantities.base import Quantity
@@ -27,9 +26,13 @@ def _equivalent_per_day(view: View) -> Value:
         if f"infusion:{name}" in view.timeline.channels:
             rate = view.flow(name)
             low, high = low + rate.low * 24 * factor, high + (rate.high * 24 * factor if rate.high else 0.0)
-        doses = [fact for fact in view.timeline.upto(f"dose:{name}", view.at) if fact.value.status == "given"]
+        doses = [
+            fact
+            for fact in view.timeline.upto(f"dose:{name}", view.at)
+            if fact.value.status == "given" and fact.value.amount is not None
+        ]
         if doses:
-            amount = _regimen(view, [(fact.at, fact.value) for fact in doses]) * factor
+            amount = _regimen(view, [(fact.at, fact.value.amount) for fact in doses]) * factor
             low, high = low + amount, high + amount
             last = doses[-1]
             latest = Finding("last_steroid_dose", f"{name} {number(last.value.amount)} mg", last.at, last.event)
@@ -38,18 +41,18 @@ def _equivalent_per_day(view: View) -> Value:
     return Value(low, high, missing, (finding, *((latest,) if latest else ())))
 
 
-def _regimen(view: View, doses: list[tuple[int, Given]]) -> float:
+def _regimen(view: View, doses: list[tuple[int, float]]) -> float:
     """Milligrams per day of a regimen: what the last day summed to, or what the last dose means at its interval.
 
     The first dose of a regimen is taken for a six-hourly one (50 mg every 6 h is the usual 200 mg/d).
     """
-    day = sum(given.amount for at, given in doses if at > view.at - DAY)
+    day = sum(amount for at, amount in doses if at > view.at - DAY)
     at, last = doses[-1]
     interval = min(at - doses[-2][0], DAY) if len(doses) > 1 and at - doses[-2][0] < DAY else _FIRST_INTERVAL
     due = at + round(max(interval, HOUR) * _LATE)
     view.note(due)
     view.note(at + DAY)
-    return max(day, last.amount * DAY / max(interval, HOUR)) if view.at < due else day
+    return max(day, last * DAY / max(interval, HOUR)) if view.at < due else day
 
 
 STEROIDS: Final = (
