@@ -505,7 +505,7 @@ class Check(Node):
     name: str
 
     def evaluate(self, view: View) -> Evaluation:
-        return view.knowledge.named[f"check {self.name}"].evaluate(view)
+        return view.named(f"check {self.name}")
 
 
 class Use(Node):
@@ -515,7 +515,7 @@ class Use(Node):
     name: str
 
     def evaluate(self, view: View) -> Evaluation:
-        return view.knowledge.named[f"condition {self.name}"].evaluate(view)
+        return view.named(f"condition {self.name}")
 
 
 class Decide(Node):

@@ -13,18 +13,34 @@ from rules import catalogue as catalogues
 from rules.alerts import Book, Moment
 from rules.events import Action, Event, Observations, Status
 from rules.explanation import Explanation, explain
-from rules.facts import Answer, Refusal, Sample, Translator
+from rules.facts import Answer, Flow, Refusal, Sample, Translator
 from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus
 from rules.pack import Pack
 from rules.pathway import Pathway
-from rules.settings import SiteSettings
+from rules.settings import SiteSettings, settings_digest
+from rules.steps import confirmed
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.track import Changed, Track
 
 REMEMBER_REFUSED = HOUR
 """For how long a refused event is recognised when it is delivered again."""
+
+
+_PREPARED: dict[tuple[str, ...], tuple[list[Pathway], Translator]] = {}
+
+
+def prepare(packs: Sequence[Pack], settings: SiteSettings) -> tuple[list[Pathway], Translator]:
+    """Packs and settings made ready, once for all patients: nothing in them changes afterwards."""
+    key = (settings_digest(settings), *(pack.digest for pack in packs))
+    found = _PREPARED.get(key)
+    if found is None:
+        catalogue = catalogues.load()
+        pathways = [Pathway(pack, settings, catalogue) for pack in packs]
+        wanted = frozenset[str]().union(*(pathway.channels for pathway in pathways))
+        found = _PREPARED[key] = (pathways, Translator(catalogue, wanted))
+    return found
 
 
 class PatientEngine:
@@ -39,10 +55,7 @@ class PatientEngine:
     def __init__(self, patient: str, packs: Sequence[Pack], settings: SiteSettings) -> None:
         self.patient = patient
         self.settings = settings
-        catalogue = catalogues.load()
-        pathways = [Pathway(pack, settings, catalogue) for pack in packs]
-        wanted = frozenset().union(*(pathway.channels for pathway in pathways))
-        self.translator = Translator(catalogue, wanted)
+        pathways, self.translator = prepare(packs, settings)
         self.timeline = Timeline()
         self.tracks = [Track(pathway) for pathway in pathways]
         self.books = [Book(patient, pathway.pack) for pathway in pathways]
@@ -52,6 +65,10 @@ class PatientEngine:
         self.clock: int | None = None
         self.now: int | None = None
         self.pruned: int | None = None
+        self.next: int | None = None
+        """When a pathway must be judged next although nothing has been received."""
+        self.touched = False
+        """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
         self._lateness = round(settings.lateness.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
@@ -86,7 +103,7 @@ class PatientEngine:
     @property
     def due(self) -> datetime | None:
         """When time should be advanced to next although nothing has been received, or None."""
-        instants = [track.due for track in self.tracks if track.due is not None]
+        instants = [self.next] if self.next is not None else []
         if self.pending:
             instants.append(self.pending[0][0])
         return to_datetime(min(instants) + self._lateness) if instants else None
@@ -129,47 +146,47 @@ class PatientEngine:
         while pending and pending[0][0] <= watermark:
             received = pending[0][0]
             now = received if self.now is None else max(received, self.now)
-            changes += self._pass_time(now - 1)
+            if self.next is not None and self.next < now:
+                changes += self._pass_time(now - 1)
             late: list[str] = []
             while pending and pending[0][0] == received:
                 event = heapq.heappop(pending)[2]
                 self.waiting.discard(event.id)
-                changes += self._take(event, now, late)
+                changes += self._take(event, received, now, late)
             self.now = now
-            changes += self._judge(now, late)
-        return changes + self._pass_time(watermark)
+            if self.touched or (self.next is not None and self.next <= now):
+                changes += self._judge(now, late)
+        if self.next is not None and self.next <= watermark:
+            changes += self._pass_time(watermark)
+        if self.now is not None:
+            self.now = max(self.now, watermark)
+            if self.pruned is None or self.now - self.pruned >= HOUR:
+                self._prune(self.now)
+        return changes
 
     def _pass_time(self, to: int) -> list[Change]:
+        """Judge at every instant up to ``to`` at which something is due."""
         changes: list[Change] = []
-        while True:
-            due = min((track.due for track in self.tracks if track.due is not None), default=None)
-            if due is None or due > to:
-                break
-            self.now = due if self.now is None else max(due, self.now)
+        while self.next is not None and self.next <= to:
+            self.now = self.next if self.now is None else max(self.next, self.now)
             for series in self.timeline.dense.values():
                 series.settle(self.now)
             changes += self._judge(self.now, [])
-        if self.now is not None:
-            self.now = max(self.now, min(to, self.clock or to))
-            self._prune(self.now)
         return changes
 
     def _prune(self, now: int) -> None:
-        if self.pruned is None:
-            self.pruned = now
-        elif now - self.pruned >= HOUR:
-            self.pruned = now
-            self.timeline.prune(now)
-            self.refused = {event: at for event, at in self.refused.items() if at >= now - REMEMBER_REFUSED}
-            for track in self.tracks:
-                track.prune(now)
+        self.pruned = now
+        self.timeline.prune(now)
+        self.refused = {event: at for event, at in self.refused.items() if at >= now - REMEMBER_REFUSED}
+        for track in self.tracks:
+            track.prune(now)
 
-    def _take(self, event: Event, now: int, late: list[str]) -> Iterator[Change]:
+    def _take(self, event: Event, received: int, now: int, late: list[str]) -> Iterator[Change]:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
         timeline = self.timeline
         if event.id in timeline.seen or event.id in timeline.retracted or event.id in self.refused:
             return
-        at, received = to_instant(event.effective_at), to_instant(event.received_at)
+        at = to_instant(event.effective_at)
         if at > received + self._skew:
             text = f"effective {clock_time(at)}, received {clock_time(received)}"
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
@@ -207,9 +224,10 @@ class PatientEngine:
             if channel in track.pathway.channels:
                 if end <= now:
                     track.touch(end)
-                    track.wake((now // MINUTE + 1) * MINUTE)
-                else:
-                    track.wake(end)
+                    end = (now // MINUTE + 1) * MINUTE
+                track.wake(end)
+                if self.next is None or end < self.next:
+                    self.next = end
 
     def _retract_dense(self, event: Observations, at: int) -> None:
         for outcome in self.translator.facts(event):
@@ -220,7 +238,9 @@ class PatientEngine:
     def _insert(  # noqa: PLR0913
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: list[str]
     ) -> None:
-        if self.timeline.insert(channel, Fact(at, received, event, value), now):
+        fact = Fact(at, received, event, value)
+        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact)
+        if self.timeline.insert(channel, fact, now) and not confirms:
             self._touch(channel, at)
             if at < now:
                 late.append(f"{describe(channel, value)} of {clock_time(at)} received {clock_time(received)}")
@@ -229,6 +249,7 @@ class PatientEngine:
         for track in self.tracks:
             if channel in track.pathway.channels:
                 track.touch(at)
+                self.touched = True
 
     def _answer(self, event: Action, at: int, received: int, now: int) -> Iterator[Change]:
         trigger = Trigger(event.action)
@@ -271,6 +292,8 @@ class PatientEngine:
                 changes.append(self._status(track, amended, now, why if amended else None))
             moment = Moment(track, self.timeline, now, why if rewrites else None)
             changes += [self._number(change) for change in book.update(moment)]
+        self.touched = False
+        self.next = min((track.due for track in self.tracks if track.due is not None), default=None)
         return changes
 
     def _number(self, change: Change) -> Change:

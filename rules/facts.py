@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from rules import events
@@ -107,17 +108,23 @@ class Refusal(NamedTuple):
 
 
 class ReadingPlan(NamedTuple):
-    """How to treat readings of one code in one unit, worked out once."""
+    """How to treat readings of one code in one unit, worked out once.
 
-    channel: str
+    ``channel`` is None where no rule reads the signal; a ``fault`` comes with a range that no value lies in.
+    """
+
+    unit: str
+    channel: str | None
     factor: float
     offset: float
     low: float
     high: float
-    wanted: bool
+    fault: Refusal | None = None
 
 
 Outcome = tuple[str, Any] | Refusal
+
+_INVALID: Final = str(events.Quality.INVALID)
 
 UNMEASURED: Final = "{dose}"
 """The unit of a dose whose amount was not recorded."""
@@ -136,27 +143,38 @@ class Translator:
     def __init__(self, catalogue: Catalogue, wanted: frozenset[str]) -> None:
         self._catalogue = catalogue
         self._wanted = wanted
-        self._plans: dict[tuple[str, str], ReadingPlan | Refusal] = {}
+        self._plans: dict[tuple[str, str], ReadingPlan] = {}
+        self._usual: dict[str, ReadingPlan] = {}
         self.dense = frozenset(f"signal:{signal.name}" for signal in catalogue.signals if signal.dense)
         """The channels of signals that come about once a minute or faster."""
 
-    def _make_plan(self, code: str, unit: str) -> ReadingPlan | Refusal:
+    def _plan(self, code: str, unit: str) -> ReadingPlan:
+        found = self._plans.get((code, unit))
+        if found is None:
+            found = self._plans[code, unit] = self._make_plan(code, unit)
+        self._usual[code] = found
+        return found
+
+    def _make_plan(self, code: str, unit: str) -> ReadingPlan:
         try:
             signal = self._catalogue.signal(code)
             scale = conversion(signal, unit)
         except UnknownCodeError as error:
-            return Refusal(None, "unknown_code", str(error))
+            return ReadingPlan(unit, None, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_code", str(error)))
         except UnitError as error:
-            return Refusal(None, "unknown_unit", str(error))
+            return ReadingPlan(unit, None, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_unit", str(error)))
         channel = f"signal:{signal.name}"
         low, high = signal.plausible
-        return ReadingPlan(channel, scale.factor, scale.offset, low, high, channel in self._wanted)
+        return ReadingPlan(unit, channel if channel in self._wanted else None, scale.factor, scale.offset, low, high)
 
     def facts(self, event: events.Event) -> Iterator[Outcome]:
         """The facts of an event, and what of it cannot be used."""
+        if isinstance(event, events.Observations):
+            return self._readings(event.readings)
+        return self._others(event)
+
+    def _others(self, event: events.Event) -> Iterator[Outcome]:
         match event:
-            case events.Observations():
-                yield from self._readings(event.readings)
             case events.Infusion():
                 yield self._infusion(event)
             case events.Dose():
@@ -183,22 +201,19 @@ class Translator:
                 return
 
     def _readings(self, readings: tuple[events.Reading, ...]) -> Iterator[Outcome]:
-        plans = self._plans
-        for index, reading in enumerate(readings):
-            key = (reading.code, reading.unit)
-            plan = plans.get(key)
-            if plan is None:
-                plan = plans[key] = self._make_plan(*key)
-            if isinstance(plan, Refusal):
-                yield plan._replace(place=f"readings.{index}")
-                continue
-            value = reading.value * plan.factor + plan.offset
-            if reading.quality == events.Quality.INVALID:
-                yield Refusal(f"readings.{index}", "invalid_quality", f"{reading.code} was marked invalid by its source")
-            elif not plan.low <= value <= plan.high:
-                yield _implausible(f"readings.{index}", reading, plan)
-            elif plan.wanted:
-                yield plan.channel, Sample(round(value, 9), reading.method, reading.specimen)
+        """One outcome per reading that some rule wants or that cannot be used; this is the hot path of a replay."""
+        usual = self._usual
+        for reading in readings:
+            plan = usual.get(reading.code)
+            if plan is None or plan[0] != reading.unit:
+                plan = self._plan(reading.code, reading.unit)
+            _, channel, factor, offset, low, high, _ = plan
+            value = reading.value * factor + offset
+            if low <= value <= high and reading.quality != _INVALID:
+                if channel is not None:
+                    yield channel, Sample(round(value, 9), reading.method, reading.specimen)
+            else:
+                yield _refused(f"readings.{readings.index(reading)}", reading, plan)
 
     def _infusion(self, event: events.Infusion) -> Outcome:
         try:
@@ -266,10 +281,15 @@ class Translator:
             return Refusal(place, "unknown_code", str(error))
 
 
-def _implausible(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
-    """The refusal of a value outside the plausible range of its signal: never clipped, never used."""
-    name = plan.channel.removeprefix("signal:")
-    detail = f"{name} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"
+def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
+    """Why a reading is not used: never clipped, never guessed."""
+    if plan.fault is not None:
+        return plan.fault._replace(place=place)
+    if reading.quality == _INVALID:
+        return Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
+    detail = (
+        f"{reading.code} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"
+    )
     return Refusal(place, "implausible", detail)
 
 

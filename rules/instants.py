@@ -17,7 +17,6 @@ TICK: Final = SECOND
 FOREVER: Final = 2**62
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _DURATION: Final = re.compile(
     r"P(?!$)(?:(?P<days>\d+)D)?(?:T(?!$)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
 )
@@ -25,7 +24,8 @@ _DURATION: Final = re.compile(
 
 def to_instant(moment: datetime) -> int:
     """Milliseconds since 1970-01-01T00:00Z of an aware datetime, rounded down."""
-    return (moment - _EPOCH) // _MILLISECOND
+    since = moment - _EPOCH
+    return since.days * DAY + since.seconds * SECOND + since.microseconds // 1_000
 
 
 def to_datetime(instant: int) -> datetime:

@@ -71,7 +71,9 @@ class Pathway:
         self.channels = channels_read(self.pack, catalogue) | {f"answer:{pack.id}"}
         named = {f"condition {name}": condition for name, condition in self.pack.conditions.items()}
         checks = {f"check {check.id}": check.when for check in self.pack.checks}
-        self.knowledge = Knowledge(settings, catalogue, QUANTITIES, self.pack.parameters, {**named, **checks})
+        parameters = self.pack.parameters
+        durations = {name: found.milliseconds for name, found in parameters.items() if found.is_duration}
+        self.knowledge = Knowledge(settings, catalogue, QUANTITIES, parameters, durations, {**named, **checks})
 
     def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
         """The patient at an instant with this pathway's memory."""
@@ -91,9 +93,9 @@ class Pathway:
             if verdict is not None:
                 return Step(fold, verdict, view.next_change)
             fold = Fold(fold.episode + 1, open=True)
-            anchors["episode"] = at
+            view.remember("episode")
         if "recognition" not in anchors and self.pack.recognition.evaluate(view).truth is MET:
-            anchors["recognition"] = at
+            view.remember("recognition")
         ended = self._ended(view, fold)
         if ended is not None:
             return Step(*ended, view.next_change)
@@ -125,15 +127,15 @@ class Pathway:
         anchors = view.anchors
         decided = (State.ACTIVE, ()) if base.id in anchors else self._decide(view, base)
         if decided is not None and decided[0] is State.ACTIVE:
-            self._remember(view, base.id)
+            view.remember(base.id)
         failed = self._decide(view, refractory)
         if failed is not None and failed[0] is State.CONFIRMED:
-            self._remember(view, refractory.id)
+            view.remember(refractory.id)
         state, reasons = failed or decided or (State.ACTIVE, ())
         stage = self._stage(view, base.id if decided else None, refractory.id if failed else None)
         view.state = state
         concerned = bool(failed or decided)
-        soft = [check.id for check in self.pack.checks if check.kind == "soft" and concerned and self._met(view, check.id)]
+        soft = [check.id for check in self.pack.checks if check.kind == "soft" and concerned and _met(view, check.id)]
         goals, _ = view.coded("goals_of_care")
         suppressed = "goals" if goals in NO_ESCALATION else None
         counsel = [found for therapy in self.pack.therapies if (found := self._counsel(view, therapy, stage))]
@@ -150,7 +152,7 @@ class Pathway:
         flags = tuple(
             hard.check
             for hard in stage.hard
-            if (hard.when is None or hard.when.evaluate(view).truth is MET) and self._met(view, hard.check)
+            if (hard.when is None or hard.when.evaluate(view).truth is MET) and _met(view, hard.check)
         )
         if flags:
             return State.PSEUDO, flags
@@ -172,18 +174,11 @@ class Pathway:
             if stage.role == "marker":
                 holds = (rank < limit or refractory is not None) and stage.when.evaluate(view).truth is MET
                 if holds:
-                    self._remember(view, stage.id)
+                    view.remember(stage.id)
             else:
                 holds = stage.id in (base, refractory)
             furthest = stage.id if holds else furthest
         return furthest
-
-    def _met(self, view: View, check: str) -> bool:
-        return self.knowledge.named[f"check {check}"].evaluate(view).truth is MET
-
-    @staticmethod
-    def _remember(view: View, anchor: str) -> None:
-        view.anchors.setdefault(anchor, view.at)
 
     def _counsel(self, view: View, therapy: Therapy, stage: str | None) -> Counsel | None:
         trigger = therapy.when.evaluate(view)
@@ -208,7 +203,7 @@ class Pathway:
         answered = self._answered(view, therapy, stage)
         if answered is not None:
             return Counsel(therapy.id, Advice.SUPPRESSED, (answered,), priority)
-        held = tuple(check for check in therapy.hold_while if self._met(view, check))
+        held = tuple(check for check in therapy.hold_while if _met(view, check))
         if held:
             return Counsel(therapy.id, Advice.PSEUDO, held, priority)
         cautions = tuple(reason.id for reason in therapy.relative if reason.when.evaluate(view).truth is MET)
@@ -230,3 +225,7 @@ class Pathway:
         return None
 
 
+
+
+def _met(view: View, check: str) -> bool:
+    return view.named(f"check {check}").truth is MET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -88,12 +89,19 @@ def _map_artefact(view: View) -> Evaluation:
 
 
 def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
-    given = []
-    for name in names_of(view.catalogue, "antimicrobial"):
-        given += [(name, f) for f in view.timeline.upto(f"dose:{name}", view.at) if f.value.status == "given"]
-        starts = view.timeline.upto(f"infusion:{name}", view.at)
-        given += [(name, f) for f in starts if f.value.action in ("start", "rate") and f.value.rate]
-    return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
+    """Every antimicrobial dose given, or infusion running, up to now, oldest first."""
+    timeline = view.timeline
+
+    def build() -> list[tuple[str, Fact]]:
+        given = []
+        for name in names_of(view.catalogue, "antimicrobial"):
+            doses, rates = timeline.channels.get(f"dose:{name}", ()), timeline.channels.get(f"infusion:{name}", ())
+            given += [(name, fact) for fact in doses if fact.value.status == "given"]
+            given += [(name, fact) for fact in rates if fact.value.action in ("start", "rate") and fact.value.rate]
+        return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
+
+    known = timeline.memo("antimicrobials", ("dose:", "infusion:"), build)
+    return known[: bisect_right(known, view.at, key=lambda pair: pair[1].at)]
 
 
 def _infection_suspected(view: View) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -68,3 +69,8 @@ class SiteSettings(_Frozen):
             details = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors(include_url=False)]
             msg = f"{path}: " + "; ".join(details)
         raise SettingsError(msg)
+
+
+def settings_digest(settings: SiteSettings) -> str:
+    """A digest of the settings, so that a state is not continued under others."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]

@@ -16,6 +16,7 @@ from rules.instants import to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, Priority, State
 from rules.pathway import Counsel, Fold, Verdict
+from rules.settings import settings_digest
 from rules.timeline import Fact, MinuteSeries
 from rules.track import Entry
 
@@ -97,6 +98,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         kind = _value_type(channel)
         timeline.channels[channel] = [Fact(at, received, event, _value(kind, raw)) for at, received, event, raw in facts]
         timeline.seen.update({event: at for at, _, event, _ in facts})
+        timeline.newest = max(timeline.newest, *(at for at, *_ in facts))
     timeline.seen.update(body["taken_back"])
     timeline.retracted = body["retracted"]
     timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
@@ -108,12 +110,8 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
             alert.state, alert.priority = AlertState(alert.state), Priority(alert.priority)
             alert.notified = None if alert.notified is None else Priority(alert.notified)
         book.alerts = {alert.subject: alert for alert in alerts}
+    engine.next = min((track.due for track in engine.tracks if track.due is not None), default=None)
     return engine
-
-
-def settings_digest(settings: SiteSettings) -> str:
-    """A digest of the settings, so that a snapshot is not continued under others."""
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _open(data: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rules.facts import Flow
 from rules.instants import MINUTE, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.timeline import Fact
+from rules.timeline import Fact, Timeline
 from rules.values import Operator, Value, compare
 
 STALE_AFTER = 60 * MINUTE
@@ -104,23 +104,21 @@ def earliest(*instants: int | None) -> int | None:
 
 def total(parts: Sequence[tuple[float, Steps]]) -> Steps:
     """The sum of step functions, each times its coefficient (which is not negative)."""
-    instants = sorted({step.at for _, part in parts for step in part.steps})
-    cursors = [-1] * len(parts)
+    changes = sorted((step.at, index) for index, (_, part) in enumerate(parts) for step in part.steps)
+    positions = [0] * len(parts)
+    lows, highs = [0.0] * len(parts), [0.0] * len(parts)
+    missing: list[tuple[str, ...]] = [()] * len(parts)
     summed: list[Step] = []
-    for at in instants:
-        low = high = 0.0
-        missing: list[str] = []
-        for number, (coefficient, part) in enumerate(parts):
-            steps, cursor = part.steps, cursors[number]
-            while cursor + 1 < len(steps) and steps[cursor + 1].at <= at:
-                cursor += 1
-            cursors[number] = cursor
-            if cursor >= 0:
-                step = steps[cursor]
-                low += coefficient * step.low
-                high += coefficient * step.high if step.high else 0.0
-                missing.extend(step.missing)
-        summed.append(Step(at, round(low, 9), round(high, 9), tuple(dict.fromkeys(missing))))
+    for order, (at, index) in enumerate(changes):
+        coefficient, part = parts[index]
+        step = part.steps[positions[index]]
+        positions[index] += 1
+        lows[index] = coefficient * step.low
+        highs[index] = coefficient * step.high if step.high else 0.0
+        missing[index] = step.missing
+        if order + 1 == len(changes) or changes[order + 1][0] != at:
+            lacking = tuple(dict.fromkeys(item for items in missing for item in items)) if any(missing) else ()
+            summed.append(Step(at, round(sum(lows), 9), round(sum(highs), 9), lacking))
     return Steps(summed)
 
 
@@ -139,7 +137,19 @@ def delivery(name: str, facts: Sequence[Fact], scale: Scale, bridge: int) -> Ste
     for fact in facts:
         if fact.value.action not in ("alarm", "bag_change"):
             lines.setdefault(fact.value.line, []).append(fact)
-    return total([(1.0, Steps(_line(name, changes, scale, bridge))) for changes in lines.values()])
+    parts = [(1.0, Steps(_line(name, changes, scale, bridge))) for changes in lines.values()]
+    return parts[0][1] if len(parts) == 1 else total(parts)
+
+
+def confirmed(timeline: Timeline, channel: str, fact: Fact) -> bool:
+    """Whether a rate only confirms, in time, the newest one of its line: then no answer changes by it now."""
+    facts = timeline.channels.get(channel)
+    if not facts or fact.value.action != "rate" or fact.at < facts[-1].at:
+        return False
+    last = next((f for f in reversed(facts) if f.value.line == fact.value.line), None)
+    if last is None or last.value.action not in ("start", "rate") or fact.at - last.at > STALE_AFTER:
+        return False
+    return bool(last.value._replace(action="rate") == fact.value)
 
 
 def _line(name: str, changes: Sequence[Fact], scale: Scale, bridge: int) -> list[Step]:

@@ -12,7 +12,7 @@ from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
 
-from rules.instants import DAY, HOUR, MINUTE
+from rules.instants import DAY, FOREVER, HOUR, MINUTE
 
 SETTLING: Final = 5 * MINUTE
 """How long after its end a minute of a dense signal still takes in late samples (local setting)."""
@@ -118,13 +118,15 @@ class MinuteSeries:
 class Timeline:
     """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``, ``state:tamponade``."""
 
-    __slots__ = ("_memo", "channels", "dense", "retracted", "seen", "versions")
+    __slots__ = ("_memo", "channels", "dense", "newest", "retracted", "seen", "versions")
 
     def __init__(self) -> None:
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
         self.seen: dict[str, int] = {}
         self.retracted: dict[str, int] = {}
+        self.newest = -FOREVER
+        """No fact on the timeline is true from later than this."""
         self.versions: dict[str, int] = {}
         self._memo: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
 
@@ -135,6 +137,7 @@ class Timeline:
             return False
         insort(facts, fact, key=_ORDER)
         self.seen[fact.event] = fact.at
+        self.newest = max(self.newest, fact.at)
         self._touch(channel)
         return True
 
@@ -164,6 +167,8 @@ class Timeline:
     def next_change(self, channels: Iterable[str], after: int) -> int | None:
         """The first instant after ``after`` at which a fact in one of the channels becomes true."""
         found: int | None = None
+        if after >= self.newest:
+            return None
         for channel in channels:
             facts = self.channels.get(channel)
             if facts and facts[-1].at > after:
@@ -172,7 +177,10 @@ class Timeline:
         return found
 
     def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
-        """A value derived from whole channels, built again only when one of them has changed."""
+        """A value derived from whole channels, built again only when one of them has changed.
+
+        A channel may also be a kind, such as ``dose:``, for all channels of that kind.
+        """
         versions = tuple([self.versions.get(channel, 0) for channel in channels])
         held = self._memo.get(key)
         if held is None or held[0] != versions:
@@ -194,7 +202,9 @@ class Timeline:
         self.retracted = {event: at for event, at in self.retracted.items() if at >= now - LONG_RETENTION}
 
     def _touch(self, channel: str) -> None:
+        kind = channel.partition(":")[0] + ":"
         self.versions[channel] = self.versions.get(channel, 0) + 1
+        self.versions[kind] = self.versions.get(kind, 0) + 1
 
 
 def _retention(channel: str) -> int:

@@ -38,12 +38,16 @@ class Evaluable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What a pathway is judged by, whoever the patient is; ``named`` holds the conditions and checks a pack names."""
+    """What a pathway is judged by, whoever the patient is.
+
+    ``durations`` are those of the parameters, in milliseconds; ``named`` holds the conditions and checks a pack names.
+    """
 
     settings: SiteSettings
     catalogue: Catalogue
     quantities: Mapping[str, Quantity]
     parameters: Mapping[str, Parameter]
+    durations: Mapping[str, int]
     named: Mapping[str, Evaluable]
 
 
@@ -58,7 +62,7 @@ class View:
         state: the pathway's verdict at this instant, once there is one.
     """
 
-    __slots__ = ("_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
+    __slots__ = ("_named", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
 
     def __init__(
         self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
@@ -71,6 +75,21 @@ class View:
         self.next_change: int | None = None
         self.state: State | None = None
         self._values: dict[str, Value] = {}
+        self._named: dict[str, Evaluation] = {}
+
+    def named(self, name: str) -> Evaluation:
+        """A condition or check that the pack names, evaluated once per view."""
+        found = self._named.get(name)
+        if found is None:
+            found = self._named[name] = self.knowledge.named[name].evaluate(self)
+        return found
+
+    def remember(self, anchor: str) -> None:
+        """Note the first time that something was reached; conditions may ask for it from now on."""
+        if anchor not in self.anchors:
+            self.anchors[anchor] = self.at
+            self._named.clear()
+            self._values.clear()
 
     @property
     def settings(self) -> SiteSettings:
@@ -133,12 +152,17 @@ class View:
         """The rate of a drug over time in its canonical unit; pauses up to ``bridge`` milliseconds are ignored."""
         weight = self.value("weight")
         channel = f"infusion:{drug}"
+        facts = self.timeline.channels.get(channel, [])
+        bridge = bridge if self.pauses(drug) else 0
         key = ("rate", drug, bridge, weight[:2])
-        return self.timeline.memo(
-            key,
-            (channel,),
-            lambda: delivery(drug, self.timeline.channels.get(channel, []), self._scale(drug, weight), bridge),
-        )
+        return self.timeline.memo(key, (channel,), lambda: delivery(drug, facts, self._scale(drug, weight), bridge))
+
+    def pauses(self, drug: str) -> bool:
+        """Whether any pause of a drug is known, so that it matters how pauses are read."""
+        channel = f"infusion:{drug}"
+        facts = self.timeline.channels.get(channel, [])
+        build = lambda: any(fact.value.action == "pause" for fact in facts)  # noqa: E731 - one expression, used once
+        return self.timeline.memo(("pauses", drug), (channel,), build)
 
     def flow(self, drug: str) -> Value:
         """The rate of a drug now, in its canonical unit."""
@@ -181,7 +205,7 @@ class View:
 
     def duration(self, parameter: str) -> int:
         """A parameter that is a duration, in milliseconds."""
-        return self.knowledge.parameters[parameter].milliseconds
+        return self.knowledge.durations[parameter]
 
     def number(self, parameter: str) -> float:
         """A parameter that is a number, in its own unit."""

@@ -64,10 +64,13 @@ EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
     """Steps of the weighted sum of the rates of several drugs."""
-    channels = tuple(f"infusion:{drug}" for drug in weights)
+    channel_of = {drug: f"infusion:{drug}" for drug in weights}
 
     def steps(view: View, bridge: int) -> Steps:
-        given = {drug: factor for drug, factor in weights.items() if f"infusion:{drug}" in view.timeline.channels}
+        known = view.timeline.channels
+        given = {drug: factor for drug, factor in weights.items() if channel_of[drug] in known}
+        channels = tuple([channel_of[drug] for drug in given])
+        bridge = bridge if any(view.pauses(drug) for drug in given) else 0
         key = ("weighted", tuple(given), tuple(given.values()), bridge, view.value("weight")[:2])
         return view.timeline.memo(
             key, channels, lambda: total([(factor, view.rate(drug, bridge)) for drug, factor in given.items()])
