@@ -90,7 +90,9 @@ class Book:
 
     def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
         trigger, cause = standing.trigger, standing.cause
-        said = repr((standing.verdict, standing.priority, verdict.soft, verdict.stage if alert.subject == REFRACTORY else None))
+        said = repr(
+            (standing.verdict, standing.priority, verdict.soft, verdict.stage if alert.subject == REFRACTORY else None)
+        )
         if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
             if trigger is Trigger.SUPPORT:
                 trigger, cause = Trigger.AMEND, moment.late
@@ -100,9 +102,7 @@ class Book:
             if said == alert.said:
                 return
             trigger = Trigger.UPDATE
-        elif alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause:
-            return
-        elif alert.state in (AlertState.DECLINED, AlertState.SNOOZED) and said == alert.said:
+        elif (alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause) or (alert.state in (AlertState.DECLINED, AlertState.SNOOZED) and said == alert.said):
             return
         if follow(alert.state, trigger) is None:
             return

@@ -10,8 +10,8 @@ from rules.logic import MET, UNKNOWN, Evaluation, Finding
 from rules.outputs import Card, Evidence, State
 from rules.pack import Check, Cited, Pack, Reason, Therapy
 from rules.pathway import Pathway, Verdict
-from rules.track import Entry
 from rules.timeline import Timeline
+from rules.track import Entry
 from rules.view import View
 
 REFRACTORY: Final = "refractory"
@@ -56,7 +56,13 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
         window=_window(pack, view, therapy),
         goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
-        answers=("running", "done", *(f"decline: {reason}" for reason in _declines(therapy)), "not applicable", "snooze"),
+        answers=(
+            "running",
+            "done",
+            *(f"decline: {reason}" for reason in _declines(therapy)),
+            "not applicable",
+            "snooze",
+        ),
         data_quality=tuple(_quality(pack, view)),
     )
 
@@ -73,11 +79,14 @@ def _evaluations(pack: Pack, view: View, therapy: Therapy | None) -> list[Evalua
     return [condition.evaluate(view) for condition in conditions if condition is not None]
 
 
-def _checks(
-    pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None
-) -> list[tuple[Check, Evaluation]]:
+def _checks(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -> list[tuple[Check, Evaluation]]:
     """Checks of adequate treatment, soft ones met first, then hard ones that count here."""
-    hard = {h.check for stage in pack.stages for h in stage.hard if verdict.state is not State.ACTIVE or stage.role == "base"}
+    hard = {
+        h.check
+        for stage in pack.stages
+        for h in stage.hard
+        if verdict.state is not State.ACTIVE or stage.role == "base"
+    }
     counted = hard | set(verdict.soft) | set(therapy.hold_while if therapy else ())
     ordered = sorted(pack.checks, key=lambda check: check.kind != "soft")
     return [(check, check.when.evaluate(view)) for check in ordered if check.id in counted]
@@ -88,7 +97,10 @@ def _contraindications(view: View, therapy: Therapy | None) -> tuple[list[str], 
     unknown: list[str] = []
     if therapy is None:
         return found, unknown
-    groups: tuple[tuple[str, tuple[Reason, ...]], ...] = (("absolute", therapy.absolute), ("relative", therapy.relative))
+    groups: tuple[tuple[str, tuple[Reason, ...]], ...] = (
+        ("absolute", therapy.absolute),
+        ("relative", therapy.relative),
+    )
     for strength, reasons in groups:
         for reason in reasons:
             evaluation = reason.when.evaluate(view)
@@ -117,7 +129,9 @@ def _headline(pack: Pack, view: View, verdict: Verdict, subject: str, therapy: T
         return f"Consider: {therapy.title}"
     title = pack.refractory.title
     if subject == FIX_FIRST:
-        return "Fix this first: " + "; ".join(pack.check(name).title for name in verdict.reasons if _is_check(pack, name))
+        return "Fix this first: " + "; ".join(
+            pack.check(name).title for name in verdict.reasons if _is_check(pack, name)
+        )
     if subject == OBTAIN_DATA:
         return "Cannot tell: " + "; ".join(map(_words, verdict.reasons))
     if verdict.state is State.CONFIRMED:
@@ -131,7 +145,7 @@ def _is_check(pack: Pack, name: str) -> bool:
     return any(check.id == name for check in pack.checks)
 
 
-def _suggestion(  # noqa: PLR0913 - the text depends on all of them
+def _suggestion(
     pack: Pack, view: View, verdict: Verdict, subject: str, therapy: Therapy | None, reasons: tuple[str, ...]
 ) -> str:
     if therapy is None:
@@ -139,7 +153,9 @@ def _suggestion(  # noqa: PLR0913 - the text depends on all of them
             return " ".join(pack.check(name).fix for name in verdict.reasons if _is_check(pack, name))
         if subject == OBTAIN_DATA:
             return f"Consider obtaining: {', '.join(map(_words, verdict.reasons))}."
-        return "Discuss the next step with the senior clinician; the therapies under consideration have their own cards."
+        return (
+            "Discuss the next step with the senior clinician; the therapies under consideration have their own cards."
+        )
     capability = getattr(view.settings.capability, therapy.capability) if therapy.capability else True
     text = therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion
     grades = [grade.otherwise for grade in therapy.grade if grade.when.evaluate(view).truth is MET]
@@ -207,12 +223,9 @@ def _quality(pack: Pack, view: View) -> Iterable[str]:
     for name, parameter in view.knowledge.parameters.items():
         if parameter.overridden:
             yield f"{name} is set locally to {parameter.value} {parameter.unit or ''}".rstrip()
-    local = [name for name, parameter in pack.parameters.items() if parameter.kind == "engine"]
-    if local:
-        yield f"local settings, not from a guideline: {', '.join(map(_words, local))}"
+    local = sum(parameter.kind == "engine" for parameter in pack.parameters.values())
+    yield f"{local} of {len(pack.parameters)} numbers of this pack are local settings, not from a guideline"
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from typing_extensions import override
 
 from rules.facts import Given, Sample
 from rules.instants import TICK, clock_time, format_duration
@@ -84,11 +85,11 @@ def _one_key(raw: Any) -> Any:
         raise ValueError(msg)
     ((kind, body),) = raw.items()
     match kind, body:
-        case ("all" | "any"), list():
+        case (("all" | "any"), list()):
             return {"type": kind, "of": body}
-        case ("not" | "certain"), _:
+        case (("not" | "certain"), _):
             return {"type": kind, "of": body}
-        case ("use" | "check" | "predicate" | "reached"), str():
+        case (("use" | "check" | "predicate" | "reached"), str()):
             return {"type": kind, "name": body}
         case _, dict():
             return {"type": kind, **body}
@@ -114,6 +115,7 @@ class _Comparison(Node):
 
     _split = model_validator(mode="before")(_comparison)
 
+    @override
     def numbers(self) -> tuple[str, ...]:
         return (self.threshold,)
 
@@ -137,14 +139,18 @@ class Compare(_Comparison):
     type: Literal["compare"]
     measure: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         value = view.value(self.measure)
         truth, missing = self.decide(view, value)
         return Evaluation(
-            truth, self.label or f"{self.measure} {self.limit(view)}" if view.full else "", value.findings,
+            truth,
+            self.label or f"{self.measure} {self.limit(view)}" if view.full else "",
+            value.findings,
             missing if truth is UNKNOWN else (),
         )
 
+    @override
     def measures(self) -> tuple[str, ...]:
         return (self.measure,)
 
@@ -161,6 +167,7 @@ class Sustained(_Comparison):
     max_gap: str
     ignore_pauses: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         quantity = view.knowledge.quantities[self.measure]
         if quantity.steps is None:
@@ -172,7 +179,8 @@ class Sustained(_Comparison):
         held = steps.held(view.at, self.operator, limits[0], wanted, view.duration(self.max_gap))
         view.note(held.next_change)
         value = steps.value(view.at)
-        missing = tuple(f"{item}: {self.measure} {value.text('')}" for item in value.missing) or (self.measure,)
+        name = quantity.short or self.measure
+        missing = tuple(f"{item}: {name} {value.text('')}" for item in value.missing) or (name,)
         label = self.label or f"{self.measure} {self.limit(view)} for {format_duration(wanted)}" if view.full else ""
         text = value.text(quantity.unit)
         if held.since is not None:
@@ -180,9 +188,11 @@ class Sustained(_Comparison):
         finding = Finding(self.measure, text, held.since)
         return Evaluation(held.truth, label, (finding,), missing if held.truth is UNKNOWN else ())
 
+    @override
     def measures(self) -> tuple[str, ...]:
         return (self.measure,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.duration, self.max_gap, self.ignore_pauses)
 
@@ -195,6 +205,7 @@ class Stayed(_Comparison):
     duration: Annotated[str, Field(alias="for")]
     max_gap: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         wanted, gap = view.duration(self.duration), view.duration(self.max_gap)
         label = self.label or f"{self.measure} {self.limit(view)} for {format_duration(wanted)}" if view.full else ""
@@ -217,9 +228,11 @@ class Stayed(_Comparison):
             return Evaluation(UNKNOWN, label, present.findings, (self.measure,))
         return Evaluation(MET, label, present.findings)
 
+    @override
     def measures(self) -> tuple[str, ...]:
         return (self.measure,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.duration, self.max_gap)
 
@@ -239,6 +252,7 @@ class Persistent(_Comparison):
     spacing: str
     max_age: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         spacing, age = view.duration(self.spacing), view.duration(self.max_age)
         label = ""
@@ -271,9 +285,11 @@ class Persistent(_Comparison):
                 return Evaluation(UNKNOWN, label, tuple(run), (f"repeat {self.measure}",))
         return Evaluation(NOT_MET, label, tuple(run))
 
+    @override
     def measures(self) -> tuple[str, ...]:
         return (self.measure,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.spacing, self.max_age)
 
@@ -286,9 +302,12 @@ class Fell(Node):
     by: str
     within: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         within, limit = view.duration(self.within), view.number(self.by)
-        label = self.label or f"{self.measure} fell by {number(limit)} in {format_duration(within)}" if view.full else ""
+        label = (
+            self.label or f"{self.measure} fell by {number(limit)} in {format_duration(within)}" if view.full else ""
+        )
         facts = [f for f in view.timeline.upto(f"signal:{self.measure}", view.at) if f.at >= view.at - within]
         if len(facts) < 2:  # noqa: PLR2004 - a fall takes two samples
             return Evaluation(UNKNOWN, label, (), (f"repeat {self.measure}" if facts else self.measure,))
@@ -296,15 +315,21 @@ class Fell(Node):
         last = facts[-1]
         highest = max(facts, key=lambda f: (f.value.value, f.at))
         fall = round(highest.value.value - last.value.value, 6)
-        found = (view.found(self.measure, highest.value.value, highest), view.found(self.measure, last.value.value, last))
+        found = (
+            view.found(self.measure, highest.value.value, highest),
+            view.found(self.measure, last.value.value, last),
+        )
         return Evaluation(MET if fall >= limit else NOT_MET, label, found)
 
+    @override
     def measures(self) -> tuple[str, ...]:
         return (self.measure,)
 
+    @override
     def numbers(self) -> tuple[str, ...]:
         return (self.by,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.within,)
 
@@ -321,6 +346,7 @@ class Present(Node):
     if_missing: Literal["absent", "unknown"] = "unknown"
     max_age: str | None = None
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.concept} {self.value}".replace("_", " ") if view.full else "")
         value, fact = view.coded(self.concept)
@@ -338,9 +364,11 @@ class Present(Node):
         met = value == self.value or (self.value == "present" and value == "done")
         return Evaluation(MET if met else NOT_MET, label, found)
 
+    @override
     def concepts(self) -> tuple[str, ...]:
         return (self.concept,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.max_age,) if self.max_age else ()
 
@@ -353,6 +381,7 @@ class Running(Node):
     duration: Annotated[str | None, Field(alias="for")] = None
     max_gap: str | None = None
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.drug} running".replace("_", " ") if view.full else "")
         missing: list[str] = []
@@ -378,9 +407,11 @@ class Running(Node):
         truth = MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
         return Evaluation(truth, label, tuple(found), tuple(missing) if truth is UNKNOWN else ())
 
+    @override
     def drug_classes(self) -> tuple[str, ...]:
         return (self.drug,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return tuple(name for name in (self.duration, self.max_gap) if name)
 
@@ -392,6 +423,7 @@ class Stopped(Node):
     drug: str
     duration: Annotated[str, Field(alias="for")]
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         wanted = view.duration(self.duration)
         label = self.label or f"no {self.drug} for {format_duration(wanted)}" if view.full else ""
@@ -408,9 +440,11 @@ class Stopped(Node):
                 missing.append(f"{name}_rate")
         return Evaluation(truth, label, (), tuple(missing))
 
+    @override
     def drug_classes(self) -> tuple[str, ...]:
         return (self.drug,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.duration,)
 
@@ -422,6 +456,7 @@ class DoseGiven(Node):
     drug: str
     within: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         within = view.duration(self.within)
         label = self.label or f"{self.drug} given in {format_duration(within)}" if view.full else ""
@@ -434,9 +469,11 @@ class DoseGiven(Node):
                     found.append(Finding(name, f"dose given {clock_time(fact.at)}", fact.at, fact.event))
         return Evaluation(MET if found else NOT_MET, label, tuple(found))
 
+    @override
     def drug_classes(self) -> tuple[str, ...]:
         return (self.drug,)
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.within,)
 
@@ -448,6 +485,7 @@ class Elapsed(Node):
     since: str
     more_than: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         limit = view.duration(self.more_than)
         label = self.label or f"more than {format_duration(limit)} since {self.since}" if view.full else ""
@@ -458,6 +496,7 @@ class Elapsed(Node):
         finding = Finding(self.since, f"{format_duration(passed)} ago", view.anchors[self.since])
         return Evaluation(MET if passed > limit else NOT_MET, label, (finding,))
 
+    @override
     def durations(self) -> tuple[str, ...]:
         return (self.more_than,)
 
@@ -468,6 +507,7 @@ class Reached(Node):
     type: Literal["reached"]
     name: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         since = view.anchors.get(self.name)
         met = since is not None and since <= view.at
@@ -482,6 +522,7 @@ class Setting(Node):
     name: Literal["guideline_profile", "rss_basis", "strict_fluid"]
     value: str | bool = Field(alias="is")
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         met = getattr(view.settings, self.name) == self.value
         return Evaluation(MET if met else NOT_MET, self.label or f"{self.name} is {self.value}")
@@ -493,6 +534,7 @@ class Stands(Node):
     type: Literal["verdict"]
     among: Annotated[tuple[State, ...], Field(alias="is", min_length=1)]
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or f"verdict is {' or '.join(self.among)}"
         return Evaluation(MET if view.state in self.among else NOT_MET, label)
@@ -504,6 +546,7 @@ class Check(Node):
     type: Literal["check"]
     name: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         return view.named(f"check {self.name}")
 
@@ -514,6 +557,7 @@ class Use(Node):
     type: Literal["use"]
     name: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         return view.named(f"condition {self.name}")
 
@@ -524,6 +568,7 @@ class Decide(Node):
     type: Literal["predicate"]
     name: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         return PREDICATES[self.name].decide(view)
 
@@ -534,9 +579,11 @@ class All(Node):
     type: Literal["all"]
     of: tuple[Condition, ...] = Field(min_length=1)
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         return conjunction((part.evaluate(view) for part in self.of), self.label or "all of", stop_early=not view.full)
 
+    @override
     def children(self) -> tuple[Node, ...]:
         return self.of
 
@@ -547,9 +594,11 @@ class AnyOf(Node):
     type: Literal["any"]
     of: tuple[Condition, ...] = Field(min_length=1)
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         return disjunction((part.evaluate(view) for part in self.of), self.label or "any of", stop_early=not view.full)
 
+    @override
     def children(self) -> tuple[Node, ...]:
         return self.of
 
@@ -560,9 +609,11 @@ class Not(Node):
     type: Literal["not"]
     of: Condition
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         return negation(self.of.evaluate(view), self.label or "not")
 
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.of,)
 
@@ -573,10 +624,12 @@ class Certain(Node):
     type: Literal["certain"]
     of: Condition
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         part = self.of.evaluate(view)
         return Evaluation(MET if part.truth is MET else NOT_MET, self.label or "known:", (), (), (part,))
 
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.of,)
 
@@ -588,10 +641,12 @@ class AtLeast(Node):
     count: Annotated[int, Field(ge=1)]
     of: tuple[Condition, ...] = Field(min_length=1)
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or f"at least {self.count} of"
         return quorum((part.evaluate(view) for part in self.of), self.count, label)
 
+    @override
     def children(self) -> tuple[Node, ...]:
         return self.of
 
@@ -604,6 +659,7 @@ class Pending(Node):
     while_: Annotated[Condition, Field(alias="while")]
     missing: str
 
+    @override
     def evaluate(self, view: View) -> Evaluation:
         done = self.of.evaluate(view)
         if done.truth is not NOT_MET:
@@ -613,6 +669,7 @@ class Pending(Node):
             return done
         return Evaluation(UNKNOWN, self.label or done.label, done.all_findings(), (self.missing,), (done, waiting))
 
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.of, self.while_)
 

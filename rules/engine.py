@@ -235,7 +235,7 @@ class PatientEngine:
                 self.timeline.dense[outcome[0]].remove(at)
                 self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
 
-    def _insert(  # noqa: PLR0913
+    def _insert(
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: list[str]
     ) -> None:
         fact = Fact(at, received, event, value)
@@ -284,7 +284,7 @@ class PatientEngine:
             if track.dirty is None and (track.due is None or track.due > now):
                 continue
             before = track.present
-            rewrites = track.dirty is not None and track.judged is not None and track.dirty <= track.judged
+            rewrites = track.dirty is not None and track.dirty < now
             amended = track.judge(self.timeline, now)
             after = track.present
             why = "; ".join(dict.fromkeys(late)) if late else "late samples"

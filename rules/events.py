@@ -10,6 +10,7 @@ be well formed and still be refused because nobody knows its unit.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -22,6 +23,8 @@ SCHEMA_VERSION: Final = 1
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]
 Code = Annotated[str, Field(min_length=1, max_length=80)]
 Unit = Annotated[str, Field(min_length=1, max_length=40)]
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC))]
+"""A time with its zone; MIMIC-IV shifts its dates as far as the year 2200."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -73,8 +76,8 @@ class Envelope(_Frozen):
     id: Identifier
     source: Identifier
     subject: Identifier
-    effective_at: AwareDatetime
-    received_at: AwareDatetime
+    effective_at: Moment
+    received_at: Moment
     status: Status = Field(default=Status.FINAL, validate_default=True)
     corrects: Identifier | None = None
 
@@ -193,7 +196,7 @@ class Dose(Envelope):
     unit: Unit
     route: Literal["iv", "im", "io", "enteral", "rectal", "buccal", "nasal", "inhaled", "subcutaneous"] = "iv"
     dose_status: DoseStatus = Field(default=DoseStatus.GIVEN, validate_default=True)
-    started_at: AwareDatetime | None = None
+    started_at: Moment | None = None
     completed: bool = True
 
 
@@ -204,7 +207,7 @@ class Fluid(Envelope):
     fluid: Literal["crystalloid", "albumin", "other_colloid", "blood_product"]
     volume: Positive
     unit: Literal["mL", "L"]
-    started_at: AwareDatetime | None = None
+    started_at: Moment | None = None
 
 
 class ProcedureAction(StrEnum):
@@ -228,7 +231,7 @@ class Finding(_Frozen):
 
     code: Code
     presence: Presence = Field(default=Presence.PRESENT, validate_default=True)
-    since: AwareDatetime | None = None
+    since: Moment | None = None
 
 
 class Assessment(Envelope):

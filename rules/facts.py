@@ -287,9 +287,7 @@ def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
         return plan.fault._replace(place=place)
     if reading.quality == _INVALID:
         return Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
-    detail = (
-        f"{reading.code} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"
-    )
+    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"
     return Refusal(place, "implausible", detail)
 
 

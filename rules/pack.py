@@ -128,7 +128,7 @@ class Pack(_Frozen):
     """A rule pack: one pathway.
 
     ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it ends;
-    while ``hush`` is met a change does not interrupt. ``parameters`` named ``decline_holds`` and ``snooze`` say how long a
+    while ``silence`` is met every suggestion is kept back as running, while ``hush`` is met a change does not interrupt. ``parameters`` named ``decline_holds`` and ``snooze`` say how long a
     clinician's answer keeps a suggestion back. ``display`` are the measures that every card shows.
     """
 
@@ -149,6 +149,7 @@ class Pack(_Frozen):
     checks: tuple[Check, ...]
     therapies: tuple[Therapy, ...]
     resolution: Condition
+    silence: Condition | None = None
     hush: Condition | None = None
     priorities: dict[State, Priority]
     display: tuple[str, ...] = ()
@@ -184,8 +185,9 @@ class Pack(_Frozen):
         yield "recognition", self.recognition
         yield "onset", self.onset
         yield "resolution", self.resolution
-        if self.hush is not None:
-            yield "hush", self.hush
+        for name, optional in (("silence", self.silence), ("hush", self.hush)):
+            if optional is not None:
+                yield name, optional
         for check in self.checks:
             yield f"checks.{check.id}", check.when
         for stage in self.stages:

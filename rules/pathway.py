@@ -167,16 +167,16 @@ class Pathway:
         return (State.SUSPECTED, doubts) if doubts else (State.CONFIRMED, ())
 
     def _stage(self, view: View, base: str | None, refractory: str | None) -> str | None:
-        """The furthest stage that holds now; markers beyond the refractory stage count only once that is reached."""
-        limit = self.pack.rank(self.pack.refractory.id)
+        """The furthest stage that holds now; a marker counts only where the base or refractory stage below it holds."""
         furthest: str | None = None
-        for rank, stage in enumerate(self.pack.stages):
+        reached = True
+        for stage in self.pack.stages:
             if stage.role == "marker":
-                holds = (rank < limit or refractory is not None) and stage.when.evaluate(view).truth is MET
+                holds = reached and stage.when.evaluate(view).truth is MET
                 if holds:
                     view.remember(stage.id)
             else:
-                holds = stage.id in (base, refractory)
+                holds = reached = stage.id in (base, refractory)
             furthest = stage.id if holds else furthest
         return furthest
 
@@ -185,7 +185,8 @@ class Pathway:
         if trigger.truth is NOT_MET:
             return None
         priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
-        if therapy.running.evaluate(view).truth is MET:
+        silenced = self.pack.silence is not None and self.pack.silence.evaluate(view).truth is MET
+        if silenced or therapy.running.evaluate(view).truth is MET:
             return Counsel(therapy.id, Advice.SUPPRESSED, ("running",), priority)
         if view.coded("goals_of_care")[0] in NO_ESCALATION:
             return Counsel(therapy.id, Advice.SUPPRESSED, ("goals",), priority)
@@ -223,8 +224,6 @@ class Pathway:
                 return "declined" if answer.action == "decline" else "snoozed"
             return None
         return None
-
-
 
 
 def _met(view: View, check: str) -> bool:

@@ -289,7 +289,11 @@ PREDICATES: Final[dict[str, Predicate]] = {
             "clinical.md 1b [D]",
             ("infusion:norepinephrine",),
             _infusion_interrupted,
-            parameters=("pause_limit", "restart_hold", "bag_change_hold",),
+            parameters=(
+                "pause_limit",
+                "restart_hold",
+                "bag_change_hold",
+            ),
         ),
         Predicate(
             "map_artefact",
@@ -302,7 +306,11 @@ PREDICATES: Final[dict[str, Predicate]] = {
                 "signal:map_invasive",
             ),
             _map_artefact,
-            parameters=("cuff_line_difference", "cuff_max_age", "levelling_max_age",),
+            parameters=(
+                "cuff_line_difference",
+                "cuff_max_age",
+                "levelling_max_age",
+            ),
         ),
         Predicate(
             "antimicrobial_missed_or_late",
@@ -311,7 +319,11 @@ PREDICATES: Final[dict[str, Predicate]] = {
             (),
             _antimicrobial_missed_or_late,
             ("antimicrobial",),
-            parameters=("first_antimicrobial_limit", "late_dose_ratio", "culture_antimicrobial_window",),
+            parameters=(
+                "first_antimicrobial_limit",
+                "late_dose_ratio",
+                "culture_antimicrobial_window",
+            ),
         ),
         Predicate(
             "antimicrobial_inactive",

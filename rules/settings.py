@@ -63,6 +63,8 @@ class SiteSettings(_Frozen):
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
         except OSError as error:
             msg = f"{path}: {error.strerror}"
+        except UnicodeDecodeError:
+            msg = f"{path}: not UTF-8 text"
         except yaml.YAMLError as error:
             msg = f"{path}: not YAML: {error}"
         except ValidationError as error:

@@ -47,7 +47,9 @@ def dump(engine: PatientEngine) -> bytes:
         "sequence": engine.sequence,
         "refused": engine.refused,
         "pending": [encode(event) for _, _, event in sorted(engine.pending, key=lambda item: item[:2])],
-        "channels": {name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts},
+        "channels": {
+            name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts
+        },
         "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
         "retracted": timeline.retracted,
         "taken_back": _taken_back(engine),
@@ -58,8 +60,7 @@ def dump(engine: PatientEngine) -> bytes:
                 "dirty": track.dirty,
                 "entries": [[entry.at, entry.fold, entry.verdict] for entry in track.entries],
                 "alerts": [
-                    [getattr(alert, name) for name in Alert.__slots__]
-                    for _, alert in sorted(book.alerts.items())
+                    [getattr(alert, name) for name in Alert.__slots__] for _, alert in sorted(book.alerts.items())
                 ],
             }
             for track, book in zip(engine.tracks, engine.books, strict=True)
@@ -96,7 +97,9 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
     timeline = engine.timeline
     for channel, facts in body["channels"].items():
         kind = _value_type(channel)
-        timeline.channels[channel] = [Fact(at, received, event, _value(kind, raw)) for at, received, event, raw in facts]
+        timeline.channels[channel] = [
+            Fact(at, received, event, _value(kind, raw)) for at, received, event, raw in facts
+        ]
         timeline.seen.update({event: at for at, _, event, _ in facts})
         timeline.newest = max(timeline.newest, *(at for at, *_ in facts))
     timeline.seen.update(body["taken_back"])
@@ -164,6 +167,7 @@ def _series(raw: dict[str, Any]) -> MinuteSeries:
         series.medians.update(enumerate(values, start))
     for minute, settles, samples in raw["unsettled"]:
         series.unsettled[minute] = (settles, dict(map(tuple, samples)))
+    series.newest = max((*series.medians, *series.unsettled), default=None)
     return series
 
 
@@ -197,5 +201,7 @@ def _fold(raw: list[Any]) -> Fold:
 
 def _verdict(raw: list[Any]) -> Verdict:
     state, stage, reasons, suppressed, soft, counsel, hushed = raw
-    advised = tuple(Counsel(therapy, Advice(advice), tuple(why), Priority(priority)) for therapy, advice, why, priority in counsel)
+    advised = tuple(
+        Counsel(therapy, Advice(advice), tuple(why), Priority(priority)) for therapy, advice, why, priority in counsel
+    )
     return Verdict(State(state), stage, tuple(reasons), suppressed, tuple(soft), advised, hushed)

@@ -375,5 +375,3 @@ def load_scenario(path: Path) -> Scenario:
     except ValidationError as error:
         msg = "\n".join(f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
     raise ScenarioError(msg)
-
-

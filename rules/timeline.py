@@ -48,11 +48,12 @@ class MinuteSeries:
     minute is too late to change its median.
     """
 
-    __slots__ = ("_cache", "medians", "unsettled")
+    __slots__ = ("_cache", "medians", "newest", "unsettled")
 
     def __init__(self) -> None:
         self.medians: dict[int, float] = {}
         self.unsettled: dict[int, tuple[int, dict[int, float]]] = {}
+        self.newest: int | None = None
         self._cache: dict[int, float] = {}
 
     def insert(self, at: int, value: float, now: int) -> bool:
@@ -62,6 +63,7 @@ class MinuteSeries:
         if entry is None:
             if minute in self.medians or at < now - RETENTION:
                 return False
+            self.newest = minute if self.newest is None else max(self.newest, minute)
             self.unsettled[minute] = (max((minute + 1) * MINUTE + SETTLING, now + MINUTE), {at: value})
             return True
         samples = entry[1]
@@ -97,13 +99,13 @@ class MinuteSeries:
         last = end // MINUTE
         return [value for minute in range(last - length // MINUTE, last) if (value := self.at(minute)) is not None]
 
-    def latest_minute(self, before: int) -> int | None:
-        """The newest minute with a value that ended at or before an instant, looking back as far as retention."""
-        last = before // MINUTE
-        for minute in range(last - 1, last - 1 - RETENTION // MINUTE, -1):
-            if self.at(minute) is not None:
-                return minute
-        return None
+    def next_end(self, after: int) -> int | None:
+        """When the first minute with a value that ends later than an instant is over."""
+        if self.newest is None or (self.newest + 1) * MINUTE <= after:
+            return None
+        current = after // MINUTE
+        later = [minute for minute in (*self.medians, *self.unsettled) if minute >= current]
+        return (min(later) + 1) * MINUTE if later else None
 
     def settle(self, now: int) -> None:
         """Reduce the minutes that take no more samples, and forget those past retention."""
@@ -193,7 +195,9 @@ class Timeline:
         for channel, facts in self.channels.items():
             oldest = now - _retention(channel)
             if facts and facts[0].at < oldest:
-                kept = [fact for i, fact in enumerate(facts) if fact.at >= oldest or _baseline(channel, facts, i, oldest)]
+                kept = [
+                    fact for i, fact in enumerate(facts) if fact.at >= oldest or _baseline(channel, facts, i, oldest)
+                ]
                 if len(kept) != len(facts):
                     self.channels[channel] = kept
                     self._touch(channel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final, NamedTuple
 
-from rules.instants import HOUR
+from rules.instants import HOUR, MINUTE
 from rules.pathway import Fold, Pathway, Verdict
 from rules.timeline import Timeline
 
@@ -71,7 +71,6 @@ class Track:
         could have changed by itself, up to ``now``.
         """
         start = now if self.dirty is None else max(min(self.dirty, now), now - REACH)
-        rewritten = self.judged is not None and start <= self.judged and self.dirty is not None
         keep = self._index(start - 1) + 1
         old = self.entries[max(keep - 1, 0) :]
         fold = self.entries[keep - 1].fold if keep else Fold()
@@ -86,7 +85,7 @@ class Track:
             following = timeline.next_change(self.pathway.channels, at)
             candidates = [instant for instant in (step.next_change, following) if instant is not None]
             at = min(candidates) if candidates else None
-        changed = self._compare(old, start, self.judged) if rewritten and self.judged is not None else []
+        changed = self._compare(old, start, now) if old else []
         self.judged, self.due, self.dirty = now, at, None
         return changed
 
@@ -104,9 +103,7 @@ class Track:
         return bisect_right(self.entries, instant, key=_at) - 1
 
     def _compare(self, old: list[Entry], start: int, end: int) -> list[Changed]:
-        """Stretches in ``[start, end)`` whose state or stage is now another than it was."""
-        if start >= end:
-            return []
+        """Stretches in ``[start, end)`` whose state or stage is now another than it was, from a minute on."""
         marks = {start, *(entry.at for entry in (*old, *self.entries) if start < entry.at < end)}
         instants = [*sorted(marks), end]
         changed: list[Changed] = []
@@ -120,7 +117,7 @@ class Track:
                 changed[-1] = changed[-1]._replace(end=finish)
             else:
                 changed.append(Changed(begin, finish, was.verdict, entry.verdict))
-        return changed
+        return [stretch for stretch in changed if stretch.end - stretch.start >= MINUTE]
 
 
 def _at(entry: Entry) -> int:

@@ -63,7 +63,9 @@ def parse_pack(name: str, text: str) -> Pack:
         msg = f"{name}: not YAML: {error}"
         raise PackError(msg) from None
     except ValidationError as error:
-        raise PackError("\n".join(f"{name}: {_place(e)}: {e['msg']}" for e in error.errors(include_url=False))) from None
+        raise PackError(
+            "\n".join(f"{name}: {_place(e)}: {e['msg']}" for e in error.errors(include_url=False))
+        ) from None
     faults = sorted(set(find_faults(pack)))
     if faults:
         raise PackError("\n".join(f"{name}: {fault}" for fault in faults))
@@ -206,7 +208,9 @@ def _structure(pack: Pack) -> Iterator[str]:
         known = {check.id for check in pack.checks if check.kind == "hard"}
         yield from (f"stages.{stage.id}.hard: no hard check '{h.check}'" for h in stage.hard if h.check not in known)
     for therapy in pack.therapies:
-        cited += [(f"therapies.{therapy.id}.{reason.id}", reason.source) for reason in therapy.absolute + therapy.relative]
+        cited += [
+            (f"therapies.{therapy.id}.{reason.id}", reason.source) for reason in therapy.absolute + therapy.relative
+        ]
         cited += [(f"therapies.{therapy.id}.evidence", evidence.source) for evidence in therapy.evidence]
         named = {check.id for check in pack.checks}
         yield from (f"therapies.{therapy.id}.hold_while: no check '{c}'" for c in therapy.hold_while if c not in named)

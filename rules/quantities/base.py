@@ -17,7 +17,7 @@ class Quantity:
     """A formula: its name, UCUM unit, where it comes from, the channels it reads, and how it is worked out.
 
     ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
-    ``parameters`` are the pack's numbers that it is worked out with.
+    ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it.
     """
 
     name: str
@@ -28,3 +28,4 @@ class Quantity:
     value: Callable[[View], Value]
     steps: Callable[[View, int], Steps] | None = None
     parameters: tuple[str, ...] = ()
+    short: str | None = None

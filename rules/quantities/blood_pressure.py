@@ -13,13 +13,13 @@ from rules.values import Value, exact, number, unknown
 if TYPE_CHECKING:
     from rules.view import View
 
+
 def _mean_arterial_pressure(view: View) -> Value:
     series = view.timeline.dense.get("signal:map_invasive")
     if series is None:
         return unknown("mean_arterial_pressure")
     values = series.window(view.at, view.duration("map_window"))
-    if values:
-        view.note((view.at // MINUTE + 1) * MINUTE)
+    view.note((view.at // MINUTE + 1) * MINUTE if values else series.next_end(view.at))
     if len(values) < view.number("map_minutes"):
         return unknown("mean_arterial_pressure")
     middle = median(values)

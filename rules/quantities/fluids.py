@@ -12,6 +12,7 @@ from rules.values import Value, number, unknown
 if TYPE_CHECKING:
     from rules.view import View
 
+
 def _crystalloid_per_kilogram(view: View) -> Value:
     recognised = view.anchors.get("recognition")
     if recognised is None:
@@ -34,7 +35,9 @@ def _crystalloid_per_kilogram(view: View) -> Value:
     if not weight.known:
         return unknown("weight", low=0.0)
     given = round(millilitres / weight.low, 6)
-    return Value(given, given, (), (Finding("crystalloid_per_kilogram", f"{number(round(given, 1))} mL/kg", at, event),))
+    return Value(
+        given, given, (), (Finding("crystalloid_per_kilogram", f"{number(round(given, 1))} mL/kg", at, event),)
+    )
 
 
 FLUIDS: Final = (

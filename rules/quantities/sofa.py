@@ -73,7 +73,6 @@ def _sofa(view: View) -> Value:
     return Value(low, high, tuple(f"SOFA {title}" for title in missing), (Finding("sofa", text, view.at),))
 
 
-
 _READS: Final = (
     *(f"signal:{name}" for name in ("pao2", "fio2", "platelets", "bilirubin", "gcs", "creatinine", "weight")),
     "signal:map_invasive",

@@ -111,11 +111,12 @@ def _vasoactive_inotropic_score(view: View) -> Value:
     return Value(low, high, (*base.missing, *vasopressin.missing), (Finding("vis", number(low)),))
 
 
-def _stepwise(  # noqa: PLR0913 - one row of a table
+def _stepwise(
     name: str, title: str, unit: str, source: str, weights: Mapping[str, float], steps: Callable[[View, int], Steps]
 ) -> Quantity:
     reads = (*(f"infusion:{drug}" for drug in weights), "signal:weight")
-    return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps)
+    short = "NE" if weights is ALONE else "NEE" if "vasopressin" in weights else None
+    return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps, short=short)
 
 
 VASOACTIVE: Final = (
@@ -127,9 +128,7 @@ VASOACTIVE: Final = (
         ALONE,
         weighted(ALONE),
     ),
-    _stepwise(
-        "epinephrine_dose", "epinephrine", "ug/kg/min", "clinical.md 1a", EPINEPHRINE, weighted(EPINEPHRINE)
-    ),
+    _stepwise("epinephrine_dose", "epinephrine", "ug/kg/min", "clinical.md 1a", EPINEPHRINE, weighted(EPINEPHRINE)),
     _stepwise(
         "nee_kotani",
         "norepinephrine equivalents, Kotani 2023",
