@@ -83,7 +83,7 @@ class Book:
             yield from self._settle(moment, alert, standing, entry.verdict)
 
     def answer(self, moment: Moment, alert_id: str, trigger: Trigger, words: str) -> Iterator[AlertChange]:
-        """A clinician's answer to an alert; nothing if there is no such alert, or it is no longer open to that answer."""
+        """A clinician's answer to an alert; nothing if there is no such alert, or it cannot be answered so now."""
         for alert in self.alerts.values():
             if alert.id == alert_id:
                 yield from self._follow(moment, alert, trigger, words)
@@ -102,7 +102,9 @@ class Book:
             if said == alert.said:
                 return
             trigger = Trigger.UPDATE
-        elif (alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause) or (alert.state in (AlertState.DECLINED, AlertState.SNOOZED) and said == alert.said):
+        elif (alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause) or (
+            alert.state in (AlertState.DECLINED, AlertState.SNOOZED) and said == alert.said
+        ):
             return
         if follow(alert.state, trigger) is None:
             return

@@ -46,7 +46,7 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
     found, unknown = _contraindications(view, therapy)
     counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == subject), None)
     return Card(
-        headline=_headline(pack, view, verdict, subject, therapy),
+        headline=_headline(pack, verdict, subject, therapy),
         findings=tuple(_evidence(_findings(pack, view, evaluations))),
         fix_first=tuple(_fix(check, evaluation) for check, evaluation in checks if evaluation.truth is MET),
         suggestion=_suggestion(pack, view, verdict, subject, therapy, counsel.reasons if counsel else ()),
@@ -124,7 +124,7 @@ def _unsettled(checks: list[tuple[Check, Evaluation]], evaluations: list[Evaluat
     return [_words(item) for item in dict.fromkeys(items)]
 
 
-def _headline(pack: Pack, view: View, verdict: Verdict, subject: str, therapy: Therapy | None) -> str:
+def _headline(pack: Pack, verdict: Verdict, subject: str, therapy: Therapy | None) -> str:
     if therapy is not None:
         return f"Consider: {therapy.title}"
     title = pack.refractory.title

@@ -4,8 +4,8 @@ All kinds share an envelope with CloudEvents-style names: ``id`` and ``source`` 
 patient, ``effective_at`` says when the fact was true of the patient and ``received_at`` when it reached us. A message
 with status ``corrected`` or ``entered-in-error`` names in ``corrects`` the event that it replaces or takes back.
 
-Codes, units and plausible ranges are not checked here but against the catalogues (see :mod:`rules.facts`): a message may
-be well formed and still be refused because nobody knows its unit.
+Codes, units and plausible ranges are not checked here but against the catalogues (see :mod:`rules.facts`): a message
+may be well formed and still be refused because nobody knows its unit.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class InfusionAlarm(StrEnum):
 
 
 class Infusion(Envelope):
-    """A change of a continuous infusion; ``start`` and ``rate`` carry the new rate, which holds until the next change."""
+    """A change of a continuous infusion; ``start`` and ``rate`` carry the rate that holds until the next change."""
 
     kind: Literal["infusion"]
     drug: Code
@@ -352,6 +352,8 @@ Event = (
     | Action
 )
 
+_SHOWN_INPUT: Final = 60
+
 _ADAPTER: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 
@@ -387,6 +389,10 @@ def _describe(error: ValidationError) -> str:
     for detail in error.errors(include_url=False, include_context=False):
         place = ".".join(str(step) for step in detail["loc"]) or "message"
         given = detail["input"]
-        shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) <= 60 else ""
+        shown = (
+            f" (got {given!r})"
+            if isinstance(given, str | int | float | bool) and len(repr(given)) <= _SHOWN_INPUT
+            else ""
+        )
         parts.append(f"{place}: {detail['msg']}{shown}")
     return "; ".join(parts)

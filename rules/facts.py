@@ -287,7 +287,8 @@ def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
         return plan.fault._replace(place=place)
     if reading.quality == _INVALID:
         return Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
-    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {plan.low:g} to {plan.high:g} in its canonical unit"
+    limits = f"{plan.low:g} to {plan.high:g} in its canonical unit"
+    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {limits}"
     return Refusal(place, "implausible", detail)
 
 

@@ -127,9 +127,10 @@ class Therapy(_Frozen):
 class Pack(_Frozen):
     """A rule pack: one pathway.
 
-    ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it ends;
-    while ``silence`` is met every suggestion is kept back as running, while ``hush`` is met a change does not interrupt. ``parameters`` named ``decline_holds`` and ``snooze`` say how long a
-    clinician's answer keeps a suggestion back. ``display`` are the measures that every card shows.
+    ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it
+    ends; while ``silence`` is met every suggestion is kept back as running, while ``hush`` is met a change does not
+    interrupt. The parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a suggestion
+    back. ``display`` are the measures that every card shows.
     """
 
     format: Literal[1]
@@ -180,37 +181,29 @@ class Pack(_Frozen):
 
     def roots(self) -> Iterator[tuple[str, Node]]:
         """Every condition of the pack with the path where it stands."""
+        for path, condition in self._conditions():
+            if condition is not None:
+                yield path, condition
+
+    def _conditions(self) -> Iterator[tuple[str, Node | None]]:
         for name, condition in self.conditions.items():
             yield f"conditions.{name}", condition
-        yield "recognition", self.recognition
-        yield "onset", self.onset
-        yield "resolution", self.resolution
-        for name, optional in (("silence", self.silence), ("hush", self.hush)):
-            if optional is not None:
-                yield name, optional
+        for name in ("recognition", "onset", "resolution", "silence", "hush"):
+            yield name, getattr(self, name)
         for check in self.checks:
             yield f"checks.{check.id}", check.when
         for stage in self.stages:
             path = f"stages.{stage.id}"
             yield f"{path}.when", stage.when
-            if stage.pattern is not None:
-                yield f"{path}.pattern", stage.pattern
-            for hard in stage.hard:
-                if hard.when is not None:
-                    yield f"{path}.hard.{hard.check}", hard.when
-            for index, confirmation in enumerate(stage.confirm):
-                yield f"{path}.confirm.{index}", confirmation.when
+            yield f"{path}.pattern", stage.pattern
+            yield from ((f"{path}.hard.{hard.check}", hard.when) for hard in stage.hard)
+            yield from ((f"{path}.confirm.{index}", found.when) for index, found in enumerate(stage.confirm))
         for therapy in self.therapies:
             path = f"therapies.{therapy.id}"
             yield f"{path}.when", therapy.when
             yield f"{path}.running", therapy.running
-            if therapy.requires is not None:
-                yield f"{path}.requires", therapy.requires
-            for group, reasons in (("absolute", therapy.absolute), ("relative", therapy.relative)):
-                for reason in reasons:
-                    yield f"{path}.{group}.{reason.id}", reason.when
-            for index, rule in enumerate(therapy.priority):
-                if rule.when is not None:
-                    yield f"{path}.priority.{index}", rule.when
-            for index, grade in enumerate(therapy.grade):
-                yield f"{path}.grade.{index}", grade.when
+            yield f"{path}.requires", therapy.requires
+            yield from ((f"{path}.absolute.{reason.id}", reason.when) for reason in therapy.absolute)
+            yield from ((f"{path}.relative.{reason.id}", reason.when) for reason in therapy.relative)
+            yield from ((f"{path}.priority.{index}", rule.when) for index, rule in enumerate(therapy.priority))
+            yield from ((f"{path}.grade.{index}", grade.when) for index, grade in enumerate(therapy.grade))

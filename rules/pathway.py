@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from rules.catalogue import Catalogue
 from rules.facts import Answer
-from rules.logic import MET, NOT_MET, UNKNOWN
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Pack, Stage, Therapy
 from rules.packs import channels_read, with_overrides
@@ -19,6 +20,9 @@ ADULT: Final = 18.0
 """The dossier covers adults only."""
 
 NO_ESCALATION: Final = ("no_escalation", "comfort")
+
+
+_ALWAYS: Final = Evaluation(MET)
 
 
 class Fold(NamedTuple):
@@ -41,6 +45,13 @@ class Counsel(NamedTuple):
     advice: Advice
     reasons: tuple[str, ...]
     priority: Priority
+
+
+class Decision(NamedTuple):
+    """What is said of a stage, and why."""
+
+    state: State
+    reasons: tuple[str, ...]
 
 
 class Verdict(NamedTuple):
@@ -125,13 +136,13 @@ class Pathway:
     def _judge(self, view: View) -> Verdict:
         base, refractory = self.pack.base, self.pack.refractory
         anchors = view.anchors
-        decided = (State.ACTIVE, ()) if base.id in anchors else self._decide(view, base)
-        if decided is not None and decided[0] is State.ACTIVE:
+        decided = Decision(State.ACTIVE, ()) if base.id in anchors else self._decide(view, base)
+        if decided is not None and decided.state is State.ACTIVE:
             view.remember(base.id)
         failed = self._decide(view, refractory)
-        if failed is not None and failed[0] is State.CONFIRMED:
+        if failed is not None and failed.state is State.CONFIRMED:
             view.remember(refractory.id)
-        state, reasons = failed or decided or (State.ACTIVE, ())
+        state, reasons = failed or decided or Decision(State.ACTIVE, ())
         stage = self._stage(view, base.id if decided else None, refractory.id if failed else None)
         view.state = state
         concerned = bool(failed or decided)
@@ -142,29 +153,31 @@ class Pathway:
         hushed = self.pack.hush is not None and self.pack.hush.evaluate(view).truth is MET
         return Verdict(state, stage, reasons, suppressed, tuple(soft), tuple(counsel), hushed)
 
-    def _decide(self, view: View, stage: Stage) -> tuple[State, tuple[str, ...]] | None:
+    def _decide(self, view: View, stage: Stage) -> Decision | None:
         """What to say of a stage, or None where it is not reached."""
+        return next(self._decisions(view, stage), None)
+
+    @staticmethod
+    def _decisions(view: View, stage: Stage) -> Iterator[Decision | None]:
+        """What can be said of a stage, the most important first: only that counts."""
         pattern = (stage.pattern or stage.when).evaluate(view)
         if pattern.truth is NOT_MET:
-            return None
+            yield None
         if pattern.truth is UNKNOWN:
-            return State.INDETERMINATE, pattern.missing
-        flags = tuple(
-            hard.check
-            for hard in stage.hard
-            if (hard.when is None or hard.when.evaluate(view).truth is MET) and _met(view, hard.check)
-        )
+            yield Decision(State.INDETERMINATE, pattern.missing)
+        counted = [hard.check for hard in stage.hard if hard.when is None or hard.when.evaluate(view).truth is MET]
+        flags = tuple(check for check in counted if _met(view, check))
         if flags:
-            return State.PSEUDO, flags
+            yield Decision(State.PSEUDO, flags)
         whole = stage.when.evaluate(view)
         if whole.truth is NOT_MET:
-            return None
+            yield None
         if whole.truth is UNKNOWN:
-            return State.INDETERMINATE, whole.missing
+            yield Decision(State.INDETERMINATE, whole.missing)
         doubts = tuple(c.otherwise for c in stage.confirm if c.when.evaluate(view).truth is not MET)
         if stage.role != "refractory":
-            return State.ACTIVE, doubts
-        return (State.SUSPECTED, doubts) if doubts else (State.CONFIRMED, ())
+            yield Decision(State.ACTIVE, doubts)
+        yield Decision(State.SUSPECTED, doubts) if doubts else Decision(State.CONFIRMED, ())
 
     def _stage(self, view: View, base: str | None, refractory: str | None) -> str | None:
         """The furthest stage that holds now; a marker counts only where the base or refractory stage below it holds."""
@@ -184,31 +197,39 @@ class Pathway:
         trigger = therapy.when.evaluate(view)
         if trigger.truth is NOT_MET:
             return None
+        found = next(self._advice(view, therapy, trigger, stage))
+        if found is None:
+            return None
         priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
+        return Counsel(therapy.id, *found, priority)
+
+    def _advice(
+        self, view: View, therapy: Therapy, trigger: Evaluation, stage: str | None
+    ) -> Iterator[tuple[Advice, tuple[str, ...]] | None]:
+        """What can be said of a therapy, the most important first: only that counts."""
         silenced = self.pack.silence is not None and self.pack.silence.evaluate(view).truth is MET
         if silenced or therapy.running.evaluate(view).truth is MET:
-            return Counsel(therapy.id, Advice.SUPPRESSED, ("running",), priority)
+            yield Advice.SUPPRESSED, ("running",)
         if view.coded("goals_of_care")[0] in NO_ESCALATION:
-            return Counsel(therapy.id, Advice.SUPPRESSED, ("goals",), priority)
+            yield Advice.SUPPRESSED, ("goals",)
         absolute = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
-        blocks = tuple(reason for reason, truth in absolute.items() if truth is MET)
-        if blocks:
-            return Counsel(therapy.id, Advice.BLOCKED, blocks, priority)
-        required = therapy.requires.evaluate(view) if therapy.requires is not None else None
-        if required is not None and required.truth is NOT_MET:
-            return None
-        missing = (*trigger.missing, *(required.missing if required else ()))
-        missing += tuple(name for name in therapy.must_know if absolute.get(name) is UNKNOWN)
-        if trigger.truth is UNKNOWN or (required is not None and required.truth is UNKNOWN) or missing:
-            return Counsel(therapy.id, Advice.INDETERMINATE, tuple(dict.fromkeys(missing)), priority)
+        if MET in absolute.values():
+            yield Advice.BLOCKED, tuple(reason for reason, truth in absolute.items() if truth is MET)
+        required = _ALWAYS if therapy.requires is None else therapy.requires.evaluate(view)
+        if required.truth is NOT_MET:
+            yield None
+        unsettled = tuple(name for name in therapy.must_know if absolute.get(name) is UNKNOWN)
+        if UNKNOWN in (trigger.truth, required.truth) or unsettled:
+            missing = (*trigger.missing, *required.missing, *unsettled)
+            yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
         answered = self._answered(view, therapy, stage)
         if answered is not None:
-            return Counsel(therapy.id, Advice.SUPPRESSED, (answered,), priority)
+            yield Advice.SUPPRESSED, (answered,)
         held = tuple(check for check in therapy.hold_while if _met(view, check))
         if held:
-            return Counsel(therapy.id, Advice.PSEUDO, held, priority)
+            yield Advice.PSEUDO, held
         cautions = tuple(reason.id for reason in therapy.relative if reason.when.evaluate(view).truth is MET)
-        return Counsel(therapy.id, Advice.CAUTION if cautions else Advice.ELIGIBLE, cautions, priority)
+        yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
     def _answered(self, view: View, therapy: Therapy, stage: str | None) -> str | None:
         """Whether a clinician's answer keeps the suggestion back: declined until the stage rises, or snoozed."""

@@ -71,7 +71,7 @@ class Steps:
         return self._at[index - 1] if index else None
 
     def held(self, at: int, operator: Operator, threshold: float, duration: int, max_gap: int) -> Held:
-        """Whether the comparison has held for ``duration`` up to ``at``; unknown stretches up to ``max_gap`` are bridged.
+        """Whether the comparison has held for ``duration`` up to ``at``; unknown stretches up to ``max_gap`` count.
 
         An unknown stretch longer than that leaves the answer unknown; any stretch that does not qualify ends the run.
         """

@@ -272,7 +272,8 @@ class Run:
         if expected.stage is not None and (status is None or status.stage != expected.stage):
             yield f"{place}: expected stage {expected.stage}, got {status.stage if status else None}"
         if expected.soft is not None and (status is None or set(status.soft) != set(expected.soft)):
-            yield f"{place}: expected soft findings {sorted(expected.soft)}, got {sorted(status.soft) if status else []}"
+            found = sorted(status.soft) if status else []
+            yield f"{place}: expected soft findings {sorted(expected.soft)}, got {found}"
         therapies = {t.therapy: t for t in status.therapies} if status else {}
         for name, advice in expected.therapies.items():
             given = therapies.get(name)

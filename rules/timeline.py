@@ -118,7 +118,7 @@ class MinuteSeries:
 
 
 class Timeline:
-    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``, ``state:tamponade``."""
+    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``."""
 
     __slots__ = ("_memo", "channels", "dense", "newest", "retracted", "seen", "versions")
 

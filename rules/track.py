@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rules.instants import HOUR, MINUTE
@@ -107,7 +108,7 @@ class Track:
         marks = {start, *(entry.at for entry in (*old, *self.entries) if start < entry.at < end)}
         instants = [*sorted(marks), end]
         changed: list[Changed] = []
-        for begin, finish in zip(instants, instants[1:], strict=False):
+        for begin, finish in pairwise(instants):
             was = _in_force(old, begin)
             entry = self.at(begin)
             if was is None or entry is None or was.verdict[:2] == entry.verdict[:2]:

@@ -212,7 +212,7 @@ class View:
         return self.knowledge.parameters[parameter].number
 
     def thresholds(self, parameter: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
-        """The values a parameter may have for this patient (several if it depends on an unknown age), and what is missing."""
+        """The values a parameter may have here (several if it hangs on an unknown age), and what is missing."""
         found = self.knowledge.parameters[parameter]
         if not found.by_age:
             return (found.number,), ()

@@ -1,0 +1,116 @@
+"""Conditions made of conditions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from rules.conditions.node import Node
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, conjunction, disjunction, negation, quorum
+from rules.view import View
+
+if TYPE_CHECKING:
+    from rules.conditions import Condition
+
+
+class All(Node):
+    """Every part is met."""
+
+    type: Literal["all"]
+    of: tuple[Condition, ...] = Field(min_length=1)
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        return conjunction((part.evaluate(view) for part in self.of), self.label or "all of", stop_early=not view.full)
+
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return self.of
+
+
+class AnyOf(Node):
+    """At least one part is met."""
+
+    type: Literal["any"]
+    of: tuple[Condition, ...] = Field(min_length=1)
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        return disjunction((part.evaluate(view) for part in self.of), self.label or "any of", stop_early=not view.full)
+
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return self.of
+
+
+class Not(Node):
+    """The part is not met."""
+
+    type: Literal["not"]
+    of: Condition
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        return negation(self.of.evaluate(view), self.label or "not")
+
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return (self.of,)
+
+
+class Certain(Node):
+    """The part is known to be met; unknown counts as not met, so use it only where that errs to the safe side."""
+
+    type: Literal["certain"]
+    of: Condition
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        part = self.of.evaluate(view)
+        return Evaluation(MET if part.truth is MET else NOT_MET, self.label or "known:", (), (), (part,))
+
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return (self.of,)
+
+
+class AtLeast(Node):
+    """A number of the parts is met."""
+
+    type: Literal["at_least"]
+    count: Annotated[int, Field(ge=1)]
+    of: tuple[Condition, ...] = Field(min_length=1)
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        label = self.label or f"at least {self.count} of"
+        return quorum((part.evaluate(view) for part in self.of), self.count, label)
+
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return self.of
+
+
+class Pending(Node):
+    """The part is met; or, while something else holds, it is still under way and therefore unknown."""
+
+    type: Literal["pending"]
+    of: Condition
+    while_: Annotated[Condition, Field(alias="while")]
+    missing: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        done = self.of.evaluate(view)
+        if done.truth is not NOT_MET:
+            return done
+        waiting = self.while_.evaluate(view)
+        if waiting.truth is NOT_MET:
+            return done
+        return Evaluation(UNKNOWN, self.label or done.label, done.all_findings(), (self.missing,), (done, waiting))
+
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return (self.of, self.while_)

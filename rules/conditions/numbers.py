@@ -1,0 +1,251 @@
+"""Conditions on numbers: signals and quantities against the pack's parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import override
+
+from rules.conditions.node import Node
+from rules.facts import Sample
+from rules.instants import MINUTE, TICK, clock_time, format_duration
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.values import SYMBOLS, Operator, Value, compare, exact, number
+from rules.view import View
+
+_OPERATORS: Final = ("gt", "gte", "lt", "lte")
+
+
+def _comparison(raw: Any) -> Any:
+    """Turn ``gt: name`` into operator and threshold."""
+    if isinstance(raw, dict) and "operator" not in raw:
+        given = [key for key in _OPERATORS if key in raw]
+        if len(given) != 1:
+            msg = f"give exactly one of {', '.join(_OPERATORS)}"
+            raise ValueError(msg)
+        rest = {key: value for key, value in raw.items() if key not in _OPERATORS}
+        return {**rest, "operator": given[0], "threshold": raw[given[0]]}
+    return raw
+
+
+class _Comparison(Node):
+    operator: Operator
+    threshold: str
+
+    _split = model_validator(mode="before")(_comparison)
+
+    @override
+    def numbers(self) -> tuple[str, ...]:
+        return (self.threshold,)
+
+    def decide(self, view: View, value: Value) -> tuple[Truth, tuple[str, ...]]:
+        """The comparison of a value, unknown where the threshold hangs on an unknown age and the answer with it."""
+        limits, missing = view.thresholds(self.threshold)
+        truths = {compare(value, self.operator, limit) for limit in limits}
+        if len(truths) == 1:
+            return truths.pop(), value.missing
+        return UNKNOWN, (*value.missing, *missing)
+
+    def limit(self, view: View) -> str:
+        """The threshold for people."""
+        limits, _ = view.thresholds(self.threshold)
+        return f"{SYMBOLS[self.operator]} {' or '.join(number(limit) for limit in limits)}"
+
+
+class Compare(_Comparison):
+    """The latest usable value of a signal, or a quantity, against a parameter."""
+
+    type: Literal["compare"]
+    measure: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        value = view.value(self.measure)
+        truth, missing = self.decide(view, value)
+        return Evaluation(
+            truth,
+            self.label or f"{self.measure} {self.limit(view)}" if view.full else "",
+            value.findings,
+            missing if truth is UNKNOWN else (),
+        )
+
+    @override
+    def measures(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+class Sustained(_Comparison):
+    """A stepwise quantity has stood in the relation for a duration without a break.
+
+    A stretch in which it is unknown is bridged up to ``max_gap``; a pause of an infusion up to ``ignore_pauses``.
+    """
+
+    type: Literal["sustained"]
+    measure: str
+    duration: Annotated[str, Field(alias="for")]
+    max_gap: str
+    ignore_pauses: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        quantity = view.knowledge.quantities[self.measure]
+        if quantity.steps is None:
+            msg = f"{self.measure} has no steps"
+            raise TypeError(msg)
+        steps = quantity.steps(view, view.duration(self.ignore_pauses))
+        limits, _ = view.thresholds(self.threshold)
+        wanted = view.duration(self.duration)
+        held = steps.held(view.at, self.operator, limits[0], wanted, view.duration(self.max_gap))
+        view.note(held.next_change)
+        value = steps.value(view.at)
+        name = quantity.short or self.measure
+        missing = tuple(f"{item}: {name} {value.text('')}" for item in value.missing) or (name,)
+        label = self.label or f"{self.measure} {self.limit(view)} for {format_duration(wanted)}" if view.full else ""
+        text = value.text(quantity.unit)
+        if held.since is not None:
+            text += f", {self.limit(view)} for {format_duration(view.at - held.since)}"
+        finding = Finding(self.measure, text, held.since)
+        return Evaluation(held.truth, label, (finding,), missing if held.truth is UNKNOWN else ())
+
+    @override
+    def measures(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.duration, self.max_gap, self.ignore_pauses)
+
+
+class Stayed(_Comparison):
+    """A dense signal's windowed median has stood in the relation for a duration, minute by minute."""
+
+    type: Literal["stayed"]
+    measure: str
+    duration: Annotated[str, Field(alias="for")]
+    max_gap: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        wanted, gap = view.duration(self.duration), view.duration(self.max_gap)
+        label = self.label or f"{self.measure} {self.limit(view)} for {format_duration(wanted)}" if view.full else ""
+        at, unknown_since = view.at, view.at
+        doubtful = False
+        while at > view.at - wanted:
+            past = View(view.knowledge, view.timeline, view.anchors, at)
+            value = past.value(self.measure)
+            truth, _ = self.decide(past, value)
+            if truth is NOT_MET:
+                return Evaluation(NOT_MET, label, value.findings)
+            if truth is MET:
+                unknown_since = at
+            elif unknown_since - at > gap:
+                doubtful = True
+                break
+            at -= MINUTE
+        present = view.value(self.measure)
+        if doubtful:
+            return Evaluation(UNKNOWN, label, present.findings, (self.measure,))
+        return Evaluation(MET, label, present.findings)
+
+    @override
+    def measures(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.duration, self.max_gap)
+
+
+class Persistent(_Comparison):
+    """The last ``samples`` samples of a sparse signal are in the relation, spaced apart, the newest fresh enough.
+
+    Between the first and the last of them no sample is out of it.
+    """
+
+    type: Literal["persistent"]
+    measure: str
+    samples: Annotated[int, Field(ge=2)] = 2
+    spacing: str
+    max_age: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        spacing, age = view.duration(self.spacing), view.duration(self.max_age)
+        label = ""
+        if view.full:
+            label = self.label or (
+                f"{self.measure} {self.limit(view)} in {self.samples} samples {format_duration(spacing)} apart"
+            )
+        facts = view.timeline.upto(f"signal:{self.measure}", view.at)
+        if not facts:
+            return Evaluation(UNKNOWN, label, (), (self.measure,))
+        last = facts[-1]
+        finding = view.found(self.measure, last.value.value, last)
+        if view.at - last.at > age:
+            return Evaluation(UNKNOWN, label, (finding,), (f"{self.measure} (last {clock_time(last.at)})",))
+        view.note(last.at + age + TICK)
+        run: list[Finding] = []
+        kept: list[int] = []
+        for fact in reversed(facts):
+            sample: Sample = fact.value
+            if self.decide(view, exact(sample.value))[0] is not MET:
+                run.append(view.found(self.measure, sample.value, fact))
+                break
+            run.append(view.found(self.measure, sample.value, fact))
+            if not kept or kept[-1] - fact.at >= spacing:
+                kept.append(fact.at)
+            if len(kept) >= self.samples:
+                return Evaluation(MET, label, tuple(run))
+        else:
+            if kept:
+                return Evaluation(UNKNOWN, label, tuple(run), (f"repeat {self.measure}",))
+        return Evaluation(NOT_MET, label, tuple(run))
+
+    @override
+    def measures(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.spacing, self.max_age)
+
+
+class Fell(Node):
+    """A sparse signal fell by at least a parameter within a duration."""
+
+    type: Literal["fell"]
+    measure: str
+    by: str
+    within: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        within, limit = view.duration(self.within), view.number(self.by)
+        label = (
+            self.label or f"{self.measure} fell by {number(limit)} in {format_duration(within)}" if view.full else ""
+        )
+        facts = [f for f in view.timeline.upto(f"signal:{self.measure}", view.at) if f.at >= view.at - within]
+        if len(facts) < 2:  # noqa: PLR2004 - a fall takes two samples
+            return Evaluation(UNKNOWN, label, (), (f"repeat {self.measure}" if facts else self.measure,))
+        view.note(facts[0].at + within + TICK)
+        last = facts[-1]
+        highest = max(facts, key=lambda f: (f.value.value, f.at))
+        fall = round(highest.value.value - last.value.value, 6)
+        found = (
+            view.found(self.measure, highest.value.value, highest),
+            view.found(self.measure, last.value.value, last),
+        )
+        return Evaluation(MET if fall >= limit else NOT_MET, label, found)
+
+    @override
+    def measures(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+    @override
+    def numbers(self) -> tuple[str, ...]:
+        return (self.by,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.within,)

@@ -1,0 +1,160 @@
+"""Conditions on what was recorded and given: coded facts, infusions, doses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from rules.conditions.node import Node
+from rules.facts import Given
+from rules.instants import TICK, clock_time, format_duration
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.values import compare
+from rules.view import View
+
+
+class Present(Node):
+    """A coded fact is present; where nobody recorded it, ``if_missing`` says what that means.
+
+    ``value`` asks for another value than ``present`` (goals of care, for example); ``max_age`` is how old the
+    record may be.
+    """
+
+    type: Literal["present"]
+    concept: str
+    value: str = "present"
+    if_missing: Literal["absent", "unknown"] = "unknown"
+    max_age: str | None = None
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        label = self.label or (f"{self.concept} {self.value}".replace("_", " ") if view.full else "")
+        value, fact = view.coded(self.concept)
+        if fact is not None and self.max_age is not None:
+            limit = view.duration(self.max_age)
+            if view.at - fact.at > limit:
+                value = None
+            else:
+                view.note(fact.at + limit + TICK)
+        if value in (None, "unknown") and self.value != "unknown":
+            if self.if_missing == "absent" and value is None:
+                return Evaluation(NOT_MET, label)
+            return Evaluation(UNKNOWN, label, (), (self.concept,))
+        found = (Finding(self.concept, str(value), fact.at, fact.event),) if fact else ()
+        met = value == self.value or (self.value == "present" and value == "done")
+        return Evaluation(MET if met else NOT_MET, label, found)
+
+    @override
+    def concepts(self) -> tuple[str, ...]:
+        return (self.concept,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.max_age,) if self.max_age else ()
+
+
+class Running(Node):
+    """A drug, or one of a class, is running; with ``for``, it has run that long."""
+
+    type: Literal["running"]
+    drug: str
+    duration: Annotated[str | None, Field(alias="for")] = None
+    max_gap: str | None = None
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        label = self.label or (f"{self.drug} running".replace("_", " ") if view.full else "")
+        missing: list[str] = []
+        found: list[Finding] = []
+        truths: list[Truth] = []
+        for name in view.drugs(self.drug):
+            if f"infusion:{name}" not in view.timeline.channels:
+                continue
+            value = view.flow(name)
+            truth = compare(value, "gt", 0.0)
+            steps = view.rate(name)
+            if self.duration is not None:
+                gap = view.duration(self.max_gap) if self.max_gap else 0
+                held = steps.held(view.at, "gt", 0.0, view.duration(self.duration), gap)
+                view.note(held.next_change)
+                truth = held.truth
+            truths.append(truth)
+            unit = view.catalogue.drug(name).rate_unit or ""
+            if truth is UNKNOWN:
+                missing.extend(value.missing or (f"{name}_rate",))
+            if truth is MET:
+                found.append(Finding(name, value.text(unit), steps.since(view.at)))
+        truth = MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
+        return Evaluation(truth, label, tuple(found), tuple(missing) if truth is UNKNOWN else ())
+
+    @override
+    def drug_classes(self) -> tuple[str, ...]:
+        return (self.drug,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.duration, self.max_gap) if name)
+
+
+class Stopped(Node):
+    """No drug of a class has run for a duration; a pause is not a stop."""
+
+    type: Literal["stopped"]
+    drug: str
+    duration: Annotated[str, Field(alias="for")]
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        wanted = view.duration(self.duration)
+        label = self.label or f"no {self.drug} for {format_duration(wanted)}" if view.full else ""
+        truth, missing = MET, []
+        for name in view.drugs(self.drug):
+            if f"infusion:{name}" not in view.timeline.channels:
+                continue
+            held = view.rate(name).held(view.at, "lte", 0.0, wanted, 0)
+            view.note(held.next_change)
+            if held.truth is NOT_MET:
+                return Evaluation(NOT_MET, label, (Finding(name, "running, or stopped too recently", held.since),))
+            if held.truth is UNKNOWN:
+                truth = UNKNOWN
+                missing.append(f"{name}_rate")
+        return Evaluation(truth, label, (), tuple(missing))
+
+    @override
+    def drug_classes(self) -> tuple[str, ...]:
+        return (self.drug,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.duration,)
+
+
+class DoseGiven(Node):
+    """A dose of a drug, or of one of a class, was given within a duration."""
+
+    type: Literal["given"]
+    drug: str
+    within: str
+
+    @override
+    def evaluate(self, view: View) -> Evaluation:
+        within = view.duration(self.within)
+        label = self.label or f"{self.drug} given in {format_duration(within)}" if view.full else ""
+        found = []
+        for name in view.drugs(self.drug):
+            for fact in view.timeline.upto(f"dose:{name}", view.at):
+                given: Given = fact.value
+                if given.status == "given" and view.at - fact.at <= within:
+                    view.note(fact.at + within + TICK)
+                    found.append(Finding(name, f"dose given {clock_time(fact.at)}", fact.at, fact.event))
+        return Evaluation(MET if found else NOT_MET, label, tuple(found))
+
+    @override
+    def drug_classes(self) -> tuple[str, ...]:
+        return (self.drug,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.within,)

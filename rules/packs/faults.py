@@ -1,0 +1,139 @@
+"""What is wrong in a pack that its schema cannot see: names, units and kinds that do not fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rules.catalogue import Catalogue, UnknownCodeError
+from rules.conditions import Check, Decide, Elapsed, Node, Reached, Sustained, Use
+from rules.outputs import State
+from rules.pack import Pack, Therapy
+from rules.predicates import PREDICATES
+from rules.quantities import QUANTITIES
+from rules.view import names_of
+
+_ANSWERS = ("decline_holds", "snooze")
+_ANNOUNCED = (State.CONFIRMED, State.SUSPECTED, State.PSEUDO, State.INDETERMINATE)
+
+
+def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
+    """Every fault, as ``path: reason``."""
+    yield from _structure(pack)
+    yield from _citations(pack)
+    for therapy in pack.therapies:
+        yield from _therapy(pack, therapy)
+    for path, root in pack.roots():
+        for node in root.walk():
+            yield from _durations(pack, path, node)
+            yield from _names(pack, path, node, catalogue)
+            for measure in node.measures():
+                yield from _measure(pack, path, node, measure, catalogue)
+
+
+def _structure(pack: Pack) -> Iterator[str]:
+    for name in _ANSWERS:
+        if name not in pack.parameters or not pack.parameters[name].is_duration:
+            yield f"parameters.{name}: missing, or not a duration"
+    yield from (f"priorities: {state} is missing" for state in _ANNOUNCED if state not in pack.priorities)
+    for role in ("base", "refractory"):
+        if sum(stage.role == role for stage in pack.stages) != 1:
+            yield f"stages: exactly one stage must have role '{role}'"
+    hard = {check.id for check in pack.checks if check.kind == "hard"}
+    for stage in pack.stages:
+        yield from (f"stages.{stage.id}.hard: no hard check '{h.check}'" for h in stage.hard if h.check not in hard)
+    for what, names in (
+        ("stages", [stage.id for stage in pack.stages]),
+        ("checks", [check.id for check in pack.checks]),
+        ("therapies", [therapy.id for therapy in pack.therapies]),
+    ):
+        yield from (f"{what}: '{name}' is there twice" for name in sorted({n for n in names if names.count(n) > 1}))
+
+
+def _citations(pack: Pack) -> Iterator[str]:
+    cited = [(f"parameters.{name}", found.source) for name, found in pack.parameters.items()]
+    cited += [(f"checks.{check.id}", check.source) for check in pack.checks]
+    cited += [(f"stages.{stage.id}", statement.source) for stage in pack.stages for statement in stage.sources]
+    cited += [("caveats", statement.source) for statement in pack.caveats]
+    for therapy in pack.therapies:
+        reasons = therapy.absolute + therapy.relative
+        cited += [(f"therapies.{therapy.id}.{reason.id}", reason.source) for reason in reasons]
+        cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
+    yield from (f"{path}: unknown source '{source}'" for path, source in cited if source not in pack.sources)
+
+
+def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
+    path = f"therapies.{therapy.id}"
+    checks = {check.id for check in pack.checks}
+    reasons = {reason.id for reason in therapy.absolute + therapy.relative}
+    yield from (f"{path}.hold_while: no check '{name}'" for name in therapy.hold_while if name not in checks)
+    yield from (f"{path}.must_know: no reason '{name}'" for name in therapy.must_know if name not in reasons)
+    if therapy.stage not in {stage.id for stage in pack.stages}:
+        yield f"{path}.stage: unknown stage '{therapy.stage}'"
+    if therapy.priority[-1].when is not None:
+        yield f"{path}.priority: the last rule must have no condition"
+
+
+def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
+    for name in node.durations():
+        found = pack.parameters.get(name)
+        if found is None:
+            yield f"{path}: unknown parameter '{name}'"
+        elif not found.is_duration:
+            yield f"{path}: parameter '{name}' must be a duration"
+
+
+def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[str]:
+    for concept in node.concepts():
+        yield from _lookup(path, catalogue.concept, concept)
+    for drug in node.drug_classes():
+        yield from _lookup(path, lambda name: names_of(catalogue, name), drug)
+    stages = {stage.id for stage in pack.stages}
+    match node:
+        case Use() if node.name not in pack.conditions:
+            yield f"{path}: unknown condition '{node.name}'"
+        case Check() if node.name not in {check.id for check in pack.checks}:
+            yield f"{path}: unknown check '{node.name}'"
+        case Reached() if node.name not in stages:
+            yield f"{path}: unknown stage '{node.name}'"
+        case Elapsed() if node.since not in stages | {"recognition", "episode"}:
+            yield f"{path}: unknown anchor '{node.since}'"
+        case Decide() if node.name not in PREDICATES:
+            yield f"{path}: unknown predicate '{node.name}'"
+        case Decide():
+            needed = PREDICATES[node.name].parameters
+            yield from (f"{path}: {node.name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
+
+
+def _measure(pack: Pack, path: str, node: Node, measure: str, catalogue: Catalogue) -> Iterator[str]:
+    quantity = QUANTITIES.get(measure)
+    if quantity is not None:
+        unit = quantity.unit
+        yield from (f"{path}: {measure} needs parameter '{p}'" for p in quantity.parameters if p not in pack.parameters)
+    elif measure == "age":
+        unit = "a"
+    else:
+        try:
+            signal = catalogue.signal(measure)
+        except UnknownCodeError as error:
+            yield f"{path}: {error}"
+            return
+        unit = signal.unit
+        if signal.name != measure:
+            yield f"{path}: name the signal '{signal.name}', not its code {measure!r}"
+    if isinstance(node, Sustained) and (quantity is None or quantity.steps is None):
+        yield f"{path}: {measure} is not a stepwise quantity"
+    for name in node.numbers():
+        found = pack.parameters.get(name)
+        if found is None:
+            yield f"{path}: unknown parameter '{name}'"
+        elif found.is_duration:
+            yield f"{path}: parameter '{name}' is a duration, {measure} needs a number in {unit}"
+        elif found.unit != unit:
+            yield f"{path}: parameter '{name}' is in {found.unit}, {measure} is in {unit}"
+
+
+def _lookup(path: str, find: Callable[[str], object], name: str) -> Iterator[str]:
+    try:
+        find(name)
+    except UnknownCodeError as error:
+        yield f"{path}: {error}"
