@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from rules.cards import FIX_FIRST, OBTAIN_DATA, REFRACTORY, build
+from rules.cards import build
 from rules.instants import to_datetime
 from rules.lifecycle import AlertState, Trigger, follow, shown
 from rules.outputs import Advice, AlertChange, AlertChangeKind, PackReference, Priority, State
 from rules.pack import Pack
-from rules.pathway import Counsel, Verdict
+from rules.pathway import FIX_FIRST, NOTICES, OBTAIN_DATA, REFRACTORY, Counsel, Verdict
 from rules.timeline import Timeline
 from rules.track import Track
 
@@ -70,7 +70,7 @@ class Book:
         if entry is None:
             return
         subjects = {counsel.therapy for counsel in entry.verdict.counsel} | set(self.alerts)
-        for subject in sorted({*subjects, REFRACTORY, FIX_FIRST, OBTAIN_DATA}):
+        for subject in sorted({*subjects, *NOTICES}):
             alert = self.alerts.get(subject)
             if alert is not None and alert.episode != entry.fold.episode:
                 yield from self._follow(moment, alert, Trigger.RESOLVE, "a new episode began")
@@ -102,9 +102,7 @@ class Book:
             if said == alert.said:
                 return
             trigger = Trigger.UPDATE
-        elif (alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause) or (
-            alert.state in (AlertState.DECLINED, AlertState.SNOOZED) and said == alert.said
-        ):
+        elif alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause:
             return
         if follow(alert.state, trigger) is None:
             return
@@ -123,6 +121,8 @@ class Book:
         if outcome is None or entry is None:
             return
         alert.state, kind = outcome
+        if trigger is Trigger.SNOOZE:
+            alert.notified = None
         alert.cause = cause
         interrupts = kind in _ANNOUNCING and alert.priority.interrupts and not hushed
         interrupts = interrupts and (alert.notified is None or _RANK[alert.priority] > _RANK[alert.notified])
@@ -166,7 +166,7 @@ class Book:
     def _stood(self, track: Track, alert: Alert) -> bool:
         """Whether, by what is known now, the alert was right when it was raised."""
         entry = track.at(alert.effective_from)
-        return entry is not None and self._supported(entry.verdict, alert.subject)
+        return entry is None or self._supported(entry.verdict, alert.subject)
 
     def _since(self, track: Track, subject: str) -> int:
         """Since when the verdicts up to now have supported a subject without a break."""
@@ -180,7 +180,7 @@ class Book:
 
 def stand(pack: Pack, verdict: Verdict, subject: str) -> Standing:
     """What a verdict means for one subject: a therapy, or one of the three notices."""
-    if subject in (REFRACTORY, FIX_FIRST, OBTAIN_DATA):
+    if subject in NOTICES:
         return _notice(pack, verdict, subject)
     stage = next(therapy.stage for therapy in pack.therapies if therapy.id == subject)
     counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == subject), None)
@@ -217,8 +217,9 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
         FIX_FIRST: state is State.PSEUDO,
         OBTAIN_DATA: state is State.INDETERMINATE and concerned,
     }[subject]
-    if supported and verdict.suppressed:
-        return Standing(Trigger.SUPPRESS, words, priority, stage, verdict.suppressed)
+    kept_back = verdict.suppressed or dict(verdict.kept_back).get(subject)
+    if supported and kept_back:
+        return Standing(Trigger.SUPPRESS, words, priority, stage, kept_back)
     if supported:
         return Standing(Trigger.SUPPORT, words, priority, stage)
     if subject == REFRACTORY and state is State.PSEUDO:

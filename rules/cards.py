@@ -9,14 +9,10 @@ from rules.instants import format_duration, to_datetime
 from rules.logic import MET, UNKNOWN, Evaluation, Finding
 from rules.outputs import Card, Evidence, State
 from rules.pack import Check, Cited, Pack, Reason, Therapy
-from rules.pathway import Pathway, Verdict
+from rules.pathway import FIX_FIRST, OBTAIN_DATA, Pathway, Verdict
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
-
-REFRACTORY: Final = "refractory"
-FIX_FIRST: Final = "fix_first"
-OBTAIN_DATA: Final = "obtain_data"
 
 _STRENGTH: Final = {
     "V": "read in the source",

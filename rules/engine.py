@@ -85,10 +85,11 @@ class PatientEngine:
         if event.subject != self.patient:
             msg = f"event {event.id} is about {event.subject}, this engine is for {self.patient}"
             raise ValueError(msg)
-        if event.id not in self.waiting:
-            self.waiting.add(event.id)
+        key = event.key
+        if key not in self.waiting:
+            self.waiting.add(key)
             received = to_instant(event.received_at)
-            heapq.heappush(self.pending, (received, event.id, event))
+            heapq.heappush(self.pending, (received, key, event))
             if self.clock is None or received > self.clock:
                 self.clock = received
         return self._drain()
@@ -150,8 +151,8 @@ class PatientEngine:
                 changes += self._pass_time(now - 1)
             late: list[str] = []
             while pending and pending[0][0] == received:
-                event = heapq.heappop(pending)[2]
-                self.waiting.discard(event.id)
+                _, key, event = heapq.heappop(pending)
+                self.waiting.discard(key)
                 changes += self._take(event, received, now, late)
             self.now = now
             if self.touched or (self.next is not None and self.next <= now):
@@ -169,8 +170,6 @@ class PatientEngine:
         changes: list[Change] = []
         while self.next is not None and self.next <= to:
             self.now = self.next if self.now is None else max(self.next, self.now)
-            for series in self.timeline.dense.values():
-                series.settle(self.now)
             changes += self._judge(self.now, [])
         return changes
 
@@ -183,8 +182,8 @@ class PatientEngine:
 
     def _take(self, event: Event, received: int, now: int, late: list[str]) -> Iterator[Change]:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
-        timeline = self.timeline
-        if event.id in timeline.seen or event.id in timeline.retracted or event.id in self.refused:
+        timeline, key = self.timeline, event.key
+        if key in timeline.seen or key in timeline.settled or key in self.refused:
             return
         at = to_instant(event.effective_at)
         if at > received + self._skew:
@@ -192,13 +191,14 @@ class PatientEngine:
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
             return
         if event.corrects is not None:
-            for channel, earliest in timeline.retract(event.corrects, now).items():
+            target = f"{event.source} {event.corrects}"
+            timeline.settled[key] = now
+            for channel, earliest in timeline.retract(target, now).items():
                 self._touch(channel, earliest)
                 late.append(f"correction of {event.corrects}")
             if isinstance(event, Observations):
-                self._retract_dense(event, at)
+                self._retract_dense(event, at, now)
             if event.status == Status.ENTERED_IN_ERROR:
-                timeline.seen[event.id] = at
                 return
         if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
@@ -211,7 +211,7 @@ class PatientEngine:
             if channel in self.translator.dense:
                 self._dense(channel, at, value.value, now)
             else:
-                self._insert(channel, value, event.id, at, received, now, late)
+                self._insert(channel, value, key, at, received, now, late)
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
@@ -229,17 +229,17 @@ class PatientEngine:
                 if self.next is None or end < self.next:
                     self.next = end
 
-    def _retract_dense(self, event: Observations, at: int) -> None:
+    def _retract_dense(self, event: Observations, at: int, now: int) -> None:
         for outcome in self.translator.facts(event):
             if not isinstance(outcome, Refusal) and outcome[0] in self.timeline.dense:
-                self.timeline.dense[outcome[0]].remove(at)
+                self.timeline.dense[outcome[0]].remove(at, now)
                 self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
 
     def _insert(
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: list[str]
     ) -> None:
         fact = Fact(at, received, event, value)
-        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact)
+        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now)
         if self.timeline.insert(channel, fact, now) and not confirms:
             self._touch(channel, at)
             if at < now:
@@ -260,14 +260,14 @@ class PatientEngine:
                 continue
             stage = track.present.verdict.stage if track.present else None
             answer = Answer(alert.subject, event.action, stage, event.reason)
-            self._insert(f"answer:{book.pack.id}", answer, event.id, at, received, now, [])
+            self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, [])
             for change in book.answer(Moment(track, self.timeline, now), event.alert_id, trigger, words):
                 yield self._number(change)
             return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
     def _refuse(self, event: Event, refusal: Refusal, now: int) -> Rejection:
-        self.refused[event.id] = now
+        self.refused[event.key] = now
         return Rejection(
             patient=self.patient,
             event=event.id,
@@ -279,6 +279,8 @@ class PatientEngine:
 
     def _judge(self, now: int, late: list[str]) -> list[Change]:
         """Bring every pathway that needs it up to now."""
+        for series in self.timeline.dense.values():
+            series.settle(now)
         changes: list[Change] = []
         for track, book in zip(self.tracks, self.books, strict=True):
             if track.dirty is None and (track.due is None or track.due > now):

@@ -2,7 +2,8 @@
 
 All kinds share an envelope with CloudEvents-style names: ``id`` and ``source`` identify the message, ``subject`` is the
 patient, ``effective_at`` says when the fact was true of the patient and ``received_at`` when it reached us. A message
-with status ``corrected`` or ``entered-in-error`` names in ``corrects`` the event that it replaces or takes back.
+with status ``corrected`` or ``entered-in-error`` names in ``corrects`` the event of the same source
+that it replaces or takes back.
 
 Codes, units and plausible ranges are not checked here but against the catalogues (see :mod:`rules.facts`): a message
 may be well formed and still be refused because nobody knows its unit.
@@ -80,6 +81,11 @@ class Envelope(_Frozen):
     received_at: Moment
     status: Status = Field(default=Status.FINAL, validate_default=True)
     corrects: Identifier | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the message: its source and its id."""
+        return f"{self.source} {self.id}"
 
     @model_validator(mode="after")
     def _correction_names_its_target(self) -> Envelope:

@@ -126,6 +126,9 @@ Outcome = tuple[str, Any] | Refusal
 
 _INVALID: Final = str(events.Quality.INVALID)
 
+_LARGEST: Final = 1e9
+"""No amount in any canonical unit is larger; beyond it arithmetic would overflow."""
+
 UNMEASURED: Final = "{dose}"
 """The unit of a dose whose amount was not recorded."""
 
@@ -180,14 +183,12 @@ class Translator:
             case events.Dose():
                 yield self._dose(event)
             case events.Fluid():
-                millilitres = event.volume * (1000 if event.unit == "L" else 1)
-                yield "fluid", Volume(millilitres, event.fluid, _instant(event.started_at))
+                yield _fluid(event)
             case events.Procedure():
                 yield self._coded(event.code, _DONE[event.action], "code")
             case events.Assessment():
                 yield self._coded(event.examination, "done", "examination")
-                for index, finding in enumerate(event.findings):
-                    yield self._coded(finding.code, str(finding.presence), f"findings.{index}")
+                yield from self._findings("findings", event.findings)
                 yield from self._readings(event.readings)
             case events.Culture():
                 yield from self._culture(event)
@@ -232,6 +233,8 @@ class Translator:
             return Refusal("drug", "unknown_code", str(error))
         except UnitError as error:
             return Refusal("unit", "unknown_unit", str(error))
+        if rate is not None and not rate <= _LARGEST:
+            return Refusal("rate", "implausible", f"{drug.name} {event.rate:g} {event.unit} is beyond any pump")
         return f"infusion:{drug.name}", Flow(event.action, event.line, rate, weight_power, salt, event.alarm)
 
     def _dose(self, event: events.Dose) -> Outcome:
@@ -244,6 +247,8 @@ class Translator:
             return Refusal("unit", "unknown_unit", str(error))
         started = _instant(event.started_at)
         amount, weight_power = (None, 0) if scale is None else (round(event.dose * scale.factor, 9), scale.weight_power)
+        if amount is not None and not amount <= _LARGEST:
+            return Refusal("dose", "implausible", f"{drug.name} {event.dose:g} {event.unit} is beyond any dose")
         given = Given(amount, weight_power, event.route, event.dose_status, started, event.completed)
         return f"dose:{drug.name}", given
 
@@ -270,15 +275,30 @@ class Translator:
                     yield outcome._replace(place=name) if isinstance(outcome, Refusal) else outcome
         if event.goals_of_care is not None:
             yield "state:goals_of_care", Coded(str(event.goals_of_care))
-        for field, findings in (("conditions", event.conditions), ("allergies", event.allergies)):
-            for index, finding in enumerate(findings):
-                yield self._coded(finding.code, str(finding.presence), f"{field}.{index}")
+        yield from self._findings("conditions", event.conditions)
+        yield from self._findings("allergies", event.allergies)
+
+    def _findings(self, field: str, findings: tuple[events.Finding, ...]) -> Iterator[Outcome]:
+        for index, finding in enumerate(findings):
+            yield self._coded(finding.code, str(finding.presence), f"{field}.{index}")
 
     def _coded(self, code: str, value: str, place: str) -> Outcome:
         try:
-            return f"state:{self._catalogue.concept(code).name}", Coded(value)
+            concept = self._catalogue.concept(code)
         except UnknownCodeError as error:
             return Refusal(place, "unknown_code", str(error))
+        if concept.kind == "coded" and value not in concept.values:
+            return Refusal(
+                place, "unknown_code", f"{concept.name} has no value {value!r} (known: {', '.join(concept.values)})"
+            )
+        return f"state:{concept.name}", Coded(value)
+
+
+def _fluid(event: events.Fluid) -> Outcome:
+    millilitres = event.volume * (1000 if event.unit == "L" else 1)
+    if millilitres > _LARGEST:
+        return Refusal("volume", "implausible", f"{event.volume:g} {event.unit} is beyond any bag")
+    return "fluid", Volume(millilitres, event.fluid, _instant(event.started_at))
 
 
 def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:

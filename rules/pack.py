@@ -128,9 +128,10 @@ class Pack(_Frozen):
     """A rule pack: one pathway.
 
     ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it
-    ends; while ``silence`` is met every suggestion is kept back as running, while ``hush`` is met a change does not
-    interrupt. The parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a suggestion
-    back. ``display`` are the measures that every card shows.
+    ends, ``relapse`` when another begins after that, ``ruled_out`` when it turns out to be something else. While
+    ``silence`` is met every suggestion is kept back as running; while ``hush`` is met a change does not interrupt. The
+    parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a suggestion back. ``display``
+    are the measures that every card shows.
     """
 
     format: Literal[1]
@@ -150,6 +151,8 @@ class Pack(_Frozen):
     checks: tuple[Check, ...]
     therapies: tuple[Therapy, ...]
     resolution: Condition
+    relapse: Condition
+    ruled_out: Condition | None = None
     silence: Condition | None = None
     hush: Condition | None = None
     priorities: dict[State, Priority]
@@ -188,7 +191,7 @@ class Pack(_Frozen):
     def _conditions(self) -> Iterator[tuple[str, Node | None]]:
         for name, condition in self.conditions.items():
             yield f"conditions.{name}", condition
-        for name in ("recognition", "onset", "resolution", "silence", "hush"):
+        for name in ("recognition", "onset", "resolution", "relapse", "ruled_out", "silence", "hush"):
             yield name, getattr(self, name)
         for check in self.checks:
             yield f"checks.{check.id}", check.when

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from rules.catalogue import Catalogue
@@ -22,6 +22,12 @@ ADULT: Final = 18.0
 NO_ESCALATION: Final = ("no_escalation", "comfort")
 
 
+REFRACTORY: Final = "refractory"
+FIX_FIRST: Final = "fix_first"
+OBTAIN_DATA: Final = "obtain_data"
+NOTICES: Final = (REFRACTORY, FIX_FIRST, OBTAIN_DATA)
+"""The subjects of alerts besides therapies: the state itself, what to fix first, what to find out."""
+
 _ALWAYS: Final = Evaluation(MET)
 
 
@@ -29,13 +35,15 @@ class Fold(NamedTuple):
     """What a pathway remembers from one instant to the next.
 
     ``episode`` counts the episodes of the stay, ``open`` says whether it is going on, ``resolved`` whether the last one
-    ended by its resolution rule. ``anchors`` are instants: ``episode``, ``recognition``, and each stage first reached.
+    ended by its resolution rule. ``anchors`` are instants: ``episode``, ``recognition``, and each stage first reached;
+    ``markers`` are the marker stages that held.
     """
 
     episode: int = 0
     open: bool = False
     resolved: bool = False
     anchors: tuple[tuple[str, int], ...] = ()
+    markers: tuple[str, ...] = ()
 
 
 class Counsel(NamedTuple):
@@ -55,7 +63,7 @@ class Decision(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict on a pathway at an instant."""
+    """The verdict on a pathway at an instant; ``kept_back`` are notices kept back by a clinician's answer, and why."""
 
     state: State
     stage: str | None = None
@@ -64,6 +72,7 @@ class Verdict(NamedTuple):
     soft: tuple[str, ...] = ()
     counsel: tuple[Counsel, ...] = ()
     hushed: bool = False
+    kept_back: tuple[tuple[str, str], ...] = ()
 
 
 class Step(NamedTuple):
@@ -110,15 +119,17 @@ class Pathway:
         ended = self._ended(view, fold)
         if ended is not None:
             return Step(*ended, view.next_change)
-        verdict = self._judge(view)
-        return Step(fold._replace(anchors=tuple(sorted(anchors.items()))), verdict, view.next_change)
+        verdict, markers = self._judge(view, fold.markers)
+        return Step(fold._replace(anchors=tuple(sorted(anchors.items())), markers=markers), verdict, view.next_change)
 
     def _before(self, view: View, fold: Fold) -> Verdict | None:
         """The verdict while no episode is open, or None if one begins now."""
         if fold.resolved:
-            begins = (self.pack.base.pattern or self.pack.base.when).evaluate(view)
-            return None if begins.truth is MET else Verdict(State.RESOLVED)
-        begins = self.pack.onset.evaluate(view)
+            begins = self.pack.relapse.evaluate(view)
+            if begins.truth is NOT_MET:
+                return Verdict(State.RESOLVED)
+        else:
+            begins = self.pack.onset.evaluate(view)
         if begins.truth is MET:
             return None
         if begins.truth is UNKNOWN:
@@ -126,6 +137,8 @@ class Pathway:
         return Verdict(State.NOT_APPLICABLE)
 
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
+        if self.pack.ruled_out is not None and self.pack.ruled_out.evaluate(view).truth is MET:
+            return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
             if self.pack.resolution.evaluate(view).truth is MET:
                 return Fold(fold.episode, resolved=True), Verdict(State.RESOLVED)
@@ -133,7 +146,7 @@ class Pathway:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None
 
-    def _judge(self, view: View) -> Verdict:
+    def _judge(self, view: View, markers: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
         base, refractory = self.pack.base, self.pack.refractory
         anchors = view.anchors
         decided = Decision(State.ACTIVE, ()) if base.id in anchors else self._decide(view, base)
@@ -143,7 +156,7 @@ class Pathway:
         if failed is not None and failed.state is State.CONFIRMED:
             view.remember(refractory.id)
         state, reasons = failed or decided or Decision(State.ACTIVE, ())
-        stage = self._stage(view, base.id if decided else None, refractory.id if failed else None)
+        stage, markers = self._stage(view, base.id if decided else None, refractory.id if failed else None, markers)
         view.state = state
         concerned = bool(failed or decided)
         soft = [check.id for check in self.pack.checks if check.kind == "soft" and concerned and _met(view, check.id)]
@@ -151,7 +164,10 @@ class Pathway:
         suppressed = "goals" if goals in NO_ESCALATION else None
         counsel = [found for therapy in self.pack.therapies if (found := self._counsel(view, therapy, stage))]
         hushed = self.pack.hush is not None and self.pack.hush.evaluate(view).truth is MET
-        return Verdict(state, stage, reasons, suppressed, tuple(soft), tuple(counsel), hushed)
+        answers = ((notice, self._answered(view, notice, stage)) for notice in NOTICES)
+        kept_back = tuple((notice, why) for notice, why in answers if why is not None)
+        verdict = Verdict(state, stage, reasons, suppressed, tuple(soft), tuple(counsel), hushed, kept_back)
+        return verdict, markers
 
     def _decide(self, view: View, stage: Stage) -> Decision | None:
         """What to say of a stage, or None where it is not reached."""
@@ -169,6 +185,9 @@ class Pathway:
         flags = tuple(check for check in counted if _met(view, check))
         if flags:
             yield Decision(State.PSEUDO, flags)
+        unsettled = _missing(view, counted)
+        if unsettled:
+            yield Decision(State.INDETERMINATE, unsettled)
         whole = stage.when.evaluate(view)
         if whole.truth is NOT_MET:
             yield None
@@ -179,19 +198,28 @@ class Pathway:
             yield Decision(State.ACTIVE, doubts)
         yield Decision(State.SUSPECTED, doubts) if doubts else Decision(State.CONFIRMED, ())
 
-    def _stage(self, view: View, base: str | None, refractory: str | None) -> str | None:
-        """The furthest stage that holds now; a marker counts only where the base or refractory stage below it holds."""
+    def _stage(
+        self, view: View, base: str | None, refractory: str | None, before: tuple[str, ...]
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The furthest stage that holds now, and the markers that do.
+
+        A marker counts only where the base or refractory stage below it holds; one that held and is now unknown still
+        holds, since silence is not recovery.
+        """
         furthest: str | None = None
+        markers: list[str] = []
         reached = True
         for stage in self.pack.stages:
             if stage.role == "marker":
-                holds = reached and stage.when.evaluate(view).truth is MET
+                truth = stage.when.evaluate(view).truth if reached else NOT_MET
+                holds = truth is MET or (truth is UNKNOWN and stage.id in before)
                 if holds:
                     view.remember(stage.id)
+                    markers.append(stage.id)
             else:
                 holds = reached = stage.id in (base, refractory)
             furthest = stage.id if holds else furthest
-        return furthest
+        return furthest, tuple(markers)
 
     def _counsel(self, view: View, therapy: Therapy, stage: str | None) -> Counsel | None:
         trigger = therapy.when.evaluate(view)
@@ -222,21 +250,24 @@ class Pathway:
         if UNKNOWN in (trigger.truth, required.truth) or unsettled:
             missing = (*trigger.missing, *required.missing, *unsettled)
             yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
-        answered = self._answered(view, therapy, stage)
+        answered = self._answered(view, therapy.id, stage)
         if answered is not None:
             yield Advice.SUPPRESSED, (answered,)
         held = tuple(check for check in therapy.hold_while if _met(view, check))
         if held:
             yield Advice.PSEUDO, held
+        unsettled = _missing(view, therapy.hold_while)
+        if unsettled:
+            yield Advice.INDETERMINATE, unsettled
         cautions = tuple(reason.id for reason in therapy.relative if reason.when.evaluate(view).truth is MET)
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
-    def _answered(self, view: View, therapy: Therapy, stage: str | None) -> str | None:
+    def _answered(self, view: View, subject: str, stage: str | None) -> str | None:
         """Whether a clinician's answer keeps the suggestion back: declined until the stage rises, or snoozed."""
         rank = -1 if stage is None else self.pack.rank(stage)
         for fact in reversed(view.timeline.upto(f"answer:{self.pack.id}", view.at)):
             answer: Answer = fact.value
-            if answer.subject != therapy.id or answer.action not in ("decline", "snooze"):
+            if answer.subject != subject or answer.action not in ("decline", "snooze"):
                 continue
             until = fact.at + view.duration("decline_holds" if answer.action == "decline" else "snooze")
             risen = answer.action == "decline" and (answer.stage is None or rank > self.pack.rank(answer.stage))
@@ -249,3 +280,9 @@ class Pathway:
 
 def _met(view: View, check: str) -> bool:
     return view.named(f"check {check}").truth is MET
+
+
+def _missing(view: View, checks: Iterable[str]) -> tuple[str, ...]:
+    """What is missing to decide any of the checks."""
+    answers = [view.named(f"check {check}") for check in checks]
+    return tuple(dict.fromkeys(item for answer in answers if answer.truth is UNKNOWN for item in answer.missing))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,33 +35,41 @@ class Predicate:
 
 def _infusion_interrupted(view: View) -> Evaluation:
     label = "norepinephrine delivery interrupted"
-    reasons: list[Finding] = []
-    lines: dict[str, Fact] = {}
+    reasons = [*_stops(view)]
     for fact in view.timeline.upto("infusion:norepinephrine", view.at):
         flow: Flow = fact.value
-        paused = lines.get(flow.line)
-        if flow.action == "pause":
-            lines.setdefault(flow.line, fact)
-        elif flow.action in ("start", "rate", "resume", "stop"):
-            lines.pop(flow.line, None)
-            if paused is not None and flow.action != "stop" and fact.at - paused.at > view.duration("pause_limit"):
-                text = f"pump paused {format_duration(fact.at - paused.at)}, restarted {clock_time(fact.at)}"
-                _recent(view, fact, view.duration("restart_hold"), text, reasons)
-        elif flow.action == "bag_change":
-            _recent(view, fact, view.duration("bag_change_hold"), "syringe or bag changed", reasons)
+        if flow.action == "bag_change":
+            reasons += _recent(view, fact, view.duration("bag_change_hold"), "syringe or bag changed")
         elif flow.alarm in ("occlusion", "extravasation"):
-            _recent(view, fact, view.duration("restart_hold"), f"pump alarm: {flow.alarm}", reasons)
-    for paused in lines.values():
-        if view.at - paused.at > view.duration("pause_limit"):
-            reasons.append(Finding("norepinephrine", "pump paused, not restarted", paused.at, paused.event))
-        view.note(paused.at + view.duration("pause_limit") + TICK)
+            reasons += _recent(view, fact, view.duration("restart_hold"), f"pump alarm: {flow.alarm}")
     return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 
-def _recent(view: View, fact: Fact, limit: int, text: str, reasons: list[Finding]) -> None:
+def _stops(view: View) -> Iterator[Finding]:
+    """Stretches without delivery that were too long, and have not ended or ended a short while ago."""
+    limit, hold = view.duration("pause_limit"), view.duration("restart_hold")
+    steps = view.rate("norepinephrine").steps
+    for before, stop, after in zip(steps, steps[1:], [*steps[2:], None], strict=False):
+        if stop.at > view.at:
+            return
+        if stop.high or not before.low:
+            continue
+        restarted = after.at if after is not None and after.at <= view.at else None
+        view.note(stop.at + limit + TICK)
+        if restarted is None:
+            view.note(stop.at + hold + TICK)
+            if limit < view.at - stop.at <= hold:
+                yield Finding("norepinephrine", f"stopped at {clock_time(stop.at)}, not restarted", stop.at)
+        elif restarted - stop.at > limit and view.at - restarted < hold:
+            view.note(restarted + hold)
+            text = f"interrupted for {format_duration(restarted - stop.at)}, restarted {clock_time(restarted)}"
+            yield Finding("norepinephrine", text, restarted)
+
+
+def _recent(view: View, fact: Fact, limit: int, text: str) -> Iterator[Finding]:
     if view.at - fact.at < limit:
-        reasons.append(Finding("norepinephrine", text, fact.at, fact.event))
         view.note(fact.at + limit)
+        yield Finding("norepinephrine", text, fact.at, fact.event)
 
 
 def _map_artefact(view: View) -> Evaluation:
@@ -80,7 +88,11 @@ def _map_artefact(view: View) -> Evaluation:
     series = view.timeline.dense.get("signal:map_invasive")
     if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
         view.note(cuff.at + view.duration("cuff_max_age") + TICK)
-        line = [value for minute in range(-2, 3) if (value := series.at(cuff.at // MINUTE + minute)) is not None]
+        around = range(cuff.at // MINUTE - 2, cuff.at // MINUTE + 3)
+        for minute in around:
+            view.note((minute + 1) * MINUTE)
+        ended = [minute for minute in around if (minute + 1) * MINUTE <= view.at]
+        line = [value for minute in ended if (value := series.at(minute)) is not None]
         gap = min((abs(value - cuff.value.value) for value in line), default=0.0)
         if gap > view.number("cuff_line_difference"):
             text = f"cuff mean {number(cuff.value.value)} and arterial line differ by {number(round(gap, 1))} mm[Hg]"
@@ -158,6 +170,7 @@ def _overdue(view: View, given: list[tuple[str, Fact]], label: str) -> Evaluatio
         interval = facts[-1].at - facts[-2].at
         limit = facts[-1].at + round(interval * view.number("late_dose_ratio"))
         view.note(limit + TICK)
+        view.note(facts[-1].at + DAY + TICK)
         if HOUR <= interval <= DAY and limit < view.at <= facts[-1].at + DAY:
             text = f"{name}: next dose was due {clock_time(facts[-1].at + interval)}"
             reasons.append(Finding("antimicrobial", text, facts[-1].at, facts[-1].event))
@@ -201,20 +214,30 @@ def _antimicrobial_inactive(view: View) -> Evaluation:
 _MATCHING: Final = {"fungal": "antifungal", "viral": "antiviral", "anaerobic": "anaerobe_active"}
 
 
+SOURCES: Final = (
+    "source_needs_control",
+    "abscess",
+    "obstructed_urinary_tract",
+    "obstructed_biliary_tract",
+    "necrotising_infection",
+    "infected_device",
+)
+
+
 def _source_uncontrolled(view: View) -> Evaluation:
     label = "infection source not controlled"
-    needed, fact = view.coded("source_needs_control")
-    if needed != "present" or fact is None:
-        return Evaluation(NOT_MET, label)
-    done = [f for f in view.timeline.upto("state:source_control", view.at) if f.at >= fact.at]
-    if done:
-        return Evaluation(NOT_MET, label)
-    limit = fact.at + view.duration("source_control_limit")
-    view.note(limit + TICK)
-    if view.at > limit:
-        text = f"diagnosed {clock_time(fact.at)}, no source control recorded"
-        return Evaluation(MET, label, (Finding("source_control", text, fact.at, fact.event),))
-    return Evaluation(NOT_MET, label)
+    done = view.timeline.upto("state:source_control", view.at)
+    reasons = []
+    for source in SOURCES:
+        needed, fact = view.coded(source)
+        if needed != "present" or fact is None or any(f.at >= fact.at for f in done):
+            continue
+        limit = fact.at + view.duration("source_control_limit")
+        view.note(limit + TICK)
+        if view.at > limit:
+            text = f"{source.replace('_', ' ')}, diagnosed {clock_time(fact.at)}: no source control recorded"
+            reasons.append(Finding("source_control", text, fact.at, fact.event))
+    return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 
 def _missed_stress_steroid(view: View) -> Evaluation:
@@ -260,13 +283,13 @@ def _add_on_working(view: View) -> Evaluation:
     for name in names_of(view.catalogue, "vasopressor"):
         if name == "norepinephrine" or name not in view.running(name):
             continue
-        held = view.rate(name).held(view.at, "gt", 0.0, window, 0)
+        held = view.rate(name).held(view.at, "gt", 0.0, window + TICK, 0)
+        view.note(held.next_change)
         if held.truth is not NOT_MET or held.since is None:
             continue
-        view.note(held.since + window)
-        before, now_ = norepinephrine.value(held.since), norepinephrine.value(view.at)
-        if before.known and now_.known and round(before.low - now_.low, 9) >= relief:
-            text = f"{number(before.low)} to {number(now_.low)} ug/kg/min since {name} was added"
+        before, present = norepinephrine.value(held.since), norepinephrine.value(view.at)
+        if before.known and present.known and round(before.low - present.low, 9) >= relief:
+            text = f"{number(before.low)} to {number(present.low)} ug/kg/min since {name} was added"
             return Evaluation(MET, label, (Finding("norepinephrine", text, held.since),))
     return Evaluation(NOT_MET, label)
 
@@ -338,7 +361,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             "source_uncontrolled",
             "a source that needs control has had none 6 h after diagnosis",
             "SSC 2026 [V5s]",
-            ("state:source_needs_control", "state:source_control"),
+            ("state:source_control", *(f"state:{source}" for source in SOURCES)),
             _source_uncontrolled,
             parameters=("source_control_limit",),
         ),

@@ -51,8 +51,7 @@ def dump(engine: PatientEngine) -> bytes:
             name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts
         },
         "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
-        "retracted": timeline.retracted,
-        "taken_back": _taken_back(engine),
+        "settled": timeline.settled,
         "tracks": [
             {
                 "judged": track.judged,
@@ -92,8 +91,9 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
     engine.sequence, engine.refused = body["sequence"], body["refused"]
     for line in body["pending"]:
         event = decode(line)
-        engine.waiting.add(event.id)
-        heapq.heappush(engine.pending, (to_instant(event.received_at), event.id, event))
+        key = event.key
+        engine.waiting.add(key)
+        heapq.heappush(engine.pending, (to_instant(event.received_at), key, event))
     timeline = engine.timeline
     for channel, facts in body["channels"].items():
         kind = _value_type(channel)
@@ -102,8 +102,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         ]
         timeline.seen.update({event: at for at, _, event, _ in facts})
         timeline.newest = max(timeline.newest, *(at for at, *_ in facts))
-    timeline.seen.update(body["taken_back"])
-    timeline.retracted = body["retracted"]
+    timeline.settled = body["settled"]
     timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
     for track, book, raw in zip(engine.tracks, engine.books, body["tracks"], strict=True):
         track.judged, track.due, track.dirty = raw["judged"], raw["due"], raw["dirty"]
@@ -139,12 +138,6 @@ def _identity(pack: Pack) -> list[str]:
 
 def _names(identities: list[list[str]]) -> str:
     return ", ".join(" ".join(identity) for identity in identities) or "none"
-
-
-def _taken_back(engine: PatientEngine) -> dict[str, int]:
-    """Events that are known although none of their facts is on the timeline."""
-    on_it = {fact.event for facts in engine.timeline.channels.values() for fact in facts}
-    return {event: at for event, at in engine.timeline.seen.items() if event not in on_it}
 
 
 def _dense(series: MinuteSeries) -> dict[str, Any]:
@@ -195,13 +188,22 @@ def _value(kind: Any, raw: list[Any]) -> Any:
 
 
 def _fold(raw: list[Any]) -> Fold:
-    episode, is_open, resolved, anchors = raw
-    return Fold(episode, is_open, resolved, tuple((name, at) for name, at in anchors))
+    episode, is_open, resolved, anchors, markers = raw
+    return Fold(episode, is_open, resolved, tuple((name, at) for name, at in anchors), tuple(markers))
 
 
 def _verdict(raw: list[Any]) -> Verdict:
-    state, stage, reasons, suppressed, soft, counsel, hushed = raw
+    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back = raw
     advised = tuple(
         Counsel(therapy, Advice(advice), tuple(why), Priority(priority)) for therapy, advice, why, priority in counsel
     )
-    return Verdict(State(state), stage, tuple(reasons), suppressed, tuple(soft), advised, hushed)
+    return Verdict(
+        State(state),
+        stage,
+        tuple(reasons),
+        suppressed,
+        tuple(soft),
+        advised,
+        hushed,
+        tuple((subject, why) for subject, why in kept_back),
+    )

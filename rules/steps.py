@@ -76,25 +76,29 @@ class Steps:
         An unknown stretch longer than that leaves the answer unknown; any stretch that does not qualify ends the run.
         """
         index = bisect_right(self._at, at) - 1
-        begin, cursor, gap = at - duration, at, 0
+        begin, end = at - duration, at
         since: int | None = None
-        doubtful = reached = False
-        while not reached:
+        gap_end = trailing = doubtful = None
+        while True:
             step = self.steps[index] if index >= 0 else _BEFORE
             truth = compare(Value(step.low, step.high), operator, threshold)
-            if truth is NOT_MET:
+            if truth is NOT_MET or (since is not None and since <= begin and truth is MET):
                 break
-            start = max(step.at, begin)
-            gap = gap + cursor - start if truth is UNKNOWN else 0
-            doubtful = doubtful or gap > max_gap
-            reached = step.at <= begin
-            since, cursor, index = step.at, start, index - 1
+            gap_end = (end if gap_end is None else gap_end) if truth is UNKNOWN else None
+            if gap_end is not None and doubtful is None and gap_end - step.at > max_gap:
+                doubtful = gap_end
+            if gap_end == at:
+                trailing = step.at
+            since = end = step.at
+            index -= 1
+            if since <= begin and gap_end is None:
+                break
         upcoming = self.next_step(at)
-        if not reached:
+        if since is None or since > begin:
             return Held(NOT_MET, since, earliest(upcoming, None if since is None else since + duration))
-        if doubtful:
-            return Held(UNKNOWN, since, upcoming)
-        return Held(MET, since, earliest(upcoming, at + max_gap - gap + TICK if gap else None))
+        if doubtful is not None:
+            return Held(UNKNOWN, since, earliest(upcoming, doubtful + duration if doubtful < at else None))
+        return Held(MET, since, earliest(upcoming, None if trailing is None else trailing + max_gap + TICK))
 
 
 def earliest(*instants: int | None) -> int | None:
@@ -122,14 +126,13 @@ def total(parts: Sequence[tuple[float, Steps]]) -> Steps:
     return Steps(summed)
 
 
-def delivery(name: str, facts: Sequence[Fact], scale: Scale, bridge: int) -> Steps:
+def delivery(name: str, facts: Sequence[Fact], scale: Scale) -> Steps:
     """The rate at which one drug ran, over all its lines, from its changes.
 
     Args:
         name: the drug, for what is missing.
         facts: its :class:`~rules.facts.Flow` changes, oldest first.
         scale: what turns a charted rate into the canonical one: bounds, and why they differ (weight, salt).
-        bridge: a pause up to this many milliseconds is ignored; a longer one stops the drug from then on.
 
     A rate holds until it is changed, and is unknown once nobody has confirmed it for :data:`STALE_AFTER`.
     """
@@ -137,44 +140,59 @@ def delivery(name: str, facts: Sequence[Fact], scale: Scale, bridge: int) -> Ste
     for fact in facts:
         if fact.value.action not in ("alarm", "bag_change"):
             lines.setdefault(fact.value.line, []).append(fact)
-    parts = [(1.0, Steps(_line(name, changes, scale, bridge))) for changes in lines.values()]
+    parts = [(1.0, Steps(_line(name, changes, scale))) for changes in lines.values()]
     return parts[0][1] if len(parts) == 1 else total(parts)
 
 
-def confirmed(timeline: Timeline, channel: str, fact: Fact) -> bool:
+def bridged(plain: Steps, limit: int) -> Steps:
+    """The same rate, with an interruption read as if the drug ran on, up to ``limit`` milliseconds of it."""
+    steps: list[Step] = []
+    for index, step in enumerate(plain.steps):
+        before = plain.steps[index - 1] if index else _BEFORE
+        if step.high or not before.low:
+            steps.append(step)
+            continue
+        following = plain.steps[index + 1].at if index + 1 < len(plain.steps) else None
+        if following is None or following > step.at + limit:
+            steps.append(step._replace(at=step.at + limit + 1))
+    return Steps(steps)
+
+
+def confirmed(timeline: Timeline, channel: str, fact: Fact, now: int) -> bool:
     """Whether a rate only confirms, in time, the newest one of its line: then no answer changes by it now."""
     facts = timeline.channels.get(channel)
     if not facts or fact.value.action != "rate" or fact.at < facts[-1].at:
         return False
     last = next((f for f in reversed(facts) if f.value.line == fact.value.line), None)
-    if last is None or last.value.action not in ("start", "rate") or fact.at - last.at > STALE_AFTER:
+    if last is None or last.value.action not in ("start", "rate") or now - last.at > STALE_AFTER:
         return False
     return bool(last.value._replace(action="rate") == fact.value)
 
 
-def _line(name: str, changes: Sequence[Fact], scale: Scale, bridge: int) -> list[Step]:
+def _line(name: str, changes: Sequence[Fact], scale: Scale) -> list[Step]:
     steps: list[Step] = []
     rate: Flow | None = None
     for index, fact in enumerate(changes):
         flow: Flow = fact.value
         until = changes[index + 1].at if index + 1 < len(changes) else None
-        if flow.action == "stop":
-            rate = None
+        if flow.action in ("stop", "pause"):
+            rate = None if flow.action == "stop" else rate
             steps.append(Step(fact.at, 0.0, 0.0))
-        elif flow.action == "pause":
-            if rate is not None and bridge:
-                steps.append(_running(fact.at, rate, scale))
-            if until is None or until > fact.at + bridge:
-                steps.append(Step(fact.at + bridge, 0.0, 0.0))
-        else:
-            rate = flow if flow.rate is not None else rate
-            if rate is None:
-                steps.append(Step(fact.at, 0.0, inf, (f"{name}_rate",)))
-                continue
-            steps.append(_running(fact.at, rate, scale))
-            if rate.rate and (until is None or until > fact.at + STALE_AFTER):
-                steps.append(Step(fact.at + STALE_AFTER + TICK, 0.0, inf, (f"{name}_rate_stale",)))
+            continue
+        rate = flow if flow.rate is not None else rate
+        if rate is None:
+            steps.append(Step(fact.at, 0.0, inf, (f"{name}_rate",)))
+            continue
+        steps.append(_running(fact.at, rate, scale))
+        if rate.rate and (until is None or until > fact.at + STALE_AFTER + TICK):
+            steps.append(Step(fact.at + STALE_AFTER + TICK, 0.0, inf, (f"{name}_rate_stale",)))
     return steps
+
+
+def plausible(plain: Steps, name: str, limit: float) -> Steps:
+    """The same rate, unknown where it is higher than any pump would run."""
+    beyond = (f"{name}_rate_implausible",)
+    return Steps(Step(s.at, 0.0, inf, (*s.missing, *beyond)) if s.low > limit else s for s in plain.steps)
 
 
 def _running(at: int, flow: Flow, scale: Scale) -> Step:

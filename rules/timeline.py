@@ -23,7 +23,7 @@ RETENTION: Final = 28 * HOUR
 LONG_RETENTION: Final = 14 * DAY
 """How long doses, fluids, cultures and coded facts are kept."""
 
-_LONG: Final = ("dose:", "fluid", "culture", "state:")
+_LONG: Final = ("dose:", "fluid", "culture", "state:", "answer:")
 _LASTING: Final = ("signal:", "infusion:", "state:")
 
 
@@ -60,6 +60,9 @@ class MinuteSeries:
         """Add a sample; false if it is already there or its minute has settled."""
         minute = at // MINUTE
         entry = self.unsettled.get(minute)
+        if entry is not None and entry[0] <= now:
+            self._reduce(minute)
+            return False
         if entry is None:
             if minute in self.medians or at < now - RETENTION:
                 return False
@@ -73,10 +76,13 @@ class MinuteSeries:
         self._cache.pop(minute, None)
         return True
 
-    def remove(self, at: int) -> None:
+    def remove(self, at: int, now: int) -> None:
         """Take back the sample at an instant; of a settled minute, the whole median is given up."""
         minute = at // MINUTE
         entry = self.unsettled.get(minute)
+        if entry is not None and entry[0] <= now:
+            self._reduce(minute)
+            entry = None
         if entry is None:
             self.medians.pop(minute, None)
             return
@@ -110,23 +116,27 @@ class MinuteSeries:
     def settle(self, now: int) -> None:
         """Reduce the minutes that take no more samples, and forget those past retention."""
         for minute in [m for m, (settles, _) in self.unsettled.items() if settles <= now]:
-            self.medians[minute] = median(self.unsettled.pop(minute)[1].values())
-            self._cache.pop(minute, None)
+            self._reduce(minute)
         oldest = (now - RETENTION) // MINUTE
         if self.medians and min(self.medians) < oldest - 60:
             self.medians = {minute: value for minute, value in self.medians.items() if minute >= oldest}
+
+    def _reduce(self, minute: int) -> None:
+        self.medians[minute] = median(self.unsettled.pop(minute)[1].values())
+        self._cache.pop(minute, None)
 
 
 class Timeline:
     """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``."""
 
-    __slots__ = ("_memo", "channels", "dense", "newest", "retracted", "seen", "versions")
+    __slots__ = ("_memo", "channels", "dense", "newest", "seen", "settled", "versions")
 
     def __init__(self) -> None:
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
         self.seen: dict[str, int] = {}
-        self.retracted: dict[str, int] = {}
+        self.settled: dict[str, int] = {}
+        """Events dealt with for good: taken back, or themselves corrections."""
         self.newest = -FOREVER
         """No fact on the timeline is true from later than this."""
         self.versions: dict[str, int] = {}
@@ -145,7 +155,7 @@ class Timeline:
 
     def retract(self, event: str, now: int) -> dict[str, int]:
         """Take back all facts of an event; the channels they were in, with the earliest instant affected in each."""
-        self.retracted[event] = now
+        self.settled[event] = now
         affected: dict[str, int] = {}
         for channel, facts in self.channels.items():
             gone = [fact for fact in facts if fact.event == event]
@@ -203,7 +213,7 @@ class Timeline:
                     self._touch(channel)
         live = {fact.event for facts in self.channels.values() for fact in facts}
         self.seen = {event: at for event, at in self.seen.items() if event in live}
-        self.retracted = {event: at for event, at in self.retracted.items() if at >= now - LONG_RETENTION}
+        self.settled = {event: at for event, at in self.settled.items() if at >= now - LONG_RETENTION}
 
     def _touch(self, channel: str) -> None:
         kind = channel.partition(":")[0] + ":"
@@ -216,19 +226,33 @@ def _retention(channel: str) -> int:
 
 
 def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
-    """Whether a fact past retention is history: it does not last, or a newer one of its line has taken its place."""
+    """Whether a fact past retention is history: it does not last, or a newer one has taken its place."""
     if not channel.startswith(_LASTING):
         return True
-    return any(_line(channel, other) == _line(channel, fact) and _ORDER(other) > _ORDER(fact) for other in facts)
+    return any(_same(channel, other, fact) and _ORDER(other) > _ORDER(fact) for other in facts)
 
 
 def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
-    """Whether a fact older than retention still says what is true at the edge of it."""
+    """Whether a fact older than retention still says what is true at the edge of it.
+
+    Of an infusion that is the newest rate of each line with what follows it; its starts are kept for as long as doses.
+    """
+    fact = facts[index]
     if not channel.startswith(_LASTING):
         return False
-    line = _line(channel, facts[index])
-    return not any(_line(channel, other) == line and other.at < oldest for other in facts[index + 1 :])
+    if (
+        channel.startswith("infusion:")
+        and fact.value.action == "start"
+        and fact.at >= oldest + RETENTION - LONG_RETENTION
+    ):
+        return True
+    later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
+    return not any(not channel.startswith("infusion:") or _says_rate(other) for other in later)
 
 
-def _line(channel: str, fact: Fact) -> str:
-    return fact.value.line if channel.startswith("infusion:") else ""
+def _same(channel: str, one: Fact, other: Fact) -> bool:
+    return not channel.startswith("infusion:") or bool(one.value.line == other.value.line)
+
+
+def _says_rate(fact: Fact) -> bool:
+    return fact.value.rate is not None or fact.value.action == "stop"

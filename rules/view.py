@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
 from rules.catalogue import Catalogue
-from rules.facts import Coded, Flow, Sample
+from rules.facts import Coded, Flow, Given, Sample
 from rules.instants import TICK, clock_time
 from rules.logic import Evaluation, Finding
 from rules.outputs import State
 from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
-from rules.steps import Scale, Steps, delivery
+from rules.steps import Scale, Steps, bridged, delivery, plausible
 from rules.timeline import Fact, Timeline
 from rules.values import Value, exact, number, unknown
+
+_ABOVE_ZERO: Final = 1e-12
+"""A rate per kilogram of an unknown weight is more than nothing; that is all that is known of it."""
 
 
 @cache
@@ -148,27 +151,38 @@ class View:
         coded: Coded = fact.value
         return coded.value, fact
 
-    def rate(self, drug: str, bridge: int = 0) -> Steps:
-        """The rate of a drug over time in its canonical unit; pauses up to ``bridge`` milliseconds are ignored."""
+    def rate(self, drug: str, bridge: int = 0, *, as_charted: bool = False) -> Steps:
+        """The rate of a drug over time in its canonical unit.
+
+        Interruptions up to ``bridge`` milliseconds are ignored. A rate beyond the drug's plausible range is unknown, but
+        kept ``as_charted`` for display and comparison.
+        """
         weight = self.value("weight")
         channel = f"infusion:{drug}"
         facts = self.timeline.channels.get(channel, [])
-        bridge = bridge if self.pauses(drug) else 0
-        key = ("rate", drug, bridge, weight[:2])
-        return self.timeline.memo(key, (channel,), lambda: delivery(drug, facts, self._scale(drug, weight), bridge))
+        limit = None if as_charted else self.catalogue.drug(drug).max_plausible_rate
 
-    def pauses(self, drug: str) -> bool:
-        """Whether any pause of a drug is known, so that it matters how pauses are read."""
-        channel = f"infusion:{drug}"
-        facts = self.timeline.channels.get(channel, [])
-        build = lambda: any(fact.value.action == "pause" for fact in facts)  # noqa: E731 - one expression, used once
-        return self.timeline.memo(("pauses", drug), (channel,), build)
+        def build() -> Steps:
+            steps = delivery(drug, facts, self._scale(drug, weight))
+            steps = steps if limit is None else plausible(steps, drug, limit)
+            return bridged(steps, bridge) if bridge else steps
+
+        return self.timeline.memo(("rate", drug, bridge, limit, weight[:2]), (channel,), build)
 
     def flow(self, drug: str) -> Value:
         """The rate of a drug now, in its canonical unit."""
         steps = self.rate(drug)
         self.note(steps.next_step(self.at))
         return steps.value(self.at)
+
+    def amount(self, given: Given) -> Value:
+        """A dose in its canonical unit; unknown where it was not recorded, or was per kilogram of an unknown weight."""
+        if given.amount is None:
+            return unknown("dose", low=0.0)
+        weight = self.value("weight") if given.weight_power else exact(1.0)
+        if not weight.known:
+            return unknown("weight", low=0.0)
+        return exact(given.amount * weight.low**given.weight_power)
 
     def running(self, drug_or_class: str) -> tuple[str, ...]:
         """The drugs of a class (or the one drug) that are certainly running now."""
@@ -193,7 +207,7 @@ class View:
                     low = high = drug.salts[salt]
             if flow.weight_power:
                 if not weight.known:
-                    return 0.0, inf, ("weight", *missing)
+                    return _ABOVE_ZERO, inf, ("weight", *missing)
                 low, high = low * weight.low**flow.weight_power, high * weight.low**flow.weight_power
             return low, high, missing
 

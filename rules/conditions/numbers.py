@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -100,7 +101,8 @@ class Sustained(_Comparison):
         view.note(held.next_change)
         value = steps.value(view.at)
         name = quantity.short or self.measure
-        missing = tuple(f"{item}: {name} {value.text('')}" for item in value.missing) or (name,)
+        bounds = f": {name} {value.text('')}" if value.high < inf else ""
+        missing = tuple(f"{item}{bounds}" for item in value.missing) or (name,)
         label = self.label or f"{self.measure} {self.limit(view)} for {format_duration(wanted)}" if view.full else ""
         text = value.text(quantity.unit)
         if held.since is not None:

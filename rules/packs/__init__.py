@@ -74,6 +74,7 @@ def with_overrides(pack: Pack, settings: SiteSettings) -> Pack:
         SettingsError: naming an unknown parameter, or a value of the wrong kind.
     """
     local = settings.overrides.get(pack.id, {})
+    fields = {name: getattr(pack, name) for name in Pack.model_fields}
     changed: dict[str, Parameter] = {}
     for name, value in local.items():
         found = pack.parameters.get(name)
@@ -91,7 +92,7 @@ def with_overrides(pack: Pack, settings: SiteSettings) -> Pack:
         except ValidationError as error:
             msg = f"{place}: {error.errors()[0]['msg']}"
             raise SettingsError(msg) from None
-    return pack.model_copy(update={"parameters": {**pack.parameters, **changed}}) if changed else pack
+    return Pack.model_validate({**fields, "parameters": {**pack.parameters, **changed}}) if changed else pack
 
 
 def _place(error: Any) -> str:

@@ -17,8 +17,8 @@ _OBESE: Final = 30.0
 
 def _predicted_body_weight(view: View) -> Value:
     height, (sex, _) = view.value("height"), view.coded("sex")
-    missing = [*(["height"] if not height.known else []), *(["sex"] if sex is None else [])]
-    if missing or sex is None:
+    missing = [*(["height"] if not height.known else []), *(["sex"] if sex not in _INTERCEPT else [])]
+    if missing or sex not in _INTERCEPT:
         return unknown(*missing)
     weight = _INTERCEPT[sex] + 0.91 * (height.low - 152.4)
     return exact(weight, Finding("predicted_body_weight", f"{number(round(weight, 1))} kg"))

@@ -39,9 +39,10 @@ def _from(value: Value, bands: Sequence[tuple[float, int]]) -> tuple[int, int]:
 
 def _respiration(view: View) -> tuple[int, int]:
     low, high = _below(view.value("pf_ratio"), _PF)
-    if view.coded("intubated")[0] != "present":
-        low, high = min(low, _UNVENTILATED), min(high, _UNVENTILATED)
-    return low, high
+    ventilated = view.coded("intubated")[0]
+    if ventilated != "present":
+        low = min(low, _UNVENTILATED)
+    return low, high if ventilated in ("present", None) else min(high, _UNVENTILATED)
 
 
 def _cardiovascular(view: View) -> tuple[int, int]:
@@ -54,8 +55,9 @@ def _cardiovascular(view: View) -> tuple[int, int]:
     if dopamine.low > 0 or view.flow("dobutamine").low > 0:
         return 2, 2
     pressure = view.value("mean_arterial_pressure")
+    doubtful = (*pressor, dopamine, view.flow("dobutamine"))
     points, worst = (int(pressure.low < 70),) * 2 if pressure.known else (0, 1)  # noqa: PLR2004 - the published band
-    return points, max(worst, 4 if any(rate.high > 0 for rate in pressor) else 0)
+    return points, max(worst, WORST if any(rate.high > 0 for rate in doubtful) else 0)
 
 
 def _sofa(view: View) -> Value:

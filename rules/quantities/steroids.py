@@ -2,57 +2,73 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.instants import DAY, HOUR
 from rules.logic import Finding
 from rules.quantities.base import Quantity
-from rules.values import Value, number
+from rules.timeline import Fact
+from rules.values import Value
 
 if TYPE_CHECKING:
     from rules.view import View
 
 SYSTEMIC: Final = ("hydrocortisone", "prednisolone", "prednisone", "methylprednisolone", "dexamethasone")
 _FIRST_INTERVAL: Final = 6 * HOUR
+_STEP: Final = 5.0
 _LATE: Final = 1.25
 """A dose is not late until a quarter of its interval has passed (clinical.md 1b, local setting)."""
 
 
 def _equivalent_per_day(view: View) -> Value:
-    low = high = 0.0
+    total = Value(0.0, 0.0)
     latest: Finding | None = None
     for name in SYSTEMIC:
         factor = view.catalogue.drug(name).hydrocortisone_equivalent_mg or 0.0
         if f"infusion:{name}" in view.timeline.channels:
             rate = view.flow(name)
-            low, high = low + rate.low * 24 * factor, high + (rate.high * 24 * factor if rate.high else 0.0)
-        doses = [
-            fact
-            for fact in view.timeline.upto(f"dose:{name}", view.at)
-            if fact.value.status == "given" and fact.value.amount is not None
-        ]
+            total = _plus(total, Value(_charted(rate.low), _charted(rate.high), rate.missing), factor)
+        doses = [(fact, view.amount(fact.value)) for fact in _given(view, name)]
         if doses:
-            amount = _regimen(view, [(fact.at, fact.value.amount) for fact in doses]) * factor
-            low, high = low + amount, high + amount
-            last = doses[-1]
-            latest = Finding("last_steroid_dose", f"{name} {number(last.value.amount)} mg", last.at, last.event)
-    finding = Finding("steroid", f"hydrocortisone equivalent {number(round(low, 1))} mg/d", view.at)
-    missing = () if low == high else ("steroid_rate",)
-    return Value(low, high, missing, (finding, *((latest,) if latest else ())))
+            total = _plus(total, _regimen(view, name, [(fact.at, amount) for fact, amount in doses]), factor)
+            last, amount = doses[-1]
+            latest = Finding("last_steroid_dose", f"{name} {amount.text('mg')}", last.at, last.event)
+    finding = Finding("steroid", f"hydrocortisone equivalent {total.text('mg/d')}", view.at)
+    return total._replace(findings=(finding, *((latest,) if latest else ())))
 
 
-def _regimen(view: View, doses: list[tuple[int, float]]) -> float:
+def _given(view: View, name: str) -> list[Fact]:
+    return [fact for fact in view.timeline.upto(f"dose:{name}", view.at) if fact.value.status == "given"]
+
+
+def _plus(total: Value, part: Value, factor: float) -> Value:
+    high = part.high * factor if part.high else 0.0
+    return Value(total.low + part.low * factor, total.high + high, (*total.missing, *part.missing))
+
+
+def _charted(rate: float) -> float:
+    """Milligrams per day of a rate per hour; pumps show tenths, so 8.3 mg/h is 200 mg/d."""
+    return round(rate * 24 / _STEP) * _STEP if rate < inf else inf
+
+
+def _regimen(view: View, name: str, doses: list[tuple[int, Value]]) -> Value:
     """Milligrams per day of a regimen: what the last day summed to, or what the last dose means at its interval.
 
-    The first dose of a regimen is taken for a six-hourly one (50 mg every 6 h is the usual 200 mg/d).
+    A first dose of hydrocortisone is taken for a six-hourly one (50 mg every 6 h is the usual 200 mg/d).
     """
-    day = sum(amount for at, amount in doses if at > view.at - DAY)
+    recent = [amount for at, amount in doses if at > view.at - DAY]
+    day = Value(sum(a.low for a in recent), sum(a.high for a in recent), tuple(m for a in recent for m in a.missing))
     at, last = doses[-1]
-    interval = min(at - doses[-2][0], DAY) if len(doses) > 1 and at - doses[-2][0] < DAY else _FIRST_INTERVAL
-    due = at + round(max(interval, HOUR) * _LATE)
+    gap = at - doses[-2][0] if len(doses) > 1 else DAY + 1
+    interval = max(gap, HOUR) if gap <= DAY else _FIRST_INTERVAL if name == "hydrocortisone" else DAY
+    due = at + round(interval * _LATE)
     view.note(due)
     view.note(at + DAY)
-    return max(day, last * DAY / max(interval, HOUR)) if view.at < due else day
+    if view.at >= due:
+        return day
+    per_day = DAY / interval
+    return Value(max(day.low, last.low * per_day), max(day.high, last.high * per_day), (*day.missing, *last.missing))
 
 
 STEROIDS: Final = (
@@ -61,7 +77,7 @@ STEROIDS: Final = (
         "corticosteroid being given, as hydrocortisone per day",
         "mg/d",
         "equivalence table of clinical.md 1c [K]; 50 mg every 6 h [V16b]",
-        (*(f"infusion:{name}" for name in SYSTEMIC), *(f"dose:{name}" for name in SYSTEMIC)),
+        (*(f"infusion:{name}" for name in SYSTEMIC), *(f"dose:{name}" for name in SYSTEMIC), "signal:weight"),
         _equivalent_per_day,
     ),
 )

@@ -62,7 +62,7 @@ ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
 EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 
-def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
+def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Callable[[View, int], Steps]:
     """Steps of the weighted sum of the rates of several drugs."""
     channel_of = {drug: f"infusion:{drug}" for drug in weights}
 
@@ -70,11 +70,12 @@ def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
         known = view.timeline.channels
         given = {drug: factor for drug, factor in weights.items() if channel_of[drug] in known}
         channels = tuple([channel_of[drug] for drug in given])
-        bridge = bridge if any(view.pauses(drug) for drug in given) else 0
-        key = ("weighted", tuple(given), tuple(given.values()), bridge, view.value("weight")[:2])
-        return view.timeline.memo(
-            key, channels, lambda: total([(factor, view.rate(drug, bridge)) for drug, factor in given.items()])
-        )
+        key = ("weighted", tuple(given.items()), bridge, as_charted, view.value("weight")[:2])
+
+        def build() -> Steps:
+            return total([(factor, view.rate(drug, bridge, as_charted=as_charted)) for drug, factor in given.items()])
+
+        return view.timeline.memo(key, channels, build)
 
     return steps
 
@@ -135,7 +136,7 @@ VASOACTIVE: Final = (
         "ug/kg/min",
         "Kotani, Crit Care 2023;27:29 [V7s]",
         KOTANI_2023,
-        weighted(KOTANI_2023),
+        weighted(KOTANI_2023, as_charted=True),
     ),
     _stepwise(
         "nee_goradia",
@@ -143,7 +144,7 @@ VASOACTIVE: Final = (
         "ug/kg/min",
         "Goradia, J Crit Care 2021;61:233 [V9]",
         GORADIA_2021,
-        weighted(GORADIA_2021),
+        weighted(GORADIA_2021, as_charted=True),
     ),
     _stepwise(
         "requirement_kotani",
