@@ -149,7 +149,7 @@ class PatientEngine:
             now = received if self.now is None else max(received, self.now)
             if self.next is not None and self.next < now:
                 changes += self._pass_time(now - 1)
-            late: list[str] = []
+            late: dict[str, str] = {}
             while pending and pending[0][0] == received:
                 _, key, event = heapq.heappop(pending)
                 self.waiting.discard(key)
@@ -170,7 +170,7 @@ class PatientEngine:
         changes: list[Change] = []
         while self.next is not None and self.next <= to:
             self.now = self.next if self.now is None else max(self.next, self.now)
-            changes += self._judge(self.now, [])
+            changes += self._judge(self.now, {})
         return changes
 
     def _prune(self, now: int) -> None:
@@ -180,7 +180,7 @@ class PatientEngine:
         for track in self.tracks:
             track.prune(now)
 
-    def _take(self, event: Event, received: int, now: int, late: list[str]) -> Iterator[Change]:
+    def _take(self, event: Event, received: int, now: int, late: dict[str, str]) -> Iterator[Change]:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
         timeline, key = self.timeline, event.key
         if key in timeline.seen or key in timeline.settled or key in self.refused:
@@ -195,7 +195,7 @@ class PatientEngine:
             timeline.settled[key] = now
             for channel, earliest in timeline.retract(target, now).items():
                 self._touch(channel, earliest)
-                late.append(f"correction of {event.corrects}")
+                late.setdefault(event.key, f"correction of {event.corrects}")
             if isinstance(event, Observations):
                 self._retract_dense(event, at, now)
             if event.status == Status.ENTERED_IN_ERROR:
@@ -236,14 +236,16 @@ class PatientEngine:
                 self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
 
     def _insert(
-        self, channel: str, value: object, event: str, at: int, received: int, now: int, late: list[str]
+        self, channel: str, value: object, event: str, at: int, received: int, now: int, late: dict[str, str]
     ) -> None:
         fact = Fact(at, received, event, value)
         confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now)
         if self.timeline.insert(channel, fact, now) and not confirms:
             self._touch(channel, at)
             if at < now:
-                late.append(f"{describe(channel, value)} of {clock_time(at)} received {clock_time(received)}")
+                late.setdefault(
+                    event, f"{describe(channel, value)} of {clock_time(at)}, received {clock_time(received)}"
+                )
 
     def _touch(self, channel: str, at: int) -> None:
         for track in self.tracks:
@@ -260,7 +262,7 @@ class PatientEngine:
                 continue
             stage = track.present.verdict.stage if track.present else None
             answer = Answer(alert.subject, event.action, stage, event.reason)
-            self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, [])
+            self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
             for change in book.answer(Moment(track, self.timeline, now), event.alert_id, trigger, words):
                 yield self._number(change)
             return
@@ -277,7 +279,7 @@ class PatientEngine:
             decided_at=to_datetime(now),
         )
 
-    def _judge(self, now: int, late: list[str]) -> list[Change]:
+    def _judge(self, now: int, late: dict[str, str]) -> list[Change]:
         """Bring every pathway that needs it up to now."""
         for series in self.timeline.dense.values():
             series.settle(now)
@@ -289,7 +291,7 @@ class PatientEngine:
             rewrites = track.dirty is not None and track.dirty < now
             amended = track.judge(self.timeline, now)
             after = track.present
-            why = "; ".join(dict.fromkeys(late)) if late else "late samples"
+            why = "; ".join(late.values()) or "late samples of a dense signal"
             if after is not None and (amended or before is None or before.verdict != after.verdict):
                 changes.append(self._status(track, amended, now, why if amended else None))
             moment = Moment(track, self.timeline, now, why if rewrites else None)
@@ -343,13 +345,12 @@ class PatientEngine:
 
 
 def describe(channel: str, value: object) -> str:
-    """A fact for people: ``lactate 1.6``, ``norepinephrine rate 0.3``."""
+    """A fact for people: ``lactate 1.6``, ``norepinephrine rate``; of an event with several facts the first will do."""
     kind, _, name = channel.partition(":")
-    match value:
-        case Sample():
-            return f"{name} {value.value:g}"
-        case tuple():
-            first = next((item for item in value if isinstance(item, str)), "")
-            return " ".join(part for part in (name or kind, first) if part).replace("_", " ")
-        case _:
-            return name or kind
+    if isinstance(value, Sample):
+        words = f"{name} {value.value:g}"
+    elif isinstance(value, Flow):
+        words = f"{name} {value.action}"
+    else:
+        words = name or kind
+    return words.replace("_", " ")

@@ -80,7 +80,8 @@ def _map_artefact(view: View) -> Evaluation:
     if damped == "present" and fact is not None:
         reasons.append(Finding("arterial_line", "damped or resonant trace", fact.at, fact.event))
     levelled = view.timeline.latest("state:transducer_levelled", view.at)
-    if levelled is None or view.at - levelled.at > view.duration("levelling_max_age"):
+    overdue = levelled is not None and view.at - levelled.at > view.duration("levelling_max_age")
+    if levelled is None or overdue:
         unknown.append("transducer_levelled")
     else:
         view.note(levelled.at + view.duration("levelling_max_age") + TICK)
@@ -97,7 +98,8 @@ def _map_artefact(view: View) -> Evaluation:
         if gap > view.number("cuff_line_difference"):
             text = f"cuff mean {number(cuff.value.value)} and arterial line differ by {number(round(gap, 1))} mm[Hg]"
             reasons.append(Finding("map_noninvasive", text, cuff.at, cuff.event))
-    return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons), tuple(unknown))
+    truth = MET if reasons else UNKNOWN if overdue else NOT_MET
+    return Evaluation(truth, label, tuple(reasons), tuple(unknown))
 
 
 def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:

@@ -154,7 +154,8 @@ def bridged(plain: Steps, limit: int) -> Steps:
             continue
         following = plain.steps[index + 1].at if index + 1 < len(plain.steps) else None
         if following is None or following > step.at + limit:
-            steps.append(step._replace(at=step.at + limit + 1))
+            late = step.at + limit + TICK
+            steps.append(step._replace(at=late if following is None else min(late, following - 1)))
     return Steps(steps)
 
 
@@ -190,9 +191,17 @@ def _line(name: str, changes: Sequence[Fact], scale: Scale) -> list[Step]:
 
 
 def plausible(plain: Steps, name: str, limit: float) -> Steps:
-    """The same rate, unknown where it is higher than any pump would run."""
-    beyond = (f"{name}_rate_implausible",)
-    return Steps(Step(s.at, 0.0, inf, (*s.missing, *beyond)) if s.low > limit else s for s in plain.steps)
+    """The same rate without what is higher than any pump would run: the rate before it holds, until it is stale."""
+    kept: list[Step] = []
+    for index, step in enumerate(plain.steps):
+        if step.low <= limit:
+            kept.append(step)
+            continue
+        following = plain.steps[index + 1].at if index + 1 < len(plain.steps) else None
+        stale = step.at + STALE_AFTER + TICK
+        if following is None or following > stale:
+            kept.append(Step(stale, 0.0, inf, (f"{name}_rate_implausible",)))
+    return Steps(kept)
 
 
 def _running(at: int, flow: Flow, scale: Scale) -> Step:

@@ -26,6 +26,8 @@ from rules.settings import SiteSettings
 
 PATIENT: Final = "scenario-patient"
 _DAY_ONE: Final = datetime(2026, 3, 1, tzinfo=UTC)
+_TOGETHER: Final = timedelta(milliseconds=1)
+"""Messages received at the same instant are judged together, as in a ward that waits for stragglers."""
 _TIME: Final = re.compile(r"(?:d(?P<day>\d+) )?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?")
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 _KINDS: Final = (
@@ -215,7 +217,7 @@ class Run:
 
     def __init__(self, scenario: Scenario, packs: Sequence[Pack] | None = None) -> None:
         self.scenario = scenario
-        settings = scenario.settings.model_copy(update={"lateness": timedelta(0)})
+        settings = scenario.settings.model_copy(update={"lateness": _TOGETHER})
         self.engine = PatientEngine(PATIENT, packs if packs is not None else load_packs(), settings)
         self.changes: list[Change] = []
         events = scenario.wire_events()
@@ -226,7 +228,7 @@ class Run:
             while position < len(events) and events[position].received_at <= instant:
                 self.changes += self.engine.observe(events[position])
                 position += 1
-            self.changes += self.engine.advance(instant)
+            self.changes += self.engine.advance(instant + _TOGETHER)
 
     def statuses(self, upto: datetime | None = None) -> list[StatusChange]:
         """Status changes of the scenario's pathway, decided by an instant."""

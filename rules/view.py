@@ -154,8 +154,8 @@ class View:
     def rate(self, drug: str, bridge: int = 0, *, as_charted: bool = False) -> Steps:
         """The rate of a drug over time in its canonical unit.
 
-        Interruptions up to ``bridge`` milliseconds are ignored. A rate beyond the drug's plausible range is unknown, but
-        kept ``as_charted`` for display and comparison.
+        Interruptions up to ``bridge`` milliseconds are ignored. So is a rate beyond the drug's plausible range, unless
+        the rates are wanted ``as_charted``, for display and comparison.
         """
         weight = self.value("weight")
         channel = f"infusion:{drug}"

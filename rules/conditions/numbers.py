@@ -79,7 +79,8 @@ class Compare(_Comparison):
 class Sustained(_Comparison):
     """A stepwise quantity has stood in the relation for a duration without a break.
 
-    A stretch in which it is unknown is bridged up to ``max_gap``; a pause of an infusion up to ``ignore_pauses``.
+    A stretch in which it is unknown is bridged up to ``max_gap``; a pause of an infusion up to ``ignore_pauses``. With
+    ``dose_known``, bounds are not enough: weight and salt must be known before the answer can be yes.
     """
 
     type: Literal["sustained"]
@@ -87,6 +88,7 @@ class Sustained(_Comparison):
     duration: Annotated[str, Field(alias="for")]
     max_gap: str
     ignore_pauses: str
+    dose_known: bool = False
 
     @override
     def evaluate(self, view: View) -> Evaluation:
@@ -108,7 +110,9 @@ class Sustained(_Comparison):
         if held.since is not None:
             text += f", {self.limit(view)} for {format_duration(view.at - held.since)}"
         finding = Finding(self.measure, text, held.since)
-        return Evaluation(held.truth, label, (finding,), missing if held.truth is UNKNOWN else ())
+        doubtful = self.dose_known and any(item == "weight" or item.endswith("_salt") for item in value.missing)
+        truth = UNKNOWN if held.truth is MET and doubtful else held.truth
+        return Evaluation(truth, label, (finding,), missing if truth is UNKNOWN else ())
 
     @override
     def measures(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from rules.conditions.node import Node
 from rules.facts import Given
 from rules.instants import TICK, clock_time, format_duration
-from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.values import compare
 from rules.view import View
 
@@ -56,38 +56,47 @@ class Present(Node):
 
 
 class Running(Node):
-    """A drug, or one of a class, is running; with ``for``, it has run that long."""
+    """A drug, or one of a class, is running; with ``for``, it has run that long.
+
+    With ``ignore_pauses``, a pump that says it is paused still counts as running for that long; a stopped one does not.
+    """
 
     type: Literal["running"]
     drug: str
     duration: Annotated[str | None, Field(alias="for")] = None
     max_gap: str | None = None
+    ignore_pauses: str | None = None
 
     @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.drug} running".replace("_", " ") if view.full else "")
-        missing: list[str] = []
-        found: list[Finding] = []
-        truths: list[Truth] = []
-        for name in view.drugs(self.drug):
-            if f"infusion:{name}" not in view.timeline.channels:
-                continue
-            value = view.flow(name)
-            truth = compare(value, "gt", 0.0)
-            steps = view.rate(name)
-            if self.duration is not None:
-                gap = view.duration(self.max_gap) if self.max_gap else 0
-                held = steps.held(view.at, "gt", 0.0, view.duration(self.duration), gap)
-                view.note(held.next_change)
-                truth = held.truth
-            truths.append(truth)
-            unit = view.catalogue.drug(name).rate_unit or ""
-            if truth is UNKNOWN:
-                missing.extend(value.missing or (f"{name}_rate",))
-            if truth is MET:
-                found.append(Finding(name, value.text(unit), steps.since(view.at)))
+        parts = [
+            self._one(view, name) for name in view.drugs(self.drug) if f"infusion:{name}" in view.timeline.channels
+        ]
+        truths = [part.truth for part in parts]
         truth = MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
-        return Evaluation(truth, label, tuple(found), tuple(missing) if truth is UNKNOWN else ())
+        findings = tuple(finding for part in parts if part.truth is MET for finding in part.findings)
+        missing = tuple(item for part in parts for item in part.missing) if truth is UNKNOWN else ()
+        return Evaluation(truth, label, findings, missing)
+
+    def _one(self, view: View, name: str) -> Evaluation:
+        value, steps = view.flow(name), view.rate(name)
+        truth = compare(value, "gt", 0.0)
+        if self.duration is not None:
+            gap = view.duration(self.max_gap) if self.max_gap else 0
+            held = steps.held(view.at, "gt", 0.0, view.duration(self.duration), gap)
+            view.note(held.next_change)
+            truth = held.truth
+        elif truth is NOT_MET and self.ignore_pauses is not None:
+            last = view.timeline.latest(f"infusion:{name}", view.at)
+            limit = view.duration(self.ignore_pauses)
+            if last is not None and last.value.action == "pause" and view.at - last.at <= limit:
+                view.note(last.at + limit + TICK)
+                return Evaluation(MET, "", (Finding(name, "paused", last.at, last.event),))
+        if truth is UNKNOWN:
+            return Evaluation(UNKNOWN, "", (), value.missing or (f"{name}_rate",))
+        unit = view.catalogue.drug(name).rate_unit or ""
+        return Evaluation(truth, "", (Finding(name, value.text(unit), steps.since(view.at)),))
 
     @override
     def drug_classes(self) -> tuple[str, ...]:
@@ -95,7 +104,7 @@ class Running(Node):
 
     @override
     def durations(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.duration, self.max_gap) if name)
+        return tuple(name for name in (self.duration, self.max_gap, self.ignore_pauses) if name)
 
 
 class Stopped(Node):

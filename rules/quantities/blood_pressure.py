@@ -27,7 +27,29 @@ def _mean_arterial_pressure(view: View) -> Value:
     return exact(middle, Finding("mean_arterial_pressure", text, view.at // MINUTE * MINUTE))
 
 
+def _five_minutes(view: View) -> Value:
+    """The highest minute of the last five: below a limit, all of them are."""
+    series = view.timeline.dense.get("signal:map_invasive")
+    values = series.window(view.at, _FIVE) if series is not None else []
+    if series is not None:
+        view.note((view.at // MINUTE + 1) * MINUTE if values else series.next_end(view.at))
+    if len(values) < _FIVE // MINUTE:
+        return unknown("mean_arterial_pressure")
+    highest = max(values)
+    return exact(highest, Finding("mean_arterial_pressure", f"at most {number(highest)} mm[Hg] for 5 min", view.at))
+
+
+_FIVE: Final = 5 * MINUTE
+
 BLOOD_PRESSURE: Final = (
+    Quantity(
+        "mean_arterial_pressure_highest",
+        "highest mean arterial pressure of the last 5 minutes",
+        "mm[Hg]",
+        "minute medians of the arterial line",
+        ("signal:map_invasive",),
+        _five_minutes,
+    ),
     Quantity(
         "mean_arterial_pressure",
         "mean arterial pressure, 15-minute median",
