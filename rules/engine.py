@@ -153,7 +153,7 @@ class PatientEngine:
             while pending and pending[0][0] == received:
                 _, key, event = heapq.heappop(pending)
                 self.waiting.discard(key)
-                changes += self._take(event, received, now, late)
+                changes += self._take(event, key, received, now, late)
             self.now = now
             if self.touched or (self.next is not None and self.next <= now):
                 changes += self._judge(now, late)
@@ -180,9 +180,9 @@ class PatientEngine:
         for track in self.tracks:
             track.prune(now)
 
-    def _take(self, event: Event, received: int, now: int, late: dict[str, str]) -> Iterator[Change]:
+    def _take(self, event: Event, key: str, received: int, now: int, late: dict[str, str]) -> Iterator[Change]:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
-        timeline, key = self.timeline, event.key
+        timeline = self.timeline
         if key in timeline.seen or key in timeline.settled or key in self.refused:
             return
         at = to_instant(event.effective_at)
@@ -208,6 +208,8 @@ class PatientEngine:
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
+            if channel not in self.translator.wanted:
+                continue
             if channel in self.translator.dense:
                 self._dense(channel, at, value.value, now)
             else:

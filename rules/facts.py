@@ -145,7 +145,7 @@ class Translator:
 
     def __init__(self, catalogue: Catalogue, wanted: frozenset[str]) -> None:
         self._catalogue = catalogue
-        self._wanted = wanted
+        self.wanted = wanted
         self._plans: dict[tuple[str, str], ReadingPlan] = {}
         self._usual: dict[str, ReadingPlan] = {}
         self.dense = frozenset(f"signal:{signal.name}" for signal in catalogue.signals if signal.dense)
@@ -168,7 +168,7 @@ class Translator:
             return ReadingPlan(unit, None, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_unit", str(error)))
         channel = f"signal:{signal.name}"
         low, high = signal.plausible
-        return ReadingPlan(unit, channel if channel in self._wanted else None, scale.factor, scale.offset, low, high)
+        return ReadingPlan(unit, channel if channel in self.wanted else None, scale.factor, scale.offset, low, high)
 
     def facts(self, event: events.Event) -> Iterator[Outcome]:
         """The facts of an event, and what of it cannot be used."""

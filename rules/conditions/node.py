@@ -42,8 +42,12 @@ class Node(BaseModel):
         """Coded facts read."""
         return ()
 
-    def drug_classes(self) -> tuple[str, ...]:
-        """Drugs or drug classes read."""
+    def infusions(self) -> tuple[str, ...]:
+        """Drugs or drug classes whose infusions are read."""
+        return ()
+
+    def doses(self) -> tuple[str, ...]:
+        """Drugs or drug classes whose doses are read."""
         return ()
 
     def walk(self) -> Iterator[Node]:

@@ -99,7 +99,7 @@ class Running(Node):
         return Evaluation(truth, "", (Finding(name, value.text(unit), steps.since(view.at)),))
 
     @override
-    def drug_classes(self) -> tuple[str, ...]:
+    def infusions(self) -> tuple[str, ...]:
         return (self.drug,)
 
     @override
@@ -132,7 +132,7 @@ class Stopped(Node):
         return Evaluation(truth, label, (), tuple(missing))
 
     @override
-    def drug_classes(self) -> tuple[str, ...]:
+    def infusions(self) -> tuple[str, ...]:
         return (self.drug,)
 
     @override
@@ -161,7 +161,7 @@ class DoseGiven(Node):
         return Evaluation(MET if found else NOT_MET, label, tuple(found))
 
     @override
-    def drug_classes(self) -> tuple[str, ...]:
+    def doses(self) -> tuple[str, ...]:
         return (self.drug,)
 
     @override

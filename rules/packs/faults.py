@@ -85,7 +85,7 @@ def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
 def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[str]:
     for concept in node.concepts():
         yield from _lookup(path, catalogue.concept, concept)
-    for drug in node.drug_classes():
+    for drug in (*node.infusions(), *node.doses()):
         yield from _lookup(path, lambda name: names_of(catalogue, name), drug)
     stages = {stage.id for stage in pack.stages}
     match node:

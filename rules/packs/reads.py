@@ -27,13 +27,13 @@ def _node_channels(node: Node, catalogue: Catalogue) -> set[str]:
     channels = {f"state:{concept}" for concept in node.concepts()}
     for measure in node.measures():
         channels |= _measure_channels(measure)
-    drugs = node.drug_classes()
+    infusions, doses = node.infusions(), node.doses()
     if isinstance(node, Decide):
         predicate = PREDICATES[node.name]
         channels |= set(predicate.reads)
-        drugs = predicate.classes
-    for drug_or_class in drugs:
-        channels |= {f"{kind}:{name}" for name in names_of(catalogue, drug_or_class) for kind in ("infusion", "dose")}
+        infusions = doses = predicate.classes
+    channels |= {f"infusion:{name}" for drug in infusions for name in names_of(catalogue, drug)}
+    channels |= {f"dose:{name}" for drug in doses for name in names_of(catalogue, drug)}
     return channels
 
 
