@@ -1,0 +1,1 @@
+"""Shows and runs: the command line and its terminal output."""

@@ -1,0 +1,298 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from streams.processor import Ward
+
+OK: Final = 0
+USAGE: Final = 2
+BAD_LINES: Final = 3
+UNREADABLE: Final = 4
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+
+DEMO_LOG: Final = Path(__file__).parent / "demo" / "ward.jsonl"
+DEMO_SECONDS: Final = 75
+"""How long the demo plays on a terminal."""
+
+_EXIT_CODES: Final = """\b
+Exit codes:
+  0    everything was read
+  2    the command line is wrong
+  3    finished, but some lines of the log were not events
+  4    a log, rule pack or settings file cannot be used, or an output not be written
+  130  interrupted (Ctrl-C)
+  141  the reader of the output went away (for example | head)
+"""
+
+
+class InputError(click.ClickException):
+    """A file that cannot be used; the message names the file, the place in it and the reason."""
+
+    exit_code = UNREADABLE
+
+
+class _ReaderGoneError(Exception):
+    """Nobody reads the output any more; keeps click from turning that into a failure."""
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGoneError from None
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename is not None else ""
+            raise InputError(f"{place}{error.strerror or error}") from None
+
+
+class _LogTime(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-01-31T09:45Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; write for example {value}Z or {value}+01:00", param, ctx)
+        return moment
+
+
+class _Speed(click.ParamType[float]):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = math.nan
+        if not (math.isfinite(speed) and speed > 0):
+            self.fail(f"{value!r} is not a number above 0", param, ctx)
+        return speed
+
+
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(
+    cls=_Group,
+    name="rescue-monitor",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  rescue-monitor demo
+  rescue-monitor replay ward.jsonl.gz
+  rescue-monitor replay ward.jsonl --format jsonl --rejects bad.jsonl > changes.jsonl
+  zcat day-*.jsonl.gz | rescue-monitor replay - --until 2026-01-31T09:45Z
+  rescue-monitor import mimic-iv mimic-iv-demo/ -o demo.jsonl.zst
+
+"""
+    + _EXIT_CODES,
+)
+@click.version_option(package_name="rescue-monitor", prog_name="rescue-monitor")
+def rescue_monitor() -> None:
+    """Notice treatment that is failing, and suggest what to consider next.
+
+    Reads vitals and treatment events of intensive-care patients and emits escalation alerts for septic shock, ARDS,
+    status epilepticus and cardiac arrest that became refractory. For research and education: not a medical device, and
+    not an alarm system.
+    """
+
+
+@rescue_monitor.command(epilog=_EXIT_CODES)
+@click.argument("log", type=str)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or one JSON object per change and nothing else.",
+)
+@click.option("--speed", type=_Speed(), help="Play N times as fast as it happened.  [default: as fast as possible]")
+@click.option("--until", type=_LogTime(), help="Stop at this time of the log, e.g. 2026-01-31T09:45Z.")
+@click.option("--settings", type=_FILE, help="Site settings (YAML).")
+@click.option("--pack", "packs", type=_FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable.")
+@click.option("--rejects", type=_FILE, help="Keep the lines that are not events here, with the reason.")
+@click.option("--summary/--no-summary", default=True, help="Print the closing tables and figures.  [default: do]")
+def replay(
+    log: str,
+    form: str,
+    speed: float | None,
+    until: datetime | None,
+    settings: Path | None,
+    packs: tuple[Path, ...],
+    rejects: Path | None,
+    summary: bool,
+) -> int:
+    """Replay a recorded LOG and show what the monitor would have said.
+
+    LOG is a file of events as JSON lines, plain, .gz or .zst, or - for standard input, in the order in which they were
+    received. A line that is not an event is reported with its number and reason, and the rest goes on. The same log
+    gives the same output, byte for byte.
+
+    With --format jsonl, the summary goes to standard error.
+    """
+    from monitor.playback import LineOutput, Output, TextOutput, play
+    from monitor.terminal import open_console
+    from streams.logfile import STANDARD_INPUT
+    from streams.replay import Pace
+
+    if rejects is not None and log != STANDARD_INPUT and rejects.resolve() == Path(log).resolve():
+        raise click.UsageError("--rejects must not be the log itself")
+    ward = open_ward(settings, packs)
+    notes = open_console(sys.stderr)
+    output: Output
+    if form == "jsonl":
+        output = LineOutput(sys.stdout.buffer, notes, summary=summary)
+    else:
+        output = TextOutput(open_console(sys.stdout), summary=summary)
+    pace = Pace(speed) if speed is not None else None
+    figures = play(log, ward, output, notes, pace=pace, until=until, rejects=rejects)
+    return BAD_LINES if figures.bad_lines else OK
+
+
+@rescue_monitor.command(epilog=_EXIT_CODES)
+@click.option("--speed", type=_Speed(), help=f"Play N times as fast as it happened.  [default: in {DEMO_SECONDS} s]")
+def demo(speed: float | None) -> int:
+    """Show the monitor at work on a recorded ward.
+
+    On a terminal the log is played in fast motion; elsewhere it is shown at once.
+    """
+    from monitor.playback import TextOutput, play
+    from monitor.terminal import open_console
+    from streams.replay import Pace
+
+    ward = open_ward(None, ())
+    console = open_console(sys.stdout)
+    if speed is None and console.is_terminal:
+        speed = log_seconds(DEMO_LOG) / DEMO_SECONDS or None
+    console.print("A recorded ward, made up for this demo. Nothing here is a real patient or medical advice.")
+    if speed is not None:
+        console.print(f"Playing {speed:,.0f} times as fast as it happened; Ctrl-C ends it.")
+    pace = Pace(speed) if speed is not None else None
+    figures = play(DEMO_LOG, ward, TextOutput(console), open_console(sys.stderr), pace=pace)
+    return BAD_LINES if figures.bad_lines else OK
+
+
+@rescue_monitor.group(name="import", cls=_Group)
+def import_() -> None:
+    """Turn other records into an event log."""
+
+
+@import_.command(name="mimic-iv")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--stay", "stays", type=int, multiple=True, help="Only this stay_id; repeatable.  [default: all]")
+@click.option("-o", "--output", type=_FILE, required=True, help="The log to write: .jsonl, .jsonl.gz or .jsonl.zst.")
+def import_mimic_iv(directory: Path, stays: tuple[int, ...], output: Path) -> int:
+    """Convert a copy of MIMIC-IV (DIRECTORY holds hosp/ and icu/) into a log for replay."""
+    from streams.logfile import write_log
+    from streams.sources.mimic_iv import ImportReport, MimicFolderError, convert
+
+    report = ImportReport()
+    try:
+        events = write_log(convert(directory, stays or None, report), output)
+    except MimicFolderError as error:
+        raise InputError(str(error)) from None
+    for line in report.lines():
+        click.echo(line, err=True)
+    click.echo(f"{events} events written to {output}", err=True)
+    return OK
+
+
+@rescue_monitor.command()
+@click.argument("subject", type=click.Choice(["events", "changes"]), default="events")
+def schema(subject: str) -> int:
+    """Print the JSON Schema of what the monitor reads (events, the default) or writes (changes)."""
+    from pydantic import TypeAdapter
+
+    from rules.events import json_schema
+    from rules.outputs import AnyChange
+
+    if subject == "events":
+        document = json_schema()
+    else:
+        adapter: TypeAdapter[Any] = TypeAdapter(AnyChange)
+        document = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "rescue-monitor change",
+            **adapter.json_schema(mode="serialization"),
+        }
+    click.echo(json.dumps(document, indent=2))
+    return OK
+
+
+def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:
+    """A fresh ward with the bundled rule packs and no site settings, unless files say otherwise.
+
+    Raises:
+        InputError: if a file cannot be used.
+    """
+    from rules.packs import PackError, load_packs, with_overrides
+    from rules.settings import SettingsError, SiteSettings
+    from streams.processor import Ward
+
+    try:
+        loaded = load_packs(packs or None)
+    except PackError as error:
+        raise InputError(str(error)) from None
+    if settings is None:
+        return Ward(loaded, SiteSettings())
+    try:
+        site = SiteSettings.from_file(settings)
+    except UnicodeDecodeError:
+        raise InputError(f"{settings}: not UTF-8 text") from None
+    except SettingsError as error:
+        raise InputError(str(error)) from None
+    try:
+        for pack in loaded:
+            with_overrides(pack, site)
+    except SettingsError as error:
+        raise InputError(f"{settings}: {error}") from None
+    return Ward(loaded, site)
+
+
+def log_seconds(path: Path) -> float:
+    """Seconds from the first to the last event received in a log."""
+    from streams.logfile import read_log
+
+    with read_log(path, lambda _: None) as log:
+        moments = [event.received_at for _, event in log]
+    return (max(moments) - min(moments)).total_seconds() if moments else 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = rescue_monitor.main(args=arguments, prog_name="rescue-monitor", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except (_ReaderGoneError, BrokenPipeError):
+        # The interpreter flushes standard output once more at exit; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return code if isinstance(code, int) else OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""What is printed when a replay has ended: where each patient stands, and the figures of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from monitor.terminal import clean
+from rules.outputs import AlertChange, AlertChangeKind, Change, State, StatusChange
+from streams.summary import BED_DAYS, ReplaySummary
+
+_FURTHEST: Final = (
+    State.NOT_APPLICABLE,
+    State.RESOLVED,
+    State.ACTIVE,
+    State.INDETERMINATE,
+    State.PSEUDO,
+    State.SUSPECTED,
+    State.CONFIRMED,
+)
+_HIDDEN: Final = frozenset(
+    {
+        AlertChangeKind.WITHDRAWN,
+        AlertChangeKind.RESOLVED,
+        AlertChangeKind.SUPPRESSED,
+        AlertChangeKind.DECLINED,
+        AlertChangeKind.SNOOZED,
+    }
+)
+
+
+@dataclass(slots=True)
+class _Course:
+    """One pathway of one patient."""
+
+    last: StatusChange | None = None
+    furthest: StatusChange | None = None
+    alerts: dict[str, AlertChangeKind] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+
+
+class PatientTable:
+    """Gathers changes into one line for each patient and pathway."""
+
+    def __init__(self) -> None:
+        self._courses: dict[tuple[str, str], _Course] = {}
+
+    def add(self, change: Change) -> None:
+        """Take in one change; they come in order."""
+        if not isinstance(change, StatusChange | AlertChange):
+            return
+        course = self._courses.setdefault((change.patient, change.pathway), _Course())
+        if isinstance(change, StatusChange):
+            course.last = change
+            if course.furthest is None or _rank(change) > _rank(course.furthest):
+                course.furthest = change
+        else:
+            course.alerts[change.id] = change.change
+            if change.change not in _HIDDEN:
+                course.shown.add(change.id)
+
+    def print_on(self, console: Console) -> None:
+        """Print the table, without the pathways that never applied."""
+        rows = [(key, course) for key, course in sorted(self._courses.items()) if course.alerts or _applied(course)]
+        if not rows:
+            console.print("No pathway ever applied to any patient.")
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="Patients", title_justify="left")
+        for name in ("patient", "pathway", "furthest", "at the end"):
+            table.add_column(name, overflow="fold")
+        for name in ("alerts", "open"):
+            table.add_column(name, justify="right")
+        for (patient, pathway), course in rows:
+            still_open = sum(kind not in _HIDDEN for kind in course.alerts.values())
+            table.add_row(
+                Text(clean(patient)),
+                Text(clean(pathway)),
+                Text(_verdict(course.furthest)),
+                Text(_verdict(course.last)),
+                str(len(course.shown)),
+                str(still_open),
+            )
+        console.print(table)
+
+
+def print_summary(summary: ReplaySummary, console: Console) -> None:
+    """Print the figures of a replay, one topic to a line; what did not occur is left out."""
+    console.print(_reading_line(summary))
+    if summary.bad_lines:
+        console.print(f"Not read: {_number(summary.bad_lines, 'bad line')}")
+    if summary.rejections:
+        console.print(f"Refused: {_counts(summary.rejections)}")
+    if summary.late_events:
+        console.print(
+            f"Late: {_number(summary.late_events, 'event')} came further out of the order of received_at than the "
+            "site's lateness allows; sort the log, or the result depends on its order"
+        )
+    if summary.reached:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="Reached", title_justify="left")
+        for name in ("pathway", "verdict", "stage"):
+            table.add_column(name)
+        table.add_column("patients", justify="right")
+        for (pathway, state, stage), patients in summary.reached.items():
+            table.add_row(Text(clean(pathway)), state, Text(clean(stage or "")), str(patients))
+        console.print()
+        console.print(table)
+        console.print()
+    console.print(_alert_line(summary))
+    if summary.amended or summary.withdrawn:
+        console.print(f"Taken back: {summary.amended} amended, {summary.withdrawn} withdrawn")
+    if summary.suppressed:
+        console.print(Text(f"Suppressed: {_counts(summary.suppressed)}"))
+
+
+def _reading_line(summary: ReplaySummary) -> str:
+    rate = summary.readings_per_second
+    speed = f" ({rate:,.0f} readings/s)" if rate is not None else ""
+    return (
+        f"Read {_number(summary.events, 'event')} with {_number(summary.readings, 'reading')} of "
+        f"{_number(summary.patients, 'patient')} in {summary.wall_seconds:.1f} s{speed}"
+    )
+
+
+def _alert_line(summary: ReplaySummary) -> str:
+    raised = _counts({priority.value: count for priority, count in summary.raised.items()}) or "none"
+    rate = summary.interruptions_per_20_bed_days
+    burden = f", that is {rate:.1f} in {BED_DAYS} bed-days" if rate is not None else ""
+    return (
+        f"Alerts raised: {raised}; {_number(summary.interruptions, 'interruption')} "
+        f"in {summary.bed_days:.1f} bed-days{burden}"
+    )
+
+
+def _applied(course: _Course) -> bool:
+    return course.furthest is not None and course.furthest.state is not State.NOT_APPLICABLE
+
+
+def _rank(change: StatusChange) -> tuple[int, str]:
+    return _FURTHEST.index(change.state), change.stage or ""
+
+
+def _verdict(change: StatusChange | None) -> str:
+    return clean(" ".join(filter(None, (change.stage, change.state)))) if change is not None else ""
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {clean(name)}" for name, count in counts.items())
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""Carries: event logs, the ward of engines, replay, sources and sinks."""

@@ -1,0 +1,1 @@
+"""Sources: what other systems recorded, converted to events of the wire format."""

@@ -1,0 +1,153 @@
+"""What a replay amounted to: how much was read, which verdicts were reached, how often anyone was interrupted."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from rules.events import Assessment, Encounter, Event, Observations
+from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange
+
+BED_DAYS: Final = 20
+"""Interruptive alerts are reported per this many bed-days: one day on a unit of 20 beds."""
+
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySummary:
+    """The figures of one replay; counts unless said otherwise."""
+
+    patients: int
+    events: int
+    readings: int
+    bad_lines: int
+    late_events: int
+    """Events that arrived further behind the clock than the lateness that the site allows."""
+    rejections: Mapping[str, int]
+    """Refused events or readings by reason."""
+    reached: Mapping[tuple[str, str, str | None], int]
+    """Patients who were ever in a state of a pathway, by (pathway, state, stage)."""
+    raised: Mapping[Priority, int]
+    """Alerts ever shown, by the priority at which they first were; one that was only suppressed is not among them."""
+    interruptions: int
+    bed_days: float
+    amended: int
+    withdrawn: int
+    suppressed: Mapping[str, int]
+    """Alerts that were suppressed at least once, by cause."""
+    wall_seconds: float
+
+    @property
+    def interruptions_per_20_bed_days(self) -> float | None:
+        """Interruptive alerts per 20 bed-days; none below one bed-day, where the rate would say nothing."""
+        return self.interruptions * BED_DAYS / self.bed_days if self.bed_days >= 1 else None
+
+    @property
+    def readings_per_second(self) -> float | None:
+        """Readings per second of wall time; none if it was too short to measure."""
+        return self.readings / self.wall_seconds if self.wall_seconds else None
+
+
+@dataclass(slots=True)
+class _Stay:
+    """When a patient was there: by admission and discharge where they are known, else from first to last fact."""
+
+    first: datetime
+    last: datetime
+    moves: set[tuple[datetime, str]] = field(default_factory=set)
+
+    def length(self) -> timedelta:
+        moves = sorted(self.moves, key=lambda move: (move[0], move[1] == "admission"))
+        since = None if moves and moves[0][1] == "admission" else self.first
+        total = timedelta()
+        for moment, move in moves:
+            if move == "discharge" and since is not None:
+                total += max(moment - since, timedelta())
+                since = None
+            elif move == "admission" and since is None:
+                since = moment
+        return total if since is None else total + max(self.last - since, timedelta())
+
+
+class Tally:
+    """Counts events and changes as they pass; :meth:`summary` may be asked at any time."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.readings = 0
+        self.bad_lines = 0
+        self._stays: dict[str, _Stay] = {}
+        self._rejections: Counter[str] = Counter()
+        self._reached: defaultdict[tuple[str, str, str | None], set[str]] = defaultdict(set)
+        self._shown: set[str] = set()
+        self._raised: Counter[Priority] = Counter()
+        self._interruptions = 0
+        self._amended = 0
+        self._withdrawn = 0
+        self._suppressed: defaultdict[str, set[str]] = defaultdict(set)
+
+    def count_event(self, event: Event) -> None:
+        """Count one event that was given to the ward."""
+        self.events += 1
+        if isinstance(event, Observations | Assessment):
+            self.readings += len(event.readings)
+        moment = min(event.effective_at, event.received_at)  # a mistyped future time must not lengthen the stay
+        stay = self._stays.get(event.subject)
+        if stay is None:
+            stay = self._stays[event.subject] = _Stay(moment, moment)
+        elif moment < stay.first:
+            stay.first = moment
+        elif moment > stay.last:
+            stay.last = moment
+        if isinstance(event, Encounter) and event.event in ("admission", "discharge"):
+            stay.moves.add((moment, event.event))
+
+    def count_change(self, change: Change) -> None:
+        """Count one change that the ward handed out."""
+        match change:
+            case Rejection():
+                self._rejections[change.reason] += 1
+            case StatusChange():
+                if change.state is not State.NOT_APPLICABLE:
+                    self._reached[change.pathway, change.state, change.stage].add(change.patient)
+            case AlertChange():
+                self._count_alert(change)
+
+    def _count_alert(self, change: AlertChange) -> None:
+        self._interruptions += change.interrupts
+        match change.change:
+            case AlertChangeKind.RAISED | AlertChangeKind.REOPENED if change.id not in self._shown:
+                self._shown.add(change.id)
+                self._raised[change.priority] += 1
+            case AlertChangeKind.AMENDED:
+                self._amended += 1
+            case AlertChangeKind.WITHDRAWN:
+                self._withdrawn += 1
+            case AlertChangeKind.SUPPRESSED:
+                self._suppressed[change.cause or "no cause given"].add(change.id)
+
+    def summary(self, wall_seconds: float, late_events: int = 0) -> ReplaySummary:
+        """The figures so far; ``wall_seconds`` is how long the replay took."""
+        return ReplaySummary(
+            patients=len(self._stays),
+            events=self.events,
+            readings=self.readings,
+            bad_lines=self.bad_lines,
+            late_events=late_events,
+            rejections=dict(sorted(self._rejections.items())),
+            reached={
+                key: len(self._reached[key])
+                for key in sorted(self._reached, key=lambda key: (key[0], key[1], key[2] or ""))
+            },
+            raised={priority: self._raised[priority] for priority in Priority if priority in self._raised},
+            interruptions=self._interruptions,
+            bed_days=sum((stay.length() for stay in self._stays.values()), timedelta()) / _DAY,
+            amended=self._amended,
+            withdrawn=self._withdrawn,
+            suppressed={cause: len(self._suppressed[cause]) for cause in sorted(self._suppressed)},
+            wall_seconds=wall_seconds,
+        )

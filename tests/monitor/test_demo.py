@@ -1,0 +1,149 @@
+"""The bundled demo: the log is what its builder writes, and each bed tells the story that it is there for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+
+from monitor.cli import DEMO_LOG
+from monitor.demo.build import BEDS, DAY, LOG, build
+from rules.events import Event, encode
+from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange
+from rules.packs import load_packs
+from rules.settings import SiteSettings
+from streams.processor import Ward
+from streams.replay import replay
+from streams.summary import Tally
+
+TAKEN_AWAY = {AlertChangeKind.WITHDRAWN, AlertChangeKind.RESOLVED, AlertChangeKind.SUPPRESSED}
+
+
+@pytest.fixture(scope="module")
+def log() -> list[Event]:
+    return build()
+
+
+@pytest.fixture(scope="module")
+def changes(log: list[Event]) -> list[Change]:
+    return list(replay(log, Ward(load_packs(), SiteSettings()), Tally()))
+
+
+def clock(text: str) -> datetime:
+    hours, minutes = map(int, text.split(":"))
+    return DAY.replace(hour=hours, minute=minutes, second=59)
+
+
+def status(changes: Sequence[Change], bed: str, at: str) -> StatusChange:
+    found = [c for c in changes if isinstance(c, StatusChange) and c.patient == bed and c.decided_at <= clock(at)]
+    return found[-1]
+
+
+def advice(changes: Sequence[Change], bed: str, at: str, therapy: str) -> tuple[Advice, tuple[str, ...]] | None:
+    found = {t.therapy: (t.advice, t.reasons) for t in status(changes, bed, at).therapies}
+    return found.get(therapy)
+
+
+def alerts(changes: Sequence[Change], bed: str, subject: str) -> list[AlertChange]:
+    return [c for c in changes if isinstance(c, AlertChange) and (c.patient, c.subject) == (bed, subject)]
+
+
+def still_open(changes: Sequence[Change], bed: str, at: str) -> set[str]:
+    last = {
+        c.subject: c.change
+        for c in changes
+        if isinstance(c, AlertChange) and c.patient == bed and c.decided_at <= clock(at)
+    }
+    return {subject for subject, change in last.items() if change not in TAKEN_AWAY}
+
+
+def test_the_log_is_what_the_builder_writes(log: list[Event]) -> None:
+    assert LOG == DEMO_LOG
+    assert LOG.read_text(encoding="utf-8").splitlines() == [encode(event) for event in log], (
+        "write it anew: python -m monitor.demo.build"
+    )
+
+
+def test_the_log_is_in_the_order_of_arrival_and_each_message_has_its_own_name(log: list[Event]) -> None:
+    assert log == sorted(log, key=lambda event: (event.received_at, event.id))
+    assert len({event.id for event in log}) == len(log)
+    assert {event.subject for event in log} == {bed.name for bed in BEDS}
+    assert all(event.effective_at <= event.received_at for event in log)
+
+
+def test_only_the_artefacts_are_refused(changes: list[Change]) -> None:
+    refused = [change for change in changes if isinstance(change, Rejection)]
+    assert {(change.patient, change.reason) for change in refused} == {("bed-6", "implausible")}
+
+
+def test_bed_1_is_refractory_in_spite_of_adequate_treatment(changes: list[Change]) -> None:
+    assert status(changes, "bed-1", "08:00").verdict == "INDETERMINATE(fluid_in_progress)"
+    assert advice(changes, "bed-1", "08:20", "hydrocortisone") == (Advice.ELIGIBLE, ())
+    assert advice(changes, "bed-1", "08:33", "vasopressin") == (Advice.ELIGIBLE, ())
+    assert AlertChangeKind.ACCEPTED in {change.change for change in alerts(changes, "bed-1", "vasopressin")}
+    assert advice(changes, "bed-1", "08:47", "vasopressin") == (Advice.SUPPRESSED, ("running",))
+    assert status(changes, "bed-1", "10:05").verdict == "SUSPECTED(echo not documented)"
+    assert status(changes, "bed-1", "10:18").state is State.CONFIRMED
+    assert advice(changes, "bed-1", "10:18", "va_ecmo") == (Advice.PSEUDO, ("no_inotrope_trial",))
+    raised = [change.priority for change in alerts(changes, "bed-1", "hydrocortisone")]
+    assert raised[:2] == [Priority.LOW, Priority.MEDIUM]
+    assert advice(changes, "bed-1", "10:47", "hydrocortisone") == (Advice.SUPPRESSED, ("running",))
+    assert advice(changes, "bed-1", "11:24", "va_ecmo") == (Advice.ELIGIBLE, ())
+    assert still_open(changes, "bed-1", "11:35") == {"refractory", "va_ecmo"}
+
+
+def test_bed_2_has_a_pump_to_be_fixed_first(changes: list[Change]) -> None:
+    assert status(changes, "bed-2", "09:09").state is State.ACTIVE
+    assert status(changes, "bed-2", "09:10").verdict == "PSEUDO(infusion_interrupted)"
+    assert still_open(changes, "bed-2", "09:10") == {"fix_first"}
+    assert status(changes, "bed-2", "11:35").state is State.ACTIVE
+    assert still_open(changes, "bed-2", "11:35") == set()
+    assert not alerts(changes, "bed-2", "refractory")
+
+
+def test_bed_3_has_its_alert_taken_back_by_a_late_lactate(changes: list[Change]) -> None:
+    assert status(changes, "bed-3", "08:55").state is State.CONFIRMED
+    assert still_open(changes, "bed-3", "10:09") == {"refractory"}
+    amended = status(changes, "bed-3", "10:10")
+    assert amended.state is State.ACTIVE
+    assert [(part.was, part.now) for part in amended.amends] == [(State.CONFIRMED, State.ACTIVE)]
+    last = alerts(changes, "bed-3", "refractory")[-1]
+    assert last.change is AlertChangeKind.WITHDRAWN
+    assert "lactate 1.6" in (last.cause or "")
+    assert still_open(changes, "bed-3", "11:35") == set()
+
+
+def test_bed_4_cannot_be_judged_until_somebody_measures_lactate(changes: list[Change]) -> None:
+    verdict = status(changes, "bed-4", "10:15")
+    assert verdict.state is State.INDETERMINATE
+    assert any(reason.startswith("lactate (last ") for reason in verdict.reasons)
+    assert still_open(changes, "bed-4", "10:15") == {"obtain_data"}
+    assert status(changes, "bed-4", "10:37").state is State.ACTIVE
+    assert still_open(changes, "bed-4", "10:37") == set()
+
+
+def test_bed_5_has_everything_withdrawn_when_the_goals_of_care_change(changes: list[Change]) -> None:
+    assert advice(changes, "bed-5", "07:55", "vasopressin") == (Advice.CAUTION, ("limb_ischaemia",))
+    assert still_open(changes, "bed-5", "09:40") == {"vasopressin", "hydrocortisone"}
+    assert status(changes, "bed-5", "09:41").verdict == "SUPPRESSED(goals)"
+    assert still_open(changes, "bed-5", "09:41") == set()
+    assert {alerts(changes, "bed-5", subject)[-1].cause for subject in ("vasopressin", "hydrocortisone")} == {"goals"}
+    assert still_open(changes, "bed-5", "11:35") == set()
+
+
+def test_bed_6_is_silent(changes: list[Change]) -> None:
+    said = [change for change in changes if change.patient == "bed-6" and not isinstance(change, Rejection)]
+    assert not [change for change in said if isinstance(change, AlertChange)]
+    assert {change.state for change in said if isinstance(change, StatusChange)} <= {State.NOT_APPLICABLE}
+
+
+def test_nothing_else_interrupts(changes: list[Change]) -> None:
+    interruptions = [(c.patient, c.subject) for c in changes if isinstance(c, AlertChange) and c.interrupts]
+    assert sorted(interruptions) == [
+        ("bed-1", "hydrocortisone"),
+        ("bed-1", "refractory"),
+        ("bed-1", "va_ecmo"),
+        ("bed-1", "vasopressin"),
+        ("bed-2", "fix_first"),
+        ("bed-3", "refractory"),
+        ("bed-5", "vasopressin"),
+    ]

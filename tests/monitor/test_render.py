@@ -1,0 +1,290 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from monitor.closing import PatientTable, print_summary
+from monitor.render import Renderer, legend
+from monitor.terminal import WIDTH, clean, open_console, show_time
+from rules.outputs import (
+    Advice,
+    AlertChangeKind,
+    Amendment,
+    Change,
+    Evidence,
+    Priority,
+    Rejection,
+    State,
+    TherapyStatus,
+)
+from streams.summary import Tally
+from tests.streams.fake_engine import alert, at, card, status, vitals
+
+
+def rendered(*changes: Change) -> str:
+    file = io.StringIO()
+    renderer = Renderer(open_console(file))
+    for change in changes:
+        renderer.show(change)
+    return file.getvalue()
+
+
+def closing(*changes: Change) -> str:
+    file = io.StringIO()
+    table, tally = PatientTable(), Tally()
+    tally.count_event(vitals("p1", 0))
+    tally.bad_lines = 2
+    for change in changes:
+        table.add(change)
+        tally.count_change(change)
+    console = open_console(file)
+    table.print_on(console)
+    print_summary(tally.summary(0.5, late_events=1), console)
+    return file.getvalue()
+
+
+def rejection(**fields: str) -> Rejection:
+    return Rejection.model_validate(
+        {
+            "patient": "p1",
+            "event": "e1",
+            "place": "readings.0",
+            "reason": "unknown_unit",
+            "detail": "nobody knows 'furlong'",
+            "decided_at": at(0),
+            **fields,
+        }
+    )
+
+
+def test_an_alert_shows_every_part_of_its_card() -> None:
+    text = rendered(
+        alert(
+            effective_from=at(-60),
+            cause="dose went up",
+            card=card(
+                findings=(
+                    Evidence(measure="map", text="58 mmHg", at=at(-5), event="e1"),
+                    Evidence(measure="lactate", text="4.1 mmol/L", at=at(-24 * 60), event="e2"),
+                    Evidence(measure="lactate_arterial", text="4.1 mmol/L", at=at(-24 * 60), event="e2"),
+                    Evidence(measure="weight", text="not known"),
+                ),
+                fix_first=("Restart the paused pump",),
+                contraindications=("Digital ischaemia (relative)",),
+                not_known=("cardiac output",),
+                window="closes 2026-01-31 12:00",
+                data_quality=("lactate is 24 h old", "weight is estimated"),
+            ),
+        )
+    )
+    for part in (
+        "!!  MEDIUM  NEW ALERT  p1  2026-01-31 09:00\n    test / T-1 / clock, true since 08:00\n",
+        "Ten minutes have passed",
+        "Because         dose went up",
+        "Findings        map: 58 mmHg (08:55)",
+        "lactate, lactate arterial: 4.1 mmol/L (2026-01-30 09:00)",
+        "weight: not known",
+        "Fix first       Restart the paused pump",
+        "Suggestion      Consider looking at the clock",
+        "Evidence        Weak: one small trial; two larger trials showed no benefit",
+        "Against it      Digital ischaemia (relative)",
+        "Not known       cardiac output",
+        "Window          closes 2026-01-31 12:00",
+        "Goals of care   goals of care not recorded",
+        "Data quality    lactate is 24 h old; weight is estimated",
+        "Answers         running / declined",
+        "Rule            test 1.0 (0123456789abcdef), Clock guideline 2026",
+    ):
+        assert part in text
+
+
+def test_a_suggestion_says_that_nothing_was_found_or_is_missing() -> None:
+    text = rendered(alert())
+    assert "Against it      no contraindication found in the data received" in text
+    assert "Not known       nothing that the rule asks for" in text
+    assert "Against it" not in rendered(alert(subject="fix_first"))
+
+
+@pytest.mark.parametrize(
+    ("priority", "mark"),
+    [
+        (Priority.HIGH, "!!! HIGH"),
+        (Priority.MEDIUM, "!!  MEDIUM"),
+        (Priority.LOW, "!   LOW"),
+        (Priority.INFORMATION, "i   INFORMATION"),
+    ],
+)
+def test_a_priority_is_a_mark_and_a_word(priority: Priority, mark: str) -> None:
+    assert mark in rendered(alert(priority=priority))
+
+
+def test_an_alert_that_could_interrupt_and_does_not_is_silent() -> None:
+    assert "silent" in rendered(alert(interrupts=False))
+    assert "silent" not in rendered(alert())
+    assert "silent" not in rendered(alert(priority=Priority.LOW, interrupts=False))
+
+
+@pytest.mark.parametrize(
+    ("kind", "meaning"),
+    [
+        (AlertChangeKind.AMENDED, "Do not act on what it said before"),
+        (AlertChangeKind.WITHDRAWN, "Taken back. Do not act on what it said."),
+        (AlertChangeKind.SUPPRESSED, "Not shown at the bedside"),
+    ],
+)
+def test_what_must_not_be_missed_is_said_with_its_cause(kind: AlertChangeKind, meaning: str) -> None:
+    text = rendered(alert(change=kind, cause="lactate corrected from 4.1 to 1.1"))
+    assert kind.upper() in text
+    assert meaning in text
+    assert "Because         lactate corrected from 4.1 to 1.1" in text
+
+
+def test_only_a_changed_alert_shows_its_whole_card() -> None:
+    assert "Evidence" in rendered(alert(change=AlertChangeKind.AMENDED))
+    assert "Evidence" not in rendered(alert(change=AlertChangeKind.WITHDRAWN))
+
+
+def test_an_update_shows_what_is_new_and_what_no_longer_speaks_against_it() -> None:
+    old = card(not_known=("echo", "cardiac output"), evidence=("Weak",))
+    new = card(headline="Twenty minutes have passed", window="closes at 10:00", not_known=("echo",), evidence=())
+    update = alert(change=AlertChangeKind.UPDATED, card=new)
+    _, _, text = rendered(alert(card=old), update, update).partition("UPDATED")
+    first, _, second = text.partition("UPDATED")
+    assert "Twenty minutes have passed" in first
+    assert [line.strip() for line in first.splitlines()[-5:]] == [
+        "Only the parts that changed are shown.",
+        "Not known       no longer: cardiac output",
+        "Window          closes at 10:00",
+        "",
+        "!!  MEDIUM",
+    ]
+    assert "Window" not in second
+    found = alert(change=AlertChangeKind.UPDATED, card=card(contraindications=("ischaemia",)))
+    assert "no longer" not in rendered(alert(), found)
+
+
+def test_text_keeps_to_its_columns() -> None:
+    text = rendered(
+        alert(
+            stage="T" * 80,
+            card=card(headline="word " * 60, evidence=("word " * 60, "w" * 300)),
+        ),
+        status(reasons=("word " * 60,), cause="w" * 300),
+    )
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_text_from_messages_cannot_steer_the_terminal() -> None:
+    evil = "\x1b[2J[red]x[/red]\x07\n\u202e:smile:"
+    text = rendered(
+        alert(evil, cause=evil, card=card(headline=evil, evidence=(evil,))),
+        status(evil, pathway=evil, cause=evil),
+        rejection(patient=evil, detail=evil),
+    ) + closing(status(evil, pathway=evil), alert(evil, change=AlertChangeKind.SUPPRESSED, cause=evil))
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert "[red]x[/red]" in text
+    assert ":smile:" in text
+
+
+def test_a_status_is_one_line() -> None:
+    text = rendered(
+        status(),
+        status(
+            state=State.PSEUDO,
+            reasons=("paused",),
+            therapies=(TherapyStatus(therapy="clock", advice=Advice.BLOCKED),),
+            effective_from=at(1),
+            decided_at=at(3),
+        ),
+    )
+    assert text.splitlines() == [
+        "-   p1  2026-01-31 09:00  test: T-1 ACTIVE",
+        "-   p1  2026-01-31 09:03  test: T-1 PSEUDO(paused) (was T-1 ACTIVE) since 09:01 - clock BLOCKED",
+    ]
+    assert "(was" not in rendered(status(reasons=("one",)), status(reasons=("two",)))
+
+
+def test_a_pathway_that_never_applied_is_not_mentioned() -> None:
+    nothing = status(state=State.NOT_APPLICABLE, stage=None)
+    assert rendered(nothing) == ""
+    assert "NOT_APPLICABLE (was T-1 ACTIVE)" in rendered(status(), nothing)
+
+
+def test_an_amended_status_says_what_was_wrong() -> None:
+    amendment = Amendment(
+        start=at(0), end=at(30), was=State.CONFIRMED, was_stage="T-2", now=State.ACTIVE, now_stage="T-1"
+    )
+    text = rendered(status(amends=(amendment,), cause="late result", decided_at=at(45)))
+    words = " ".join(text.split())
+    assert words.startswith("~ p1")
+    assert "AMENDED 09:00 to 09:30: was T-2 CONFIRMED, is now T-1 ACTIVE because late result" in words
+
+
+def test_a_refusal_is_shown_once_for_each_patient_and_reason() -> None:
+    text = rendered(
+        rejection(), rejection(event="e2"), rejection(patient="p2"), rejection(reason="future", place="effective_at")
+    )
+    assert text.count("REFUSED") == 3
+    assert "REFUSED unknown_unit: nobody knows 'furlong' (event e1, readings.0)" in " ".join(text.split())
+    assert text.count("counted") == 1
+
+
+def test_a_terminal_gets_colours_and_others_do_not() -> None:
+    file = io.StringIO()
+    Renderer(Console(file=file, force_terminal=True, width=100, color_system="standard")).show(alert())
+    assert "\x1b[" in file.getvalue()
+    assert "\x1b[" not in rendered(alert())
+
+
+def test_the_closing_table_says_how_far_each_patient_came_and_where_they_stand() -> None:
+    text = closing(
+        status(state=State.ACTIVE),
+        status(state=State.CONFIRMED, stage="T-2"),
+        alert(),
+        alert(id="a2"),
+        alert(id="a2", change=AlertChangeKind.WITHDRAWN),
+        status(state=State.RESOLVED, stage=None),
+        status("p2", state=State.NOT_APPLICABLE, stage=None),
+    )
+    row = next(line for line in text.splitlines() if line.startswith("p1 "))
+    assert row.split() == ["p1", "test", "T-2", "CONFIRMED", "RESOLVED", "2", "1"]
+    assert not [line for line in text.splitlines() if line.startswith("p2 ")]
+    assert "No pathway ever applied" in closing()
+
+
+def test_the_summary_states_its_figures() -> None:
+    text = closing(
+        status(),
+        alert(),
+        alert(id="a2", change=AlertChangeKind.SUPPRESSED, cause="already running", interrupts=False),
+        alert(change=AlertChangeKind.AMENDED, interrupts=False),
+        rejection(),
+    )
+    for line in (
+        "Read 1 event with 1 reading of 1 patient in 0.5 s (2 readings/s)",
+        "Not read: 2 bad lines",
+        "Refused: 1 unknown_unit",
+        "Late: 1 event came",
+        "Alerts raised: 1 MEDIUM; 1 interruption in 0.0 bed-days",
+        "Taken back: 1 amended, 0 withdrawn",
+        "Suppressed: 1 already running",
+    ):
+        assert line in text
+
+
+def test_the_legend_names_every_priority() -> None:
+    assert all(priority.lower() in legend().plain for priority in Priority)
+
+
+def test_times_are_to_the_minute_unless_seconds_matter() -> None:
+    assert show_time(at(0)) == "2026-01-31 09:00"
+    assert show_time(at(0.5)) == "2026-01-31 09:00:30"
+    assert show_time(at(0), beside=at(60)) == "09:00"
+
+
+def test_lines_have_no_filling() -> None:
+    assert not [line for line in (rendered(alert(), status()) + closing(status())).splitlines() if line.endswith(" ")]
+
+
+def test_clean_keeps_ordinary_text() -> None:
+    assert clean("MAP 58 mmHg, µg/kg/min, Größe") == "MAP 58 mmHg, µg/kg/min, Größe"
