@@ -52,7 +52,7 @@ class Moment(NamedTuple):
 
     track: Track
     timeline: Timeline
-    now: int
+    at: int
     late: str | None = None
 
 
@@ -79,7 +79,7 @@ class Book:
             if alert is None:
                 if standing.trigger not in (Trigger.SUPPORT, Trigger.SUPPRESS):
                     continue
-                alert = self.alerts[subject] = self._new(subject, standing, entry.fold.episode, moment.now)
+                alert = self.alerts[subject] = self._new(subject, standing, entry.fold.episode, moment.at)
             yield from self._settle(moment, alert, standing, entry.verdict)
 
     def answer(self, moment: Moment, alert_id: str, trigger: Trigger, words: str) -> Iterator[AlertChange]:
@@ -142,8 +142,8 @@ class Book:
             verdict=alert.verdict,
             priority=alert.priority,
             effective_from=to_datetime(alert.effective_from),
-            decided_at=to_datetime(moment.now),
-            card=build(moment.track.pathway, moment.timeline, entry, moment.now, alert.subject),
+            decided_at=to_datetime(moment.at),
+            card=build(moment.track.pathway, moment.timeline, entry, moment.at, alert.subject),
             pack=PackReference(id=self.pack.id, version=self.pack.version, digest=self.pack.digest),
         )
 

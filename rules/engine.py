@@ -63,7 +63,7 @@ class PatientEngine:
         self.waiting: set[str] = set()
         self.refused: dict[str, int] = {}
         self.clock: int | None = None
-        self.now: int | None = None
+        self.reached: int | None = None
         self.pruned: int | None = None
         self.next: int | None = None
         """When a pathway must be judged next although nothing has been received."""
@@ -117,7 +117,7 @@ class PatientEngine:
         """
         for track, book in zip(self.tracks, self.books, strict=True):
             if track.pathway.pack.id == pathway:
-                return explain(self.patient, track, book, self.timeline, self.now)
+                return explain(self.patient, track, book, self.timeline, self.reached)
         raise KeyError(pathway)
 
     def snapshot(self) -> bytes:
@@ -146,7 +146,7 @@ class PatientEngine:
         pending = self.pending
         while pending and pending[0][0] <= watermark:
             received = pending[0][0]
-            now = received if self.now is None else max(received, self.now)
+            now = received if self.reached is None else max(received, self.reached)
             if self.next is not None and self.next < now:
                 changes += self._pass_time(now - 1)
             late: dict[str, str] = {}
@@ -154,23 +154,23 @@ class PatientEngine:
                 _, key, event = heapq.heappop(pending)
                 self.waiting.discard(key)
                 changes += self._take(event, key, received, now, late)
-            self.now = now
+            self.reached = now
             if self.touched or (self.next is not None and self.next <= now):
                 changes += self._judge(now, late)
         if self.next is not None and self.next <= watermark:
             changes += self._pass_time(watermark)
-        if self.now is not None:
-            self.now = max(self.now, watermark)
-            if self.pruned is None or self.now - self.pruned >= HOUR:
-                self._prune(self.now)
+        if self.reached is not None:
+            self.reached = max(self.reached, watermark)
+            if self.pruned is None or self.reached - self.pruned >= HOUR:
+                self._prune(self.reached)
         return changes
 
     def _pass_time(self, to: int) -> list[Change]:
         """Judge at every instant up to ``to`` at which something is due."""
         changes: list[Change] = []
         while self.next is not None and self.next <= to:
-            self.now = self.next if self.now is None else max(self.next, self.now)
-            changes += self._judge(self.now, {})
+            self.reached = self.next if self.reached is None else max(self.next, self.reached)
+            changes += self._judge(self.reached, {})
         return changes
 
     def _prune(self, now: int) -> None:

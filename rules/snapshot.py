@@ -42,7 +42,7 @@ def dump(engine: PatientEngine) -> bytes:
         "packs": [_identity(track.pathway.pack) for track in engine.tracks],
         "settings": settings_digest(engine.settings),
         "clock": engine.clock,
-        "now": engine.now,
+        "now": engine.reached,
         "pruned": engine.pruned,
         "sequence": engine.sequence,
         "refused": engine.refused,
@@ -87,7 +87,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
     if body["settings"] != settings_digest(settings):
         msg = "snapshot was taken with other site settings"
         raise SnapshotError(msg)
-    engine.clock, engine.now, engine.pruned = body["clock"], body["now"], body["pruned"]
+    engine.clock, engine.reached, engine.pruned = body["clock"], body["now"], body["pruned"]
     engine.sequence, engine.refused = body["sequence"], body["refused"]
     for line in body["pending"]:
         event = decode(line)
