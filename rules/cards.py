@@ -1,25 +1,20 @@
-"""The card of an alert: ten parts that let a clinician disagree (clinical.md 7.4)."""
+"""The card of an alert: ten parts that let a clinician disagree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from rules.instants import format_duration, to_datetime
-from rules.logic import MET, UNKNOWN, Evaluation, Finding
-from rules.outputs import Card, Evidence, State
+from rules.grounds import Grounds, displayed_as, find_grounds, judged, shown_findings
+from rules.instants import MINUTE, format_duration, to_datetime
+from rules.logic import MET, UNKNOWN, Evaluation
+from rules.outputs import Advice, Card, Evidence, State
 from rules.pack import Check, Cited, Pack, Reason, Therapy
-from rules.pathway import FIX_FIRST, OBTAIN_DATA, Pathway, Verdict
+from rules.pathway import FIX_FIRST, OBTAIN_DATA, Counsel, Pathway, Verdict
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
-
-_STRENGTH: Final = {
-    "V": "read in the source",
-    "s": "read in a secondary source only",
-    "K": "general knowledge, not checked against a source",
-    "D": "local setting",
-}
+from rules.wording import Words, capital, plain, strength
 
 _GOALS: Final = {
     None: "goals of care not recorded",
@@ -36,122 +31,95 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
     pack, verdict = pathway.pack, entry.verdict
     view = pathway.view(timeline, entry.fold, now, full=True)
     view.state = verdict.state
+    words = Words(pack, view)
     therapy = next((found for found in pack.therapies if found.id == subject), None)
-    evaluations = _evaluations(pack, view, therapy)
-    checks = _checks(pack, view, verdict, therapy)
-    found, unknown = _contraindications(view, therapy)
-    counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == subject), None)
+    grounds = find_grounds(pack, view, verdict, subject, therapy)
+    if therapy is not None:
+        headline, suggestion = f"Consider: {therapy.title}", _suggest(view, verdict, therapy)
+    else:
+        headline = _headline(pack, words, verdict, subject)
+        suggestion = _advise(pack, words, verdict, subject)
     return Card(
-        headline=_headline(pack, verdict, subject, therapy),
-        findings=tuple(_evidence(_findings(pack, view, evaluations))),
-        fix_first=tuple(_fix(check, evaluation) for check, evaluation in checks if evaluation.truth is MET),
-        suggestion=_suggestion(pack, view, verdict, subject, therapy, counsel.reasons if counsel else ()),
-        evidence=tuple(_cite(pack, cited) for cited in _statements(pack, therapy)),
-        contraindications=tuple(found),
-        not_known=tuple(dict.fromkeys((*verdict_missing(verdict), *unknown, *_unsettled(checks, evaluations)))),
+        headline=plain(headline),
+        findings=tuple(_evidence(pack, view, words, grounds)),
+        fix_first=_lines(_fix(check, evaluation) for check, evaluation in grounds.checks if evaluation.truth is MET),
+        suggestion=plain(suggestion),
+        evidence=_lines(_cite(pack, cited) for cited in _statements(pack, verdict, subject, therapy)),
+        contraindications=_lines(_against(view, words, therapy)),
+        not_known=_lines((*_missing(pack, words, verdict, grounds), *_unchecked(view, therapy))),
         window=_window(pack, view, therapy),
         goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
-        answers=(
-            "running",
-            "done",
-            *(f"decline: {reason}" for reason in _declines(therapy)),
-            "not applicable",
-            "snooze",
-        ),
-        data_quality=tuple(_quality(pack, view)),
+        answers=_answers(therapy),
+        data_quality=_lines(_quality(pack, view, words)),
     )
 
 
-def verdict_missing(verdict: Verdict) -> tuple[str, ...]:
-    """What an indeterminate verdict lacks."""
-    return tuple(map(_words, verdict.reasons)) if verdict.state is State.INDETERMINATE else ()
+def _lines(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(plain, texts)))
 
 
-def _evaluations(pack: Pack, view: View, therapy: Therapy | None) -> list[Evaluation]:
-    if therapy is None:
-        return [(pack.refractory.pattern or pack.refractory.when).evaluate(view), pack.refractory.when.evaluate(view)]
-    conditions = (therapy.when, therapy.requires)
-    return [condition.evaluate(view) for condition in conditions if condition is not None]
-
-
-def _checks(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -> list[tuple[Check, Evaluation]]:
-    """Checks of adequate treatment, soft ones met first, then hard ones that count here."""
-    hard = {
-        h.check
-        for stage in pack.stages
-        for h in stage.hard
-        if verdict.state is not State.ACTIVE or stage.role == "base"
-    }
-    counted = hard | set(verdict.soft) | set(therapy.hold_while if therapy else ())
-    ordered = sorted(pack.checks, key=lambda check: check.kind != "soft")
-    return [(check, check.when.evaluate(view)) for check in ordered if check.id in counted]
-
-
-def _contraindications(view: View, therapy: Therapy | None) -> tuple[list[str], list[str]]:
-    found: list[str] = []
-    unknown: list[str] = []
-    if therapy is None:
-        return found, unknown
-    groups: tuple[tuple[str, tuple[Reason, ...]], ...] = (
-        ("absolute", therapy.absolute),
-        ("relative", therapy.relative),
-    )
-    for strength, reasons in groups:
-        for reason in reasons:
-            evaluation = reason.when.evaluate(view)
-            if evaluation.truth is MET:
-                found.append(f"{reason.title} ({strength}{_because(evaluation)})")
-            elif evaluation.truth is UNKNOWN:
-                unknown.append(f"{reason.title} ({strength})")
-    return found, unknown
-
-
-def _because(evaluation: Evaluation) -> str:
-    findings = evaluation.all_findings()
-    return f": {findings[0].text}" if findings else ""
-
-
-def _unsettled(checks: list[tuple[Check, Evaluation]], evaluations: list[Evaluation]) -> list[str]:
-    items = [item for evaluation in evaluations for item in evaluation.missing]
-    for _, evaluation in checks:
-        if evaluation.truth is not MET:
-            items.extend(evaluation.missing)
-    return [_words(item) for item in dict.fromkeys(items)]
-
-
-def _headline(pack: Pack, verdict: Verdict, subject: str, therapy: Therapy | None) -> str:
-    if therapy is not None:
-        return f"Consider: {therapy.title}"
-    title = pack.refractory.title
+def _headline(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     if subject == FIX_FIRST:
-        return "Fix this first: " + "; ".join(
-            pack.check(name).title for name in verdict.reasons if _is_check(pack, name)
-        )
+        return f"Fix this first: {'; '.join(pack.check(name).title for name in _checks_of(pack, verdict))}"
     if subject == OBTAIN_DATA:
-        return "Cannot tell: " + "; ".join(map(_words, verdict.reasons))
+        return _undecided(pack, words, verdict)
+    title = capital(pack.refractory.title)
     if verdict.state is State.CONFIRMED:
-        return f"{title[0].upper()}{title[1:]}: criteria met"
+        return f"{title}: criteria met"
     if verdict.state is State.SUSPECTED:
-        return f"{title[0].upper()}{title[1:]} suspected: {'; '.join(verdict.reasons)}"
-    return f"{title[0].upper()}{title[1:]}: criteria not met now"
+        return f"{title} suspected: {'; '.join(map(words.item, verdict.reasons))}"
+    return f"{title}: criteria not met now"
 
 
-def _is_check(pack: Pack, name: str) -> bool:
-    return any(check.id == name for check in pack.checks)
+def _undecided(pack: Pack, words: Words, verdict: Verdict) -> str:
+    title = judged(pack, verdict).title
+    waiting = [words.item(item) for item in verdict.reasons if item in pack.waiting]
+    missing = [words.item(item) for item in verdict.reasons if item not in pack.waiting]
+    if waiting and not missing:
+        return f"{capital(title)} cannot be called yet: {'; '.join(waiting)}"
+    return f"Cannot tell whether this is {title}; missing: {'; '.join((*missing, *waiting))}"
 
 
-def _suggestion(
-    pack: Pack, view: View, verdict: Verdict, subject: str, therapy: Therapy | None, reasons: tuple[str, ...]
-) -> str:
-    if therapy is None:
-        if subject == FIX_FIRST:
-            return " ".join(pack.check(name).fix for name in verdict.reasons if _is_check(pack, name))
-        if subject == OBTAIN_DATA:
-            return f"Consider obtaining: {', '.join(map(_words, verdict.reasons))}."
-        return (
-            "Discuss the next step with the senior clinician; the therapies under consideration have their own cards."
-        )
+def _checks_of(pack: Pack, verdict: Verdict) -> list[str]:
+    known = {check.id for check in pack.checks}
+    return [name for name in verdict.reasons if name in known]
+
+
+def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
+    """What a notice suggests, and why a therapy that one may think of is not suggested."""
+    if subject == FIX_FIRST:
+        first = " ".join(pack.check(name).fix for name in _checks_of(pack, verdict))
+    elif subject == OBTAIN_DATA:
+        missing = [words.item(item) for item in verdict.reasons if item not in pack.waiting]
+        obtain = f"Consider obtaining: {'; '.join(missing)}."
+        first = obtain if missing else "Nothing to obtain: this is judged again as treatment goes on."
+    else:
+        first = "Discuss the next step with the senior clinician; therapies to consider have their own cards."
+    kept = (_held_back(pack, words, verdict, counsel) for counsel in verdict.counsel)
+    return " ".join(text for text in (first, *kept) if text)
+
+
+def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> str:
+    name = capital(words.name(counsel.therapy))
+    match counsel.advice:
+        case Advice.BLOCKED:
+            therapy = next(found for found in pack.therapies if found.id == counsel.therapy)
+            against = [reason.title for reason in therapy.absolute if reason.id in counsel.reasons]
+            return f"{name} is not suggested: {'; '.join(against)}."
+        case Advice.PSEUDO:
+            checks = [pack.check(reason) for reason in counsel.reasons]
+            fixes = [check.fix for check in checks if check.id not in verdict.reasons]
+            return " ".join((f"{name} is held back: {'; '.join(check.title for check in checks)}.", *fixes))
+        case Advice.INDETERMINATE:
+            return f"{name} cannot be judged; missing: {'; '.join(map(words.item, counsel.reasons))}."
+        case _:
+            return ""
+
+
+def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
+    counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == therapy.id), None)
+    reasons = counsel.reasons if counsel else ()
     capability = getattr(view.settings.capability, therapy.capability) if therapy.capability else True
     text = therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion
     grades = [grade.otherwise for grade in therapy.grade if grade.when.evaluate(view).truth is MET]
@@ -162,66 +130,88 @@ def _suggestion(
     return " ".join(part for part in parts if part)
 
 
-def _statements(pack: Pack, therapy: Therapy | None) -> Iterable[Cited]:
-    return therapy.evidence if therapy is not None else (*pack.refractory.sources, *pack.caveats)
-
-
-def _cite(pack: Pack, cited: Cited) -> str:
-    source = pack.sources[cited.source]
-    return f"{cited.text} [{source.text}; {strength(cited.strength)}]"
-
-
-def strength(tag: str) -> str:
-    """An evidence tag in words."""
-    return _STRENGTH["s" if tag.startswith("V") and tag.endswith("s") else tag[0]]
-
-
-def _window(pack: Pack, view: View, therapy: Therapy | None) -> str | None:
-    since = view.since(pack.refractory.id)
-    parts = [therapy.window if therapy and therapy.window else None]
-    if since is not None:
-        parts.append(f"{format_duration(since) if since else '0 min'} since {pack.refractory.id}")
-    return "; ".join(part for part in parts if part) or None
-
-
-def _declines(therapy: Therapy | None) -> tuple[str, ...]:
-    return therapy.decline_reasons if therapy else ("already being treated", "not the cause")
-
-
 def _fix(check: Check, evaluation: Evaluation) -> str:
     findings = evaluation.all_findings()
     detail = f" ({'; '.join(finding.text for finding in findings)})" if findings else ""
     return f"{check.title}{detail}. {check.fix}"
 
 
-def _findings(pack: Pack, view: View, evaluations: list[Evaluation]) -> list[Finding]:
-    found = [finding for measure in pack.display for finding in view.value(measure).findings]
-    named = {finding.measure for finding in found}
-    for evaluation in evaluations:
-        found += [finding for finding in evaluation.all_findings() if finding.measure not in named or finding.event]
-    return list(dict.fromkeys(found))
+def _against(view: View, words: Words, therapy: Therapy | None) -> Iterator[str]:
+    """The contraindications found."""
+    for kind, reason in _reasons(therapy):
+        evaluation = reason.when.evaluate(view)
+        if evaluation.truth is MET:
+            found = [f for f in evaluation.all_findings() if f.text not in ("present", "done")][:1]
+            detail = "".join(f": {words.name(finding.measure)} {finding.text}" for finding in found)
+            yield f"{reason.title} ({kind}{detail})"
 
 
-def _evidence(findings: Iterable[Finding]) -> Iterable[Evidence]:
-    for finding in findings:
+def _unchecked(view: View, therapy: Therapy | None) -> Iterator[str]:
+    """The contraindications that nobody has stated or excluded."""
+    for kind, reason in _reasons(therapy):
+        if reason.when.evaluate(view).truth is UNKNOWN:
+            yield f"{kind} contraindication not checked: {reason.title}"
+
+
+def _reasons(therapy: Therapy | None) -> Iterator[tuple[str, Reason]]:
+    if therapy is not None:
+        yield from (("absolute", reason) for reason in therapy.absolute)
+        yield from (("relative", reason) for reason in therapy.relative)
+
+
+def _missing(pack: Pack, words: Words, verdict: Verdict, grounds: Grounds) -> Iterator[str]:
+    """What the verdict or the checks lack, and what it is wanted for; not what is only waited for."""
+    checks = [(check, evaluation) for check, evaluation in grounds.checks if evaluation.truth is not MET]
+    wanted_for = {item: check.title for check, evaluation in reversed(checks) for item in evaluation.missing}
+    items = [*(verdict.reasons if verdict.state is State.INDETERMINATE else ())]
+    items += [item for evaluation in grounds.conditions for item in evaluation.missing]
+    items += [item for _, evaluation in checks for item in evaluation.missing]
+    for item in dict.fromkeys(items):
+        if item not in pack.waiting:
+            why = f" (to exclude: {wanted_for[item]})" if item in wanted_for else ""
+            yield f"{words.item(item)}{why}"
+
+
+def _statements(pack: Pack, verdict: Verdict, subject: str, therapy: Therapy | None) -> Iterable[Cited]:
+    return therapy.evidence if therapy is not None else (*judged(pack, verdict, subject).sources, *pack.caveats)
+
+
+def _cite(pack: Pack, cited: Cited) -> str:
+    return f"{cited.text} [{pack.sources[cited.source].text}; {strength(cited.strength)}]"
+
+
+def _window(pack: Pack, view: View, therapy: Therapy | None) -> str | None:
+    since = view.since(pack.refractory.id)
+    parts = [therapy.window if therapy and therapy.window else None]
+    if since is not None and since >= MINUTE:
+        parts.append(f"{format_duration(since // MINUTE * MINUTE)} since {pack.refractory.title}")
+    return "; ".join(part for part in parts if part) or None
+
+
+def _answers(therapy: Therapy | None) -> tuple[str, ...]:
+    """What a clinician may answer, as the actions of the wire with their reasons."""
+    declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
+    reasons = (*declines, "not applicable")
+    return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), "snooze")
+
+
+def _evidence(pack: Pack, view: View, words: Words, grounds: Grounds) -> Iterator[Evidence]:
+    for finding in shown_findings(pack, view, grounds):
         at = None if finding.at is None else to_datetime(finding.at)
-        yield Evidence(measure=finding.measure, text=finding.text, at=at, event=finding.event)
+        title = words.name(displayed_as(view, finding.measure))
+        yield Evidence(measure=finding.measure, title=title, text=plain(finding.text), at=at, event=finding.event)
 
 
-def _quality(pack: Pack, view: View) -> Iterable[str]:
+def _quality(pack: Pack, view: View, words: Words) -> Iterator[str]:
     for measure in pack.display:
         value = view.value(measure)
         if value.missing:
-            yield f"{_words(measure)}: not known exactly ({', '.join(map(_words, value.missing))})"
+            yield f"{words.name(measure)}: not known exactly ({'; '.join(map(words.item, value.missing))})"
         quantity = view.knowledge.quantities.get(measure)
         if quantity is not None and value.findings:
-            yield f"{_words(measure)}: {quantity.source}"
+            yield f"{words.name(measure)}: {quantity.source}"
     for name, parameter in view.knowledge.parameters.items():
         if parameter.overridden:
-            yield f"{name} is set locally to {parameter.value} {parameter.unit or ''}".rstrip()
+            yield f"{parameter.title} is set locally to {parameter.value} {parameter.unit or ''} ({name})"
     local = sum(parameter.kind == "engine" for parameter in pack.parameters.values())
     yield f"{local} of {len(pack.parameters)} numbers of this pack are local settings, not from a guideline"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

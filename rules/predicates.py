@@ -90,10 +90,13 @@ def _map_artefact(view: View) -> Evaluation:
     if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
         view.note(cuff.at + view.duration("cuff_max_age") + TICK)
         around = range(cuff.at // MINUTE - 2, cuff.at // MINUTE + 3)
+        line = []
         for minute in around:
-            view.note((minute + 1) * MINUTE)
-        ended = [minute for minute in around if (minute + 1) * MINUTE <= view.at]
-        line = [value for minute in ended if (value := series.at(minute)) is not None]
+            value, end = series.at(minute), (minute + 1) * MINUTE
+            if value is not None and end <= view.at:
+                line.append(value)
+            elif value is not None:
+                view.note(end)
         gap = min((abs(value - cuff.value.value) for value in line), default=0.0)
         if gap > view.number("cuff_line_difference"):
             text = f"cuff mean {number(cuff.value.value)} and arterial line differ by {number(round(gap, 1))} mm[Hg]"
@@ -302,7 +305,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "infection_suspected",
             "infection suspected: flagged, or antimicrobial and culture within 48 h of each other",
-            "Sepsis-3 as operationalised by Seymour, JAMA 2016 [K]; clinical.md 1a",
+            "Sepsis-3 as operationalised by Seymour, JAMA 2016 (not checked against it)",
             ("state:suspected_infection", "state:culture_taken"),
             _infection_suspected,
             ("antimicrobial",),
@@ -311,7 +314,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "infusion_interrupted",
             "norepinephrine paused > 2 min, alarm, or syringe or bag change",
-            "clinical.md 1b [D]",
+            "local setting",
             ("infusion:norepinephrine",),
             _infusion_interrupted,
             parameters=(
@@ -323,7 +326,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "map_artefact",
             "arterial trace damped, or cuff and line differ by more than 15 mmHg",
-            "clinical.md 1b [D]",
+            "local setting",
             (
                 "state:arterial_line_damped",
                 "state:transducer_levelled",
@@ -340,7 +343,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "antimicrobial_missed_or_late",
             "no antimicrobial within 1 h of recognition, or a later dose late by more than a quarter of its interval",
-            "SSC 2026 [V5s]; tolerance clinical.md 1b [D]",
+            "Surviving Sepsis Campaign 2026 (secondary source only); tolerance: local setting",
             (),
             _antimicrobial_missed_or_late,
             ("antimicrobial",),
@@ -353,7 +356,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "antimicrobial_inactive",
             "an isolate is resistant to every running agent, or of a kind no running agent covers",
-            "clinical.md 1b [K]",
+            "general clinical knowledge, not checked against a source",
             ("culture",),
             _antimicrobial_inactive,
             ("antimicrobial",),
@@ -362,7 +365,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "source_uncontrolled",
             "a source that needs control has had none 6 h after diagnosis",
-            "SSC 2026 [V5s]",
+            "Surviving Sepsis Campaign 2026 (secondary source only)",
             ("state:source_control", *(f"state:{source}" for source in SOURCES)),
             _source_uncontrolled,
             parameters=("source_control_limit",),
@@ -370,7 +373,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "missed_stress_steroid",
             "steroid taken for weeks and no stress dose given",
-            "clinical.md 1b [K]",
+            "general clinical knowledge, not checked against a source",
             ("state:chronic_steroid_use",),
             _missed_stress_steroid,
             ("corticosteroid",),
@@ -378,7 +381,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "add_on_working",
             "norepinephrine fell within an hour of adding a vasopressor, whose own equivalents raise the sum",
-            "arithmetic trap of clinical.md 1b [D]",
+            "local setting: vasopressin of 0.03 U/min adds 0.075 to the equivalents by itself",
             ("infusion:norepinephrine",),
             _add_on_working,
             ("vasopressor",),
@@ -387,7 +390,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "epinephrine_new",
             "epinephrine started less than 6 h ago raises lactate by itself",
-            "clinical.md 1b [K]",
+            "general clinical knowledge, not checked against a source",
             ("infusion:epinephrine",),
             _epinephrine_new,
             parameters=("epinephrine_new",),
@@ -395,7 +398,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
         Predicate(
             "recent_seizure",
             "seizure less than 2 h ago raises lactate",
-            "clinical.md 1b [K]",
+            "general clinical knowledge, not checked against a source",
             ("seizure",),
             _recent_seizure,
             parameters=("seizure_recent",),

@@ -14,7 +14,7 @@ from rules.timeline import Fact, Timeline
 from rules.values import Operator, Value, compare
 
 STALE_AFTER = 60 * MINUTE
-"""A rate that nobody confirmed for this long is unknown (clinical.md 6.2: last charted 60 min, local setting)."""
+"""A rate that nobody confirmed for this long is unknown (local setting: charted rates count for 60 min)."""
 
 
 Scale = Callable[[Flow], tuple[float, float, tuple[str, ...]]]

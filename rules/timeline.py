@@ -7,7 +7,7 @@ bitemporal view: a verdict is a function of the facts received by now, evaluated
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
@@ -176,17 +176,18 @@ class Timeline:
         index = bisect_right(facts, at, key=_AT) if facts else 0
         return facts[index - 1] if facts and index else None
 
-    def next_change(self, channels: Iterable[str], after: int) -> int | None:
+    def next_change(self, channels: frozenset[str], after: int) -> int | None:
         """The first instant after ``after`` at which a fact in one of the channels becomes true."""
-        found: int | None = None
         if after >= self.newest:
             return None
-        for channel in channels:
-            facts = self.channels.get(channel)
-            if facts and facts[-1].at > after:
-                at = facts[bisect_right(facts, after, key=_AT)].at
-                found = at if found is None or at < found else found
-        return found
+        return min(
+            (
+                facts[bisect_right(facts, after, key=_AT)].at
+                for channel, facts in self.channels.items()
+                if facts and facts[-1].at > after and channel in channels
+            ),
+            default=None,
+        )
 
     def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
         """A value derived from whole channels, built again only when one of them has changed.

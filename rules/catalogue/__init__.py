@@ -1,7 +1,7 @@
 """The words the rules know: signals, drugs and concepts, with their codes, units and ranges.
 
 The content lives in ``signals.yaml``, ``drugs.yaml`` and ``concepts.yaml`` beside this file and comes from
-``clinical.md`` (sections 1 to 4 and 6); every number carries its evidence tag. `load` reads it once:
+the clinical dossier (sections 1 to 4 and 6); every number carries its evidence tag. `load` reads it once:
 
     catalogue = load()
     catalogue.signal("2518-9").name            # "lactate"

@@ -153,7 +153,7 @@ class _Entry(BaseModel):
 
 
 class _Tagged(_Entry):
-    """Something with an evidence tag of ``clinical.md`` section 0.1; ``K?`` always asks to be verified."""
+    """Something with an evidence tag of the clinical dossier section 0.1; ``K?`` always asks to be verified."""
 
     tag: Tag
     verify: bool = False

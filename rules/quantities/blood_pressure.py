@@ -14,13 +14,22 @@ if TYPE_CHECKING:
     from rules.view import View
 
 
-def _mean_arterial_pressure(view: View) -> Value:
+def _minutes(view: View, length: int, enough: float) -> list[float]:
+    """Medians of the minutes of a window that ends now, if there are enough of them; else none."""
     series = view.timeline.dense.get("signal:map_invasive")
     if series is None:
-        return unknown("mean_arterial_pressure")
-    values = series.window(view.at, view.duration("map_window"))
-    view.note((view.at // MINUTE + 1) * MINUTE if values else series.next_end(view.at))
-    if len(values) < view.number("map_minutes"):
+        return []
+    values = series.window(view.at, length)
+    if len(values) < enough:
+        view.note(series.next_end(view.at))
+        return []
+    view.note((view.at // MINUTE + 1) * MINUTE)
+    return values
+
+
+def _mean_arterial_pressure(view: View) -> Value:
+    values = _minutes(view, view.duration("map_window"), view.number("map_minutes"))
+    if not values:
         return unknown("mean_arterial_pressure")
     middle = median(values)
     text = f"{number(middle)} mm[Hg] (median of {len(values)} min)"
@@ -29,11 +38,8 @@ def _mean_arterial_pressure(view: View) -> Value:
 
 def _five_minutes(view: View) -> Value:
     """The highest minute of the last five: below a limit, all of them are."""
-    series = view.timeline.dense.get("signal:map_invasive")
-    values = series.window(view.at, _FIVE) if series is not None else []
-    if series is not None:
-        view.note((view.at // MINUTE + 1) * MINUTE if values else series.next_end(view.at))
-    if len(values) < _FIVE // MINUTE:
+    values = _minutes(view, _FIVE, _FIVE // MINUTE)
+    if not values:
         return unknown("mean_arterial_pressure")
     highest = max(values)
     return exact(highest, Finding("mean_arterial_pressure", f"at most {number(highest)} mm[Hg] for 5 min", view.at))
@@ -52,9 +58,9 @@ BLOOD_PRESSURE: Final = (
     ),
     Quantity(
         "mean_arterial_pressure",
-        "mean arterial pressure, 15-minute median",
+        "mean arterial pressure",
         "mm[Hg]",
-        "clinical.md 1a [D]",
+        "median of 15 minutes of the arterial line (local setting)",
         ("signal:map_invasive",),
         _mean_arterial_pressure,
         parameters=("map_window", "map_minutes"),

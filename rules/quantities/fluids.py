@@ -45,7 +45,7 @@ FLUIDS: Final = (
         "crystalloid_per_kilogram",
         "crystalloid since 6 h before recognition",
         "mL/kg",
-        "SSC 2026 [V5s]; counting window clinical.md 1b [D]",
+        "Surviving Sepsis Campaign 2026 (secondary source only); counted from 6 h before recognition (local setting)",
         ("fluid", "signal:weight", "signal:height", "state:sex"),
         _crystalloid_per_kilogram,
         parameters=("fluid_look_back",),

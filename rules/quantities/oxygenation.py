@@ -47,7 +47,7 @@ OXYGENATION: Final = (
         "pf_ratio",
         "PaO2/FiO2",
         "mm[Hg]",
-        "Berlin definition; clinical.md 2a [V20]",
+        "Berlin definition of ARDS (source read)",
         ("signal:pao2", "signal:fio2"),
         _pf_ratio,
     ),

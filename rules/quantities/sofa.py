@@ -87,7 +87,7 @@ SOFA: Final = (
         "sofa_rise",
         "rise of the SOFA score above a baseline taken as 0",
         "{score}",
-        "Sepsis-3, Singer, JAMA 2016 [V5s]; score Vincent, Intensive Care Med 1996 [K]",
+        "Sepsis-3, Singer, JAMA 2016 (secondary source only); score of Vincent, Intensive Care Med 1996 (not checked)",
         _READS,
         _sofa,
     ),

@@ -18,7 +18,7 @@ SYSTEMIC: Final = ("hydrocortisone", "prednisolone", "prednisone", "methylpredni
 _FIRST_INTERVAL: Final = 6 * HOUR
 _STEP: Final = 5.0
 _LATE: Final = 1.25
-"""A dose is not late until a quarter of its interval has passed (clinical.md 1b, local setting)."""
+"""A dose is not late until a quarter of its interval has passed (local setting)."""
 
 
 def _equivalent_per_day(view: View) -> Value:
@@ -76,7 +76,7 @@ STEROIDS: Final = (
         "hydrocortisone_equivalent_per_day",
         "corticosteroid being given, as hydrocortisone per day",
         "mg/d",
-        "equivalence table of clinical.md 1c [K]; 50 mg every 6 h [V16b]",
+        "usual equivalence table (not checked against a source); 50 mg every 6 h: SCCM 2024 (source read)",
         (*(f"infusion:{name}" for name in SYSTEMIC), *(f"dose:{name}" for name in SYSTEMIC), "signal:weight"),
         _equivalent_per_day,
     ),

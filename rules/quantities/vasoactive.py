@@ -25,7 +25,8 @@ KOTANI_2023: Final[Mapping[str, float]] = {
     "methylene_blue": 0.2,
     "midodrine": 0.4,
 }
-"""Norepinephrine equivalent of one canonical unit of each drug (Kotani, Crit Care 2023;27:29; the last four [K])."""
+"""Norepinephrine equivalent of one canonical unit of each drug (Kotani, Crit Care 2023;27:29; the last four from
+general knowledge)."""
 
 GORADIA_2021: Final[Mapping[str, float]] = {
     "norepinephrine": 1.0,
@@ -47,7 +48,7 @@ INOTROPE_SCORE: Final[Mapping[str, float]] = {
     "norepinephrine": 100.0,
     "epinephrine": 100.0,
 }
-"""Weights of the inotrope score in Brechot, Lancet 2020;396:545 [K]."""
+"""Weights of the inotrope score in Brechot, Lancet 2020;396:545; the weights were not checked against it."""
 
 VASOACTIVE_INOTROPIC_SCORE: Final[Mapping[str, float]] = {
     "dopamine": 1.0,
@@ -56,7 +57,8 @@ VASOACTIVE_INOTROPIC_SCORE: Final[Mapping[str, float]] = {
     "norepinephrine": 100.0,
     "milrinone": 10.0,
 }
-"""Weights of the vasoactive-inotropic score for drugs dosed per kilogram [K]; vasopressin is added by weight."""
+"""Weights of the vasoactive-inotropic score for drugs dosed per kilogram, from general knowledge; vasopressin is added by
+weight."""
 
 ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
 EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
@@ -125,24 +127,26 @@ VASOACTIVE: Final = (
         "norepinephrine_dose",
         "norepinephrine (base)",
         "ug/kg/min",
-        "clinical.md 1a; SSC 2021 and US labels mean base [V8b, V8c]",
+        "dose of base, as the Surviving Sepsis Campaign 2021 and US labels mean it (source read)",
         ALONE,
         weighted(ALONE),
     ),
-    _stepwise("epinephrine_dose", "epinephrine", "ug/kg/min", "clinical.md 1a", EPINEPHRINE, weighted(EPINEPHRINE)),
+    _stepwise(
+        "epinephrine_dose", "epinephrine", "ug/kg/min", "the rate charted or pumped", EPINEPHRINE, weighted(EPINEPHRINE)
+    ),
     _stepwise(
         "nee_kotani",
-        "norepinephrine equivalents, Kotani 2023",
+        "norepinephrine equivalents (Kotani 2023)",
         "ug/kg/min",
-        "Kotani, Crit Care 2023;27:29 [V7s]",
+        "Kotani, Crit Care 2023;27:29 (secondary source only)",
         KOTANI_2023,
         weighted(KOTANI_2023, as_charted=True),
     ),
     _stepwise(
         "nee_goradia",
-        "norepinephrine equivalents, Goradia 2021",
+        "norepinephrine equivalents (Goradia 2021)",
         "ug/kg/min",
-        "Goradia, J Crit Care 2021;61:233 [V9]",
+        "Goradia, J Crit Care 2021;61:233, as coded in mimic-code (read there)",
         GORADIA_2021,
         weighted(GORADIA_2021, as_charted=True),
     ),
@@ -150,7 +154,7 @@ VASOACTIVE: Final = (
         "requirement_kotani",
         "norepinephrine requirement (Kotani 2023, or norepinephrine alone by site setting)",
         "ug/kg/min",
-        "Leone, Crit Care Med 2026;54(5):1073 [V6s]; Kotani 2023 [V7s]",
+        "Leone, Crit Care Med 2026;54(5):1073; Kotani 2023 (secondary sources only)",
         KOTANI_2023,
         requirement(KOTANI_2023),
     ),
@@ -158,7 +162,7 @@ VASOACTIVE: Final = (
         "requirement_goradia",
         "norepinephrine requirement (Goradia 2021, or norepinephrine alone by site setting)",
         "ug/kg/min",
-        "Leone, Crit Care Med 2026;54(5):1073 [V6s]; Goradia 2021 [V9]",
+        "Leone, Crit Care Med 2026;54(5):1073 (secondary source only); Goradia 2021, as coded in mimic-code",
         GORADIA_2021,
         requirement(GORADIA_2021),
     ),
@@ -166,7 +170,7 @@ VASOACTIVE: Final = (
         "inotrope_score",
         "inotrope score",
         "ug/kg/min",
-        "Brechot, Lancet 2020;396:545 [K]",
+        "Brechot, Lancet 2020;396:545; weights not checked against it",
         INOTROPE_SCORE,
         weighted(INOTROPE_SCORE),
     ),
@@ -174,7 +178,7 @@ VASOACTIVE: Final = (
         "vasoactive_inotropic_score",
         "vasoactive-inotropic score",
         "{score}",
-        "clinical.md 1a [K]",
+        "general clinical knowledge, not checked against a source",
         (*(f"infusion:{drug}" for drug in VASOACTIVE_INOTROPIC_SCORE), "infusion:vasopressin", "signal:weight"),
         _vasoactive_inotropic_score,
     ),

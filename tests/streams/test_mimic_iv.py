@@ -214,6 +214,7 @@ def test_what_cannot_be_used_is_counted_with_its_reason(folder: Write) -> None:
         "unit not known: furlong": 1,
         "copy of a laboratory value, which is read from hosp/labevents": 1,
         "text missing: Code Status": 1,
+        "of a stay that is not converted": 1,
     }
     assert report.rows_read["icu/chartevents"] == 6
     text = "\n".join(report.lines())
@@ -414,7 +415,12 @@ def test_a_pump_change_charted_twice_is_one_line(folder: Write) -> None:
         (("09:00", "09:10"), ("09:00", "10:00"), None, 2),  # neither is the earlier one
         (("09:00", "09:24"), ("09:10", "10:00"), ("09:24", "09:50"), 2),  # the earlier one goes on: two pumps
         (("09:00", "09:24"), ("09:10", "10:00"), ("10:00", "10:30"), 1),
-        (("09:00", "09:24"), ("09:20", "09:40"), ("09:22", "09:50"), 2),  # only one of two can have been taken over
+        (
+            ("09:00", "09:24"),
+            ("09:20", "09:40"),
+            ("09:22", "09:50"),
+            2,
+        ),  # the second took over from the first; the third runs beside it
     ],
 )
 def test_an_overlap_is_a_changeover_only_where_one_pump_replaced_another(
@@ -864,34 +870,43 @@ class Rates:
         return total
 
 
+_VASOACTIVE = (
+    "norepinephrine",
+    "vasopressin",
+    "phenylephrine",
+    "epinephrine",
+    "dopamine",
+    "dobutamine",
+    "milrinone",
+)
+
+ROUNDING = 0.51e-4
+"""The expected doses have four decimals."""
+
+
 @on_demo
 @pytest.mark.slow
 def test_demo_rates_are_those_of_mimic_code(demo: tuple[list[Event], ImportReport]) -> None:
     rates = Rates(demo[0])
     differing = []
-    for drug in (
-        "norepinephrine",
-        "vasopressin",
-        "phenylephrine",
-        "epinephrine",
-        "dopamine",
-        "dobutamine",
-        "milrinone",
-    ):
+    for drug in _VASOACTIVE:
         for row in expected(drug):
             rate = rates.at(row["stay_id"], drug, utc(row["starttime"]))
             if rate != pytest.approx(float(row["vaso_rate"]), abs=1e-6):
                 differing.append((drug, row["stay_id"], row["starttime"]))
-    # Two new pumps started 10 and 3 minutes before the old ones ended: the expected table lists each, we add them.
-    assert differing == [
-        ("norepinephrine", "32119961", "2155-12-03 15:40:00"),
-        ("norepinephrine", "32359580", "2146-06-23 07:10:00"),
-    ]
+    assert differing == []
 
 
 @on_demo
 @pytest.mark.slow
 def test_demo_norepinephrine_equivalents_are_those_of_mimic_code(demo: tuple[list[Event], ImportReport]) -> None:
+    """1746 of 1748 rows agree at their beginning, middle and end; no more can.
+
+    In two stays a new norepinephrine pump was charted before the old one ended (32119961 for 3 minutes, 32359580 for
+    10). For each of these overlaps the expected table has two rows with the same interval and two doses, one of the old
+    pump and one of the new. The importer takes them for changeovers, so the dose is that of the new pump and the row of
+    the old one disagrees. Adding both up, as for two pumps that run side by side, would agree with neither.
+    """
     rates, rows = Rates(demo[0]), expected("norepinephrine_equivalent_dose")
     coefficients = {
         "norepinephrine": 1.0,
@@ -900,21 +915,22 @@ def test_demo_norepinephrine_equivalents_are_those_of_mimic_code(demo: tuple[lis
         "dopamine": 1 / 100,
         "vasopressin": 2.5 / 60,
     }
-    intervals = Counter((row["stay_id"], row["starttime"], row["endtime"]) for row in rows)
-    unambiguous = agreeing = 0
+    differing = []
     for row in rows:
         start, end = utc(row["starttime"]), utc(row["endtime"])
         dose = float(row["norepinephrine_equivalent_dose"])
-        for moment in (start, start + (end - start) / 2, end - timedelta(seconds=1)):
-            found = sum(part * rates.at(row["stay_id"], drug, moment) for drug, part in coefficients.items())
-            # Where two pumps overlap the expected table has two rows for one interval, with a dose each.
-            if intervals[row["stay_id"], row["starttime"], row["endtime"]] == 1:
-                unambiguous += 1
-                agreeing += found == pytest.approx(dose, abs=1.1e-4)
-            else:
-                assert found > dose
+        moments = (start, start + (end - start) / 2, end - timedelta(seconds=1))
+        found = [
+            sum(part * rates.at(row["stay_id"], drug, moment) for drug, part in coefficients.items())
+            for moment in moments
+        ]
+        if found != pytest.approx([dose] * len(found), abs=ROUNDING):
+            differing.append((row["stay_id"], row["starttime"], row["endtime"], dose, round(found[1], 4)))
     assert len(rows) == 1748
-    assert unambiguous == agreeing == 3 * 1744
+    assert differing == [
+        ("32119961", "2155-12-03 15:40:00", "2155-12-03 15:43:00", 0.0999, 0.1001),
+        ("32359580", "2146-06-23 07:10:00", "2146-06-23 07:20:00", 0.598, 0.6003),
+    ]
 
 
 @on_demo

@@ -7,7 +7,7 @@ from typing import Final
 
 from streams.sources.mimic_iv.items import Text
 from streams.sources.mimic_iv.records import record
-from streams.sources.mimic_iv.source import Source, ranks, values
+from streams.sources.mimic_iv.source import OTHER_STAY, Source, ranks, values
 from streams.sources.mimic_iv.stays import Stay
 from streams.sources.mimic_iv.times import arrival, stamp
 
@@ -23,6 +23,7 @@ def chart_records(source: Source) -> Iterator[str]:
     for stay_id, charted, item_id, said, numeric, spelled, stored in source.rows(CHARTS, columns, ("storetime",)):
         stay = stays.get(stay_id)
         if stay is None:
+            source.report.refuse(CHARTS, OTHER_STAY)
             continue
         item = mapped.get(item_id)
         if item is None:
@@ -51,6 +52,7 @@ def output_records(source: Source) -> Iterator[str]:
     for stay_id, charted, item_id, numeric, spelled, stored in source.rows(OUTPUTS, columns, ("storetime",)):
         stay = stays.get(stay_id)
         if stay is None:
+            source.report.refuse(OUTPUTS, OTHER_STAY)
             continue
         item = source.items.outputs.get(item_id)
         if item is None:

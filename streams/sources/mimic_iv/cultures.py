@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from streams.sources.mimic_iv.items import Cultures
 from streams.sources.mimic_iv.records import record
-from streams.sources.mimic_iv.source import Source
+from streams.sources.mimic_iv.source import OTHER_STAY, Source
 from streams.sources.mimic_iv.stays import Stay
 from streams.sources.mimic_iv.times import arrival, stamp
 
@@ -29,6 +29,7 @@ def culture_records(source: Source) -> Iterator[str]:
     for fields in source.rows(MICROBIOLOGY, _COLUMNS):
         row = dict(zip(_COLUMNS, fields, strict=True))
         if not source.stays.knows(row["subject_id"]):
+            source.report.refuse(MICROBIOLOGY, OTHER_STAY)
             continue
         if not is_culture(table, row["test_name"]):
             source.report.unmapped[MICROBIOLOGY][row["test_name"].strip()] += 1

@@ -19,7 +19,9 @@ CONFIRM: Final = timedelta(minutes=30)
 CHANGEOVER: Final = timedelta(minutes=15)
 """An overlap of one drug shorter than this is a change of pump or bag that was charted twice (local setting)."""
 
-_CUT: Final = f"rate intervals cut where the next of the same drug took over in their last {CHANGEOVER.seconds // 60} min"
+_CUT: Final = (
+    f"rate intervals cut where the next of the same drug took over in their last {CHANGEOVER.seconds // 60} min"
+)
 
 
 class Interval(NamedTuple):

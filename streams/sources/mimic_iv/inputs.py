@@ -11,7 +11,7 @@ from streams.sources.mimic_iv.infusions import Interval, infusion_records
 from streams.sources.mimic_iv.items import Drug, Volume
 from streams.sources.mimic_iv.records import record
 from streams.sources.mimic_iv.sorting import Sorter
-from streams.sources.mimic_iv.source import Source, number
+from streams.sources.mimic_iv.source import OTHER_STAY, Source, number
 from streams.sources.mimic_iv.stays import Stay
 from streams.sources.mimic_iv.times import arrival, stamp, to_moment, to_stamp
 
@@ -86,6 +86,7 @@ def _row(source: Source, fields: tuple[str, ...]) -> Row | None:
     stay_id, started, ended, item, *rest = fields
     stay = source.stays.by_id.get(stay_id)
     if stay is None:
+        source.report.refuse(INPUTS, OTHER_STAY)
         return None
     start, end = stamp(started), stamp(ended)
     if start is None or end is None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from streams.sources.mimic_iv.bundles import Values
 from streams.sources.mimic_iv.records import record
-from streams.sources.mimic_iv.source import Source, ranks, values
+from streams.sources.mimic_iv.source import OTHER_STAY, Source, ranks, values
 from streams.sources.mimic_iv.times import arrival, stamp
 
 LABS: Final = "hosp/labevents"
@@ -27,6 +27,7 @@ def lab_records(source: Source) -> Iterator[str]:
     for row in source.rows(LABS, columns, ("storetime",)):
         patient, hospital_stay, specimen, collected, item_id, said, numeric, spelled, stored = row
         if not source.stays.knows(patient):
+            source.report.refuse(LABS, OTHER_STAY)
             continue
         at = stamp(collected)
         if at is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from streams.sources.mimic_iv.records import record
-from streams.sources.mimic_iv.source import Source, number
+from streams.sources.mimic_iv.source import OTHER_STAY, Source, number
 from streams.sources.mimic_iv.times import stamp
 
 ORDERS: Final = "hosp/prescriptions"
@@ -20,6 +20,7 @@ def prescription_records(source: Source) -> Iterator[str]:
     units = source.items.units.prescriptions
     for patient, hospital_stay, pharmacy, started, drug, amount, spelled, route in source.rows(ORDERS, _COLUMNS):
         if not source.stays.knows(patient):
+            source.report.refuse(ORDERS, OTHER_STAY)
             continue
         at = stamp(started)
         stays = [] if at is None else list(source.stays.holding(patient, hospital_stay, at))

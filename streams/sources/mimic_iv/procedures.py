@@ -8,7 +8,7 @@ from typing import Final
 
 from streams.sources.mimic_iv.items import Procedure
 from streams.sources.mimic_iv.records import record
-from streams.sources.mimic_iv.source import Source
+from streams.sources.mimic_iv.source import OTHER_STAY, Source
 from streams.sources.mimic_iv.stays import Stay
 from streams.sources.mimic_iv.times import arrival, stamp
 
@@ -27,6 +27,7 @@ def procedure_records(source: Source) -> Iterator[str]:
         stay_id, started, ended, item_id, stored, status = fields
         stay = source.stays.by_id.get(stay_id)
         if stay is None:
+            source.report.refuse(PROCEDURES, OTHER_STAY)
             continue
         item = source.items.procedures.get(item_id)
         start, end = stamp(started), stamp(ended)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from streams.sources.mimic_iv import tables
 from streams.sources.mimic_iv.bundles import Values
@@ -13,6 +14,9 @@ from streams.sources.mimic_iv.items import Items, Measured
 from streams.sources.mimic_iv.report import ImportReport
 from streams.sources.mimic_iv.sorting import Sorter
 from streams.sources.mimic_iv.stays import Stays
+
+OTHER_STAY: Final = "of a stay that is not converted"
+"""Why rows of other stays, or of patients without one, are not used."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The bundled demo: a log of six made-up beds, and the script that builds it."""

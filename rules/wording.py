@@ -1,0 +1,123 @@
+"""Words for people: measures and missing items by their titles, units as they are spoken of, evidence tags."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from math import inf
+from typing import Final
+
+from rules.catalogue import Catalogue
+from rules.pack import Pack
+from rules.quantities import QUANTITIES
+from rules.values import number
+from rules.view import View
+
+_STRENGTH: Final = {
+    "V": "source read",
+    "s": "secondary source only",
+    "K": "not checked against a source",
+    "D": "local setting",
+}
+_UNITS: Final = (
+    (re.compile(r"mm\[Hg\]"), "mmHg"),
+    (re.compile(r"cm\[H2O\]"), "cmH2O"),
+    (re.compile(r"\bug\b"), "µg"),
+    (re.compile(r"(?<=\d )Cel\b"), "°C"),
+    (re.compile(r"(?<=\d) (?:\[pH\]|\{\w+\})"), ""),
+    (re.compile(r"^(\d+(?:\.\d+)?) a$"), r"\1 years"),
+)
+_PROPER: Final = ("Glasgow", "Strongyloides")
+_IDENTIFIER: Final = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_LAST: Final = re.compile(r"(\w+) (\(last .*\))")
+
+
+def strength(tag: str) -> str:
+    """An evidence tag in words."""
+    return _STRENGTH["s" if tag.startswith("V") and tag.endswith("s") else tag[0]]
+
+
+def plain(text: str) -> str:
+    """Text with its UCUM units as people write them: ``mmHg``, ``µg``."""
+    for pattern, words in _UNITS:
+        text = pattern.sub(words, text)
+    return text
+
+
+def capital(text: str) -> str:
+    """Text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+@cache
+def titles(catalogue: Catalogue) -> dict[str, str]:
+    """What drugs, concepts, signals and quantities are called within a sentence, by their names."""
+    found = {entry.name: _inside(entry.title) for entry in (*catalogue.drugs, *catalogue.concepts, *catalogue.signals)}
+    return {**found, **{name: quantity.title for name, quantity in QUANTITIES.items()}}
+
+
+def name_identifiers(text: str, catalogue: Catalogue) -> str:
+    """Text in which known names, such as ``capillary_refill``, are replaced by their titles."""
+    known = titles(catalogue)
+    return _IDENTIFIER.sub(lambda match: known.get(match.group(), match.group()), text)
+
+
+def placeholders(text: str) -> list[str]:
+    """The measures and parameters that a pack's wording asks to be filled in."""
+    return _PLACEHOLDER.findall(text)
+
+
+class Words:
+    """The words of a pack for one patient at one instant."""
+
+    def __init__(self, pack: Pack, view: View) -> None:
+        self._pack = pack
+        self._view = view
+        self._stages = {stage.id: stage.title for stage in pack.stages}
+        self._shorts = {q.short: q.title.partition(" (")[0] for q in QUANTITIES.values() if q.short}
+
+    def name(self, name: str) -> str:
+        """What a measure, therapy, stage or record is called."""
+        worded = self._pack.words.get(name)
+        if worded is not None:
+            return _PLACEHOLDER.sub(lambda match: self._number(match.group(1)), worded)
+        known = self._stages.get(name) or titles(self._view.catalogue).get(name)
+        return known or name.replace("_", " ")
+
+    def item(self, item: str) -> str:
+        """What is missing, in words."""
+        if item in self._pack.words:
+            return self.name(item)
+        head, colon, bounds = item.partition(": ")
+        if colon:
+            return f"{self.item(head)} ({self._spell_out(bounds)})"
+        if item.startswith("repeat "):
+            return f"a second {self.name(item.removeprefix('repeat '))}"
+        if item.endswith("_salt"):
+            return f"salt in which {self.name(item.removesuffix('_salt'))} is given (base or tartrate)"
+        if item.endswith("_rate"):
+            return f"rate of {self.name(item.removesuffix('_rate'))}"
+        last = _LAST.fullmatch(item)
+        if last is not None:
+            return f"{self.name(last[1])} {last[2]}"
+        return self._shorts.get(item) or self.name(item)
+
+    def _spell_out(self, bounds: str) -> str:
+        short, space, rest = bounds.partition(" ")
+        return f"{self._shorts.get(short, short)}{space}{rest}"
+
+    def _number(self, name: str) -> str:
+        """The present value of a measure, or the value of a parameter, without its unit."""
+        if name in self._pack.parameters:
+            return " or ".join(number(limit) for limit in self._view.thresholds(name)[0])
+        value = self._view.value(name)
+        if value.high == inf:
+            return "unknown"
+        return "-".join(dict.fromkeys(number(round(bound, 1)) for bound in (value.low, value.high)))
+
+
+def _inside(title: str) -> str:
+    """A title as it is written within a sentence."""
+    first = title.split(maxsplit=1)[0]
+    return title[0].lower() + title[1:] if first[1:].islower() and first not in _PROPER else title

@@ -1,0 +1,127 @@
+"""What the documents say is so: links, examples, generated pages, and the tests that hold the invariants."""
+
+import ast
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from monitor import cli
+from rules.conditions import Condition, Node, Use
+from rules.events import decode, json_schema
+from rules.packs import load_packs
+from rules.parameters import Parameter
+from rules.settings import SiteSettings
+from rules.testing import Run, load_scenario
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+RULE_PACKS = (ROOT / "docs/rule-packs.md").read_text(encoding="utf-8")
+SCENARIOS = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+CONDITION: TypeAdapter[Node] = TypeAdapter(Condition)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def test_the_lifecycle_page_is_drawn_from_the_table() -> None:
+    script = runpy.run_path(str(ROOT / "docs/lifecycle.py"))
+    page = (ROOT / "docs/lifecycle.md").read_text(encoding="utf-8")
+    assert page == script["render"](), "write it anew: python docs/lifecycle.py"
+
+
+def test_the_picture_is_small_and_loads_nothing() -> None:
+    picture = (ROOT / "docs/demo.svg").read_text(encoding="utf-8")
+    assert len(picture) < 200_000
+    assert not re.findall(r"(?:href|src|url)\s*[=(:]\s*[\"']?(?:https?:)?//", picture)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert not [path for path, _ in links if path and not (page.parent / path).exists()]
+
+
+def test_the_tests_that_hold_the_invariants_exist() -> None:
+    named = re.findall(r"`(tests/\S+?\.py)::(\w+)`", ARCHITECTURE)
+    assert len(named) > 10
+    assert not [f"{path}::{name}" for path, name in named if name not in set(functions(ROOT / path))]
+
+
+def functions(path: Path) -> Iterator[str]:
+    if path.exists():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def test_the_events_of_the_readme_are_events() -> None:
+    lines = [line for block in blocks(README, "json") for line in block.splitlines()]
+    events = [decode(line) for line in lines]
+    assert {event.kind for event in events} == {"observations", "infusion", "encounter"}
+    assert events == sorted(events, key=lambda event: event.received_at)
+
+
+def test_the_kinds_that_the_readme_names_are_the_kinds() -> None:
+    sentence = " ".join(README.partition("The other kinds are ")[2].partition(".")[0].split())
+    kinds = set(re.findall(r"`(\w+)`", sentence))
+    known = set(json_schema()["discriminator"]["mapping"])
+    assert kinds | {"observations", "infusion", "encounter"} == known
+
+
+def test_the_settings_of_the_readme_can_be_used(tmp_path: Path) -> None:
+    (block,) = blocks(README, "yaml")
+    file = tmp_path / "site.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert set(yaml.safe_load(block)) <= set(SiteSettings.model_fields)
+    cli.open_ward(file, ())
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_command_line() -> None:
+    codes = [int(code) for code in re.findall(r"^\| (\d+) \| \S", README, re.MULTILINE)]
+    assert codes == [cli.OK, cli.USAGE, cli.BAD_LINES, cli.UNREADABLE, cli.INTERRUPTED, cli.READER_GONE]
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor ")]
+    assert used
+    for _, name, *arguments in used:
+        command = cli.rescue_monitor.commands[name]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {argument for argument in arguments if argument.startswith("--")} <= options
+
+
+def test_every_kind_of_condition_has_an_example_that_loads() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(.*)` \|$", RULE_PACKS, re.MULTILINE)
+    examples = {name: CONDITION.validate_python(yaml.safe_load("{" + example + "}")) for name, example in rows}
+    assert {name: node.model_dump()["type"] for name, node in examples.items()} == {name: name for name in examples}
+    kinds = re.findall(r"'(\w+)': '#/\$defs", str(CONDITION.json_schema()))
+    assert set(examples) == set(kinds)
+
+
+def test_the_examples_of_conditions_name_what_the_bundled_pack_has() -> None:
+    (pack,) = load_packs()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(.*)` \|$", RULE_PACKS, re.MULTILINE)
+    nodes = [node for _, text in rows for node in CONDITION.validate_python(yaml.safe_load("{" + text + "}")).walk()]
+    assert {name for node in nodes for name in (*node.numbers(), *node.durations())} <= set(pack.parameters)
+    assert {node.name for node in nodes if isinstance(node, Use)} <= set(pack.conditions)
+
+
+def test_the_parameters_of_the_guide_load() -> None:
+    example = yaml.safe_load(blocks(RULE_PACKS, "yaml")[0])
+    for parameter in example["parameters"].values():
+        Parameter.model_validate(parameter)
+
+
+def test_the_scenario_of_the_guide_passes(tmp_path: Path) -> None:
+    file = tmp_path / "guide.scenario.yaml"
+    file.write_text(blocks(SCENARIOS, "yaml")[0], encoding="utf-8")
+    assert Run(load_scenario(file)).failures() == []
