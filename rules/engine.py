@@ -193,9 +193,10 @@ class PatientEngine:
         if event.corrects is not None:
             target = f"{event.source} {event.corrects}"
             timeline.settled[key] = now
-            for channel, earliest in timeline.retract(target, now).items():
-                self._touch(channel, earliest)
-                late.setdefault(event.key, f"correction of {event.corrects}")
+            for channel, fact in timeline.retract(target, now):
+                self._touch(channel, fact.at)
+                words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
+                late.setdefault(event.key, f"{words}, received {clock_time(received)}")
             if isinstance(event, Observations):
                 self._retract_dense(event, at, now)
             if event.status == Status.ENTERED_IN_ERROR:
@@ -257,7 +258,9 @@ class PatientEngine:
 
     def _answer(self, event: Action, at: int, received: int, now: int) -> Iterator[Change]:
         trigger = Trigger(event.action)
-        words = f"{event.action} by {event.role} {event.actor}" + (f": {event.reason}" if event.reason else "")
+        words = f"{event.action.removesuffix('e')}ed by {event.actor} ({event.role})" + (
+            f": {event.reason}" if event.reason else ""
+        )
         for track, book in zip(self.tracks, self.books, strict=True):
             alert = next((alert for alert in book.alerts.values() if alert.id == event.alert_id), None)
             if alert is None:
@@ -353,6 +356,8 @@ def describe(channel: str, value: object) -> str:
         words = f"{name} {value.value:g}"
     elif isinstance(value, Flow):
         words = f"{name} {value.action}"
+    elif channel == "state:admitted":
+        words = "admission"
     else:
         words = name or kind
     return words.replace("_", " ")

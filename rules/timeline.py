@@ -153,17 +153,14 @@ class Timeline:
         self._touch(channel)
         return True
 
-    def retract(self, event: str, now: int) -> dict[str, int]:
-        """Take back all facts of an event; the channels they were in, with the earliest instant affected in each."""
+    def retract(self, event: str, now: int) -> list[tuple[str, Fact]]:
+        """Take back all facts of an event; what they were, with their channels."""
         self.settled[event] = now
-        affected: dict[str, int] = {}
-        for channel, facts in self.channels.items():
-            gone = [fact for fact in facts if fact.event == event]
-            if gone:
-                self.channels[channel] = [fact for fact in facts if fact.event != event]
-                affected[channel] = min(fact.at for fact in gone)
-                self._touch(channel)
-        return affected
+        gone = [(channel, fact) for channel, facts in self.channels.items() for fact in facts if fact.event == event]
+        for channel in {channel for channel, _ in gone}:
+            self.channels[channel] = [fact for fact in self.channels[channel] if fact.event != event]
+            self._touch(channel)
+        return gone
 
     def upto(self, channel: str, at: int) -> list[Fact]:
         """Facts of a channel that were true at or before an instant, oldest first."""
