@@ -10,7 +10,7 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports format bench lock clean
+.PHONY: help setup demo test lint types imports format bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,7 +25,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Show the monitor at work on a recorded patient
+demo: setup ## Show the monitor at work on six made-up beds
 	$(BIN)/rescue-monitor demo
 
 test: lint types imports ## Check everything: style, types, import contracts, tests
@@ -47,6 +47,11 @@ format: setup ## Rewrite files into the project's style
 
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench
+
+docs: setup ## Rewrite what is generated: the demo log, the life of an alert, the picture
+	$(BIN)/python -m monitor.demo.build
+	$(BIN)/python docs/lifecycle.py
+	$(BIN)/python docs/picture.py
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \
