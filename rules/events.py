@@ -22,6 +22,8 @@ SCHEMA_VERSION: Final = 1
 """Version of the wire format that this release writes and reads."""
 
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]
+Source = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+"""A sender; it has no space, so that source and id together name a message without doubt."""
 Code = Annotated[str, Field(min_length=1, max_length=80)]
 Unit = Annotated[str, Field(min_length=1, max_length=40)]
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC))]
@@ -75,7 +77,7 @@ class Envelope(_Frozen):
 
     schema_version: Literal[1]
     id: Identifier
-    source: Identifier
+    source: Source
     subject: Identifier
     effective_at: Moment
     received_at: Moment

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rules.catalogue import Catalogue, UnknownCodeError
-from rules.conditions import Check, Decide, Elapsed, Node, Reached, Sustained, Use
+from rules.conditions import Check, Decide, Elapsed, Node, Reached, Stands, Sustained, Use
 from rules.outputs import State
 from rules.pack import Pack, Therapy
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
 from rules.view import names_of
+from rules.wording import placeholders
 
 _ANSWERS = ("decline_holds", "snooze")
 _ANNOUNCED = (State.CONFIRMED, State.SUSPECTED, State.PSEUDO, State.INDETERMINATE)
@@ -20,12 +21,18 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     """Every fault, as ``path: reason``."""
     yield from _structure(pack)
     yield from _citations(pack)
+    yield from _words(pack, catalogue)
+    yield from _circles(pack)
+    for measure in pack.display:
+        yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
         yield from _therapy(pack, therapy)
     for path, root in pack.roots():
         for node in root.walk():
             yield from _durations(pack, path, node)
             yield from _names(pack, path, node, catalogue)
+            if isinstance(node, Stands) and not path.startswith("therapies."):
+                yield f"{path}: only a therapy may ask for the verdict"
             for measure in node.measures():
                 yield from _measure(pack, path, node, measure, catalogue)
 
@@ -49,6 +56,27 @@ def _structure(pack: Pack) -> Iterator[str]:
         yield from (f"{what}: '{name}' is there twice" for name in sorted({n for n in names if names.count(n) > 1}))
 
 
+def _circles(pack: Pack) -> Iterator[str]:
+    """Conditions and checks that lead back to themselves."""
+    named: dict[str, Node] = {f"conditions.{name}": condition for name, condition in pack.conditions.items()}
+    named |= {f"checks.{check.id}": check.when for check in pack.checks}
+    uses = {
+        path: {
+            f"{'conditions' if isinstance(node, Use) else 'checks'}.{node.name}"
+            for node in root.walk()
+            if isinstance(node, Use | Check)
+        }
+        for path, root in named.items()
+    }
+    for path, first in uses.items():
+        reached, frontier = set[str](), first
+        while frontier:
+            reached |= frontier
+            frontier = {further for found in frontier for further in uses.get(found, ())} - reached
+        if path in reached:
+            yield f"{path}: uses itself"
+
+
 def _citations(pack: Pack) -> Iterator[str]:
     cited = [(f"parameters.{name}", found.source) for name, found in pack.parameters.items()]
     cited += [(f"checks.{check.id}", check.source) for check in pack.checks]
@@ -59,6 +87,13 @@ def _citations(pack: Pack) -> Iterator[str]:
         cited += [(f"therapies.{therapy.id}.{reason.id}", reason.source) for reason in reasons]
         cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
     yield from (f"{path}: unknown source '{source}'" for path, source in cited if source not in pack.sources)
+
+
+def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
+    for name, text in pack.words.items():
+        for asked in placeholders(text):
+            if asked not in pack.parameters and asked not in QUANTITIES:
+                yield from _lookup(f"words.{name}", catalogue.signal, asked)
 
 
 def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
@@ -104,22 +139,27 @@ def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[
             yield from (f"{path}: {node.name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
 
 
+def _unknown_measure(measure: str, catalogue: Catalogue) -> Iterator[str]:
+    if measure in QUANTITIES or measure == "age":
+        return
+    try:
+        signal = catalogue.signal(measure)
+    except UnknownCodeError as error:
+        yield str(error)
+        return
+    if signal.name != measure:
+        yield f"name the signal '{signal.name}', not its code {measure!r}"
+
+
 def _measure(pack: Pack, path: str, node: Node, measure: str, catalogue: Catalogue) -> Iterator[str]:
+    faults = [*_unknown_measure(measure, catalogue)]
+    if faults:
+        yield from (f"{path}: {fault}" for fault in faults)
+        return
     quantity = QUANTITIES.get(measure)
+    unit = quantity.unit if quantity else "a" if measure == "age" else catalogue.signal(measure).unit
     if quantity is not None:
-        unit = quantity.unit
         yield from (f"{path}: {measure} needs parameter '{p}'" for p in quantity.parameters if p not in pack.parameters)
-    elif measure == "age":
-        unit = "a"
-    else:
-        try:
-            signal = catalogue.signal(measure)
-        except UnknownCodeError as error:
-            yield f"{path}: {error}"
-            return
-        unit = signal.unit
-        if signal.name != measure:
-            yield f"{path}: name the signal '{signal.name}', not its code {measure!r}"
     if isinstance(node, Sustained) and (quantity is None or quantity.steps is None):
         yield f"{path}: {measure} is not a stepwise quantity"
     for name in node.numbers():
