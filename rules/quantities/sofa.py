@@ -21,6 +21,7 @@ _GCS: Final = ((6.0, 4), (10.0, 3), (13.0, 2), (15.0, 1))
 _BILIRUBIN: Final = ((12.0, 4), (6.0, 3), (2.0, 2), (1.2, 1))
 _CREATININE: Final = ((5.0, 4), (3.5, 3), (2.0, 2), (1.2, 1))
 _UNVENTILATED: Final = 2
+_HYPOTENSION: Final = 70.0
 
 
 def _below(value: Value, bands: Sequence[tuple[float, int]]) -> tuple[int, int]:
@@ -42,22 +43,26 @@ def _respiration(view: View) -> tuple[int, int]:
     ventilated = view.coded("intubated")[0]
     if ventilated != "present":
         low = min(low, _UNVENTILATED)
-    return low, high if ventilated in ("present", None) else min(high, _UNVENTILATED)
+    return low, high if ventilated != "absent" else min(high, _UNVENTILATED)
 
 
 def _cardiovascular(view: View) -> tuple[int, int]:
-    pressor = [view.flow(drug) for drug in ("norepinephrine", "epinephrine")]
-    dopamine = view.flow("dopamine")
-    if any(rate.low > 0.1 for rate in pressor) or dopamine.low > 15:  # noqa: PLR2004 - the published bands
-        return 4, 4
-    if any(rate.low > 0 for rate in pressor) or dopamine.low > 5:  # noqa: PLR2004 - the published bands
-        return 3, 4 if any(rate.high > 0.1 for rate in pressor) else 3  # noqa: PLR2004 - the published bands
-    if dopamine.low > 0 or view.flow("dobutamine").low > 0:
-        return 2, 2
+    pressors = [view.flow(drug) for drug in ("norepinephrine", "epinephrine")]
+    dopamine, dobutamine = view.flow("dopamine"), view.flow("dobutamine")
     pressure = view.value("mean_arterial_pressure")
-    doubtful = (*pressor, dopamine, view.flow("dobutamine"))
-    points, worst = (int(pressure.low < 70),) * 2 if pressure.known else (0, 1)  # noqa: PLR2004 - the published band
-    return points, max(worst, WORST if any(rate.high > 0 for rate in doubtful) else 0)
+    least = _support(max(rate.low for rate in pressors), dopamine.low, dobutamine.low)
+    most = _support(max(rate.high for rate in pressors), dopamine.high, dobutamine.high)
+    hypotension = (int(pressure.low < _HYPOTENSION),) * 2 if pressure.known else (0, 1)
+    return max(least, hypotension[0]), max(most, hypotension[1])
+
+
+def _support(pressor: float, dopamine: float, dobutamine: float) -> int:
+    """Points for vasoactive drugs in ug/kg/min, by the published bands."""
+    if pressor > 0.1 or dopamine > 15:  # noqa: PLR2004 - the published bands
+        return 4
+    if pressor > 0 or dopamine > 5:  # noqa: PLR2004 - the published bands
+        return 3
+    return 2 if dopamine > 0 or dobutamine > 0 else 0
 
 
 def _sofa(view: View) -> Value:
