@@ -26,6 +26,7 @@ READER_GONE: Final = 141
 DEMO_LOG: Final = Path(__file__).parent / "demo" / "ward.jsonl"
 DEMO_SECONDS: Final = 75
 """How long the demo plays on a terminal."""
+DEMO_REMARK: Final = "six beds chosen for the demo"
 
 _EXIT_CODES: Final = """\b
 Exit codes:
@@ -109,9 +110,9 @@ Examples:
 def rescue_monitor() -> None:
     """Notice treatment that is failing, and suggest what to consider next.
 
-    Reads vitals and treatment events of intensive-care patients and emits escalation alerts for septic shock, ARDS,
-    status epilepticus and cardiac arrest that became refractory. For research and education: not a medical device, and
-    not an alarm system.
+    Reads vitals and treatment events of intensive-care patients and emits escalation alerts where rescue therapy should
+    be considered. The bundled rules are for septic shock that has become refractory; other conditions can be added as
+    rule packs. For research and education: not a medical device, and not an alarm system.
     """
 
 
@@ -171,7 +172,7 @@ def replay(
 @rescue_monitor.command(epilog=_EXIT_CODES)
 @click.option("--speed", type=_Speed(), help=f"Play N times as fast as it happened.  [default: in {DEMO_SECONDS} s]")
 def demo(speed: float | None) -> int:
-    """Show the monitor at work on a recorded ward.
+    """Show the monitor at work on a made-up ward.
 
     On a terminal the log is played in fast motion; elsewhere it is shown at once.
     """
@@ -183,11 +184,11 @@ def demo(speed: float | None) -> int:
     console = open_console(sys.stdout)
     if speed is None and console.is_terminal:
         speed = log_seconds(DEMO_LOG) / DEMO_SECONDS or None
-    console.print("A recorded ward, made up for this demo. Nothing here is a real patient or medical advice.")
+    console.print("A ward made up for this demo. Nothing here is a real patient or medical advice.")
     if speed is not None:
         console.print(f"Playing {speed:,.0f} times as fast as it happened; Ctrl-C ends it.")
     pace = Pace(speed) if speed is not None else None
-    figures = play(DEMO_LOG, ward, TextOutput(console), open_console(sys.stderr), pace=pace)
+    figures = play(DEMO_LOG, ward, TextOutput(console, remark=DEMO_REMARK), open_console(sys.stderr), pace=pace)
     return BAD_LINES if figures.bad_lines else OK
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.terminal import clean
-from rules.outputs import AlertChange, AlertChangeKind, Change, State, StatusChange
+from rules.outputs import AlertChangeKind, Amendment, Change, Rejection, State, StatusChange
 from streams.summary import BED_DAYS, ReplaySummary
 
 _FURTHEST: Final = (
@@ -33,6 +33,9 @@ _HIDDEN: Final = frozenset(
     }
 )
 
+_NAMED: Final = 10
+"""Patients to whom nothing applied are named up to this many."""
+
 
 @dataclass(slots=True)
 class _Course:
@@ -40,8 +43,23 @@ class _Course:
 
     last: StatusChange | None = None
     furthest: StatusChange | None = None
+    taken_back: bool = False
+    """Whether late or corrected data showed that the furthest verdict was never right."""
     alerts: dict[str, AlertChangeKind] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
+
+    def follow(self, change: StatusChange) -> None:
+        """Take in the next verdict."""
+        self.last = change
+        furthest = self.furthest
+        if furthest is not None and any(_takes_back(amendment, furthest) for amendment in change.amends):
+            self.taken_back = True
+        if (
+            furthest is None
+            or _rank(change) > _rank(furthest)
+            or (self.taken_back and _rank(change) == _rank(furthest))
+        ):
+            self.furthest, self.taken_back = change, False
 
 
 class PatientTable:
@@ -49,16 +67,16 @@ class PatientTable:
 
     def __init__(self) -> None:
         self._courses: dict[tuple[str, str], _Course] = {}
+        self._patients: set[str] = set()
 
     def add(self, change: Change) -> None:
         """Take in one change; they come in order."""
-        if not isinstance(change, StatusChange | AlertChange):
+        self._patients.add(change.patient)
+        if isinstance(change, Rejection):
             return
         course = self._courses.setdefault((change.patient, change.pathway), _Course())
         if isinstance(change, StatusChange):
-            course.last = change
-            if course.furthest is None or _rank(change) > _rank(course.furthest):
-                course.furthest = change
+            course.follow(change)
         else:
             course.alerts[change.id] = change.change
             if change.change not in _HIDDEN:
@@ -67,6 +85,7 @@ class PatientTable:
     def print_on(self, console: Console) -> None:
         """Print the table, without the pathways that never applied."""
         rows = [(key, course) for key, course in sorted(self._courses.items()) if course.alerts or _applied(course)]
+        quiet = sorted(self._patients - {patient for (patient, _), _ in rows})
         if not rows:
             console.print("No pathway ever applied to any patient.")
             return
@@ -80,16 +99,22 @@ class PatientTable:
             table.add_row(
                 Text(clean(patient)),
                 Text(clean(pathway)),
-                Text(_verdict(course.furthest)),
+                Text(f"{_verdict(course.furthest)}{' (taken back)' if course.taken_back else ''}"),
                 Text(_verdict(course.last)),
                 str(len(course.shown)),
                 str(still_open),
             )
         console.print(table)
+        if quiet:
+            more = f" and {len(quiet) - _NAMED} more" if len(quiet) > _NAMED else ""
+            console.print(Text(f"No pathway applied to: {clean(', '.join(quiet[:_NAMED]))}{more}"))
 
 
-def print_summary(summary: ReplaySummary, console: Console) -> None:
-    """Print the figures of a replay, one topic to a line; what did not occur is left out."""
+def print_summary(summary: ReplaySummary, console: Console, *, remark: str | None = None) -> None:
+    """Print the figures of a replay, one topic to a line; what did not occur is left out.
+
+    ``remark`` is said of the interruptions instead of their rate, where the patients were chosen.
+    """
     console.print(_reading_line(summary))
     if summary.bad_lines:
         console.print(f"Not read: {_number(summary.bad_lines, 'bad line')}")
@@ -110,7 +135,7 @@ def print_summary(summary: ReplaySummary, console: Console) -> None:
         console.print()
         console.print(table)
         console.print()
-    console.print(_alert_line(summary))
+    console.print(_alert_line(summary, remark))
     if summary.amended or summary.withdrawn:
         console.print(f"Taken back: {summary.amended} amended, {summary.withdrawn} withdrawn")
     if summary.suppressed:
@@ -126,10 +151,12 @@ def _reading_line(summary: ReplaySummary) -> str:
     )
 
 
-def _alert_line(summary: ReplaySummary) -> str:
+def _alert_line(summary: ReplaySummary, remark: str | None) -> str:
     raised = _counts({priority.value: count for priority, count in summary.raised.items()}) or "none"
     rate = summary.interruptions_per_20_bed_days
     burden = f", that is {rate:.1f} in {BED_DAYS} bed-days" if rate is not None else ""
+    if remark is not None:
+        burden = f" ({remark})"
     return (
         f"Alerts raised: {raised}; {_number(summary.interruptions, 'interruption')} "
         f"in {summary.bed_days:.1f} bed-days{burden}"
@@ -145,7 +172,15 @@ def _rank(change: StatusChange) -> tuple[int, str]:
 
 
 def _verdict(change: StatusChange | None) -> str:
-    return clean(" ".join(filter(None, (change.stage, change.state)))) if change is not None else ""
+    if change is None:
+        return ""
+    return clean(" ".join(filter(None, (change.stage, change.verdict if change.suppressed else change.state))))
+
+
+def _takes_back(amendment: Amendment, furthest: StatusChange) -> bool:
+    """Whether an amendment says that a verdict was wrong from its beginning."""
+    wrong = (amendment.was, amendment.was_stage) == (furthest.state, furthest.stage)
+    return wrong and amendment.start <= furthest.effective_from < amendment.end
 
 
 def _counts(counts: Mapping[str, int]) -> str:

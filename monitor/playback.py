@@ -39,13 +39,17 @@ class Output(Protocol):
 
 
 class TextOutput:
-    """Text for people, with where each patient stands and the figures at the end unless ``summary`` is false."""
+    """Text for people, with where each patient stands and the figures at the end unless ``summary`` is false.
 
-    def __init__(self, console: Console, *, summary: bool = True) -> None:
+    ``remark`` is said of the interruptions instead of their rate.
+    """
+
+    def __init__(self, console: Console, *, summary: bool = True, remark: str | None = None) -> None:
         self._console = console
         self._renderer = Renderer(console)
         self._patients = PatientTable()
         self._summary = summary
+        self._remark = remark
         console.print(legend())
 
     def show(self, change: Change) -> None:
@@ -59,7 +63,7 @@ class TextOutput:
             self._console.print()
             self._patients.print_on(self._console)
             self._console.print()
-            print_summary(summary, self._console)
+            print_summary(summary, self._console, remark=self._remark)
 
 
 class LineOutput:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Final
 
 from rich.console import Console
@@ -10,9 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from monitor.cardtext import AGAINST, DATA_QUALITY, EVIDENCE, FIX_FIRST, RULE, Part, arranged, news, on_the_day, parts
 from monitor.terminal import clean, show_time
-from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY
-from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange
+from rules import catalogue
+from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange, TherapyStatus
+from rules.pathway import NOTICES
+from rules.wording import name_identifiers, plain
 
 SYMBOLS: Final = {Priority.HIGH: "!!!", Priority.MEDIUM: "!!", Priority.LOW: "!", Priority.INFORMATION: "i"}
 """The marks that IEC 60601-1-8 uses on equipment, so that a priority never depends on colour."""
@@ -23,36 +27,19 @@ _STYLES: Final = {
     Priority.LOW: "bold cyan",
     Priority.INFORMATION: "bold",
 }
-_WORDS: Final = {
-    AlertChangeKind.RAISED: "NEW ALERT",
-    AlertChangeKind.UPDATED: "UPDATED",
-    AlertChangeKind.AMENDED: "AMENDED",
-    AlertChangeKind.WITHDRAWN: "WITHDRAWN",
-    AlertChangeKind.RESOLVED: "RESOLVED",
-    AlertChangeKind.SUPPRESSED: "SUPPRESSED",
-    AlertChangeKind.REOPENED: "REOPENED",
-    AlertChangeKind.ACKNOWLEDGED: "ACKNOWLEDGED",
-    AlertChangeKind.ACCEPTED: "ACCEPTED",
-    AlertChangeKind.DECLINED: "DECLINED",
-    AlertChangeKind.SNOOZED: "SNOOZED",
-}
 _MEANINGS: Final = {
     AlertChangeKind.UPDATED: "Only the parts that changed are shown.",
     AlertChangeKind.AMENDED: "Late or corrected data changed this alert. Do not act on what it said before.",
     AlertChangeKind.WITHDRAWN: "Taken back. Do not act on what it said.",
-    AlertChangeKind.SUPPRESSED: "Not shown at the bedside; recorded with its cause.",
+    AlertChangeKind.SUPPRESSED: "Not shown at the bedside any more; recorded with its cause.",
 }
+_CAUSES: Final = {"running": "already running", "goals": "goals of care"}
 _SHOWN_WHOLE: Final = frozenset({AlertChangeKind.RAISED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED})
+_SPEAKS_UP: Final = _SHOWN_WHOLE | {AlertChangeKind.UPDATED}
 _STRUCK: Final = frozenset({AlertChangeKind.WITHDRAWN, AlertChangeKind.SUPPRESSED})
-_NOTICES: Final = frozenset({REFRACTORY, FIX_FIRST, OBTAIN_DATA})
-_FOOTER: Final = "Data quality"
-_NONE_FOUND: Final = "no contraindication found in the data received"
-_NONE_MISSING: Final = "nothing that the rule asks for"
-_RESERVATIONS: Final = frozenset({"Fix first", "Against it", "Not known"})
+_SAID_ONCE: Final = (EVIDENCE, DATA_QUALITY, RULE)
 _MARK_WIDTH: Final = 4
 _LABEL_WIDTH: Final = 15
-
-Part = tuple[str, tuple[str, ...]]
 
 
 class Renderer:
@@ -61,13 +48,18 @@ class Renderer:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._cards: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._priorities: dict[str, Priority] = {}
+        self._said: dict[Part, str] = {}
         self._states: dict[tuple[str, str], str] = {}
         self._refusals: set[tuple[str, str]] = set()
+        self._day: date | None = None
         self._after_block = False
 
     def show(self, change: Change) -> None:
         """Print one change, if it says something new."""
         match change:
+            case AlertChange() if change.change is AlertChangeKind.SUPPRESSED and change.id not in self._cards:
+                self._show_kept_back(change)
             case AlertChange():
                 self._show_alert(change)
             case StatusChange():
@@ -75,28 +67,65 @@ class Renderer:
             case Rejection():
                 self._show_rejection(change)
 
+    def _show_kept_back(self, change: AlertChange) -> None:
+        """One line for what was never shown."""
+        what = "notice kept back" if change.subject in NOTICES else "not suggested"
+        self._print_line("-", change, clean(f"{change.pathway}: {change.subject} {what}: {_because(change)}"), "dim")
+
     def _show_alert(self, change: AlertChange) -> None:
-        parts = dict(_parts(change))
+        said = dict(parts(change))
         before = self._cards.get(change.id, {})
-        self._cards[change.id] = parts
+        self._cards[change.id] = said
         if change.change in _SHOWN_WHOLE:
-            shown = parts
+            shown = self._without_repeats(change, said)
         elif change.change is AlertChangeKind.UPDATED:
-            shown = dict(_news(before, parts))
+            shown = {**self._new_priority(change), **dict(news(before, said))}
+        elif change.change is AlertChangeKind.WITHDRAWN:
+            shown = {label: said[label] for label in _grounds(change) if label in said}
         else:
             shown = {}
+        self._priorities[change.id] = change.priority
         struck = change.change in _STRUCK
+        self._open_day(change)
         self._console.print()
         self._console.print(_header(change))
         self._print_indented(Text(_place(change), style="dim"))
-        self._print_indented(Text(clean(change.card.headline), style="strike" if struck else "bold"))
+        self._print_indented(
+            Text(on_the_day(change.card.headline, change.decided_at), style="strike" if struck else "bold")
+        )
         if (meaning := _MEANINGS.get(change.change)) is not None:
             self._print_indented(Text(meaning, style="italic"))
         if change.cause:
-            shown = {"Because": (clean(change.cause),), **shown}
+            shown = {"Because": (_because(change),), **shown}
         if shown:
             self._print_indented(_grid(shown.items()))
         self._after_block = True
+
+    def _new_priority(self, change: AlertChange) -> dict[str, tuple[str, ...]]:
+        before = self._priorities.get(change.id, change.priority)
+        return {"Priority": (f"was {before}",)} if before != change.priority else {}
+
+    def _without_repeats(self, change: AlertChange, said: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """A card without what another one has said word for word; where that stands takes its place."""
+        here = f"{clean(change.patient)} {show_time(change.decided_at)} {clean(change.subject)}"
+        shown: dict[str, tuple[str, ...]] = {}
+        elsewhere: dict[str, list[str]] = {}
+        for label, lines in said.items():
+            if label not in _SAID_ONCE:
+                shown[label] = lines
+                continue
+            pieces = [(line,) for line in lines] if label == DATA_QUALITY else [lines]
+            new = [piece for piece in pieces if self._said.setdefault((label, piece), here) == here]
+            for place in dict.fromkeys(self._said[label, piece] for piece in pieces if piece not in new):
+                elsewhere.setdefault(place, []).append(label)
+            if new:
+                shown[label] = tuple(line for piece in new for line in piece)
+        if elsewhere:
+            today = f"{change.decided_at:%Y-%m-%d} "
+            shown["As before"] = tuple(
+                f"{', '.join(labels).lower()}: see {place.replace(today, '')}" for place, labels in elsewhere.items()
+            )
+        return shown
 
     def _show_status(self, change: StatusChange) -> None:
         key = change.patient, change.pathway
@@ -105,23 +134,24 @@ class Renderer:
         if before is None and change.state is State.NOT_APPLICABLE and not change.amends:
             return
         self._states[key] = state
-        words = [f"{clean(change.pathway)}: {clean(' '.join(filter(None, (change.stage, change.verdict))))}"]
+        words = [f"{change.pathway}: {' '.join(filter(None, (change.stage, change.verdict)))}"]
         if before is not None and before != state:
             words.append(f"(was {before})")
         if change.effective_from != change.decided_at:
             words.append(f"since {show_time(change.effective_from, beside=change.decided_at)}")
         if change.soft:
-            words.append(f"[caution: {clean(', '.join(change.soft))}]")
+            words.append(f"[caution: {', '.join(change.soft)}]")
         if change.therapies:
-            words.append("- " + ", ".join(f"{clean(therapy.therapy)} {therapy.advice}" for therapy in change.therapies))
+            words.append("- " + ", ".join(map(_advice, change.therapies)))
         for amendment in change.amends:
             start, end = (show_time(moment, beside=change.decided_at) for moment in (amendment.start, amendment.end))
             was = " ".join(filter(None, (amendment.was_stage, amendment.was)))
             now = " ".join(filter(None, (amendment.now_stage, amendment.now)))
-            words.append(f"AMENDED {start} to {end}: was {clean(was)}, is now {clean(now)}")
+            words.append(f"AMENDED {start} to {end}: was {was}, is now {now}")
         if change.cause:
-            words.append(f"because {clean(change.cause)}")
-        self._print_line("~" if change.amends else "-", change, " ".join(words), style="dim")
+            words.append(f"because {change.cause}")
+        text = on_the_day(" ".join(words), change.decided_at)
+        self._print_line("~" if change.amends else "-", change, text, "dim")
 
     def _show_rejection(self, change: Rejection) -> None:
         if (change.patient, change.reason) in self._refusals:
@@ -129,10 +159,12 @@ class Renderer:
         more = "" if self._refusals else "; for each patient, more of the same reason are only counted"
         self._refusals.add((change.patient, change.reason))
         place = f", {change.place}" if change.place else ""
-        text = f"REFUSED {change.reason}: {change.detail} (event {change.event}{place}){more}"
-        self._print_line("x", change, clean(text), style="magenta")
+        detail = plain(name_identifiers(change.detail, catalogue.load()))
+        text = f"REFUSED {change.reason}: {detail} (event {change.event}{place}){more}"
+        self._print_line("x", change, clean(text), "magenta")
 
-    def _print_line(self, mark: str, change: StatusChange | Rejection, text: str, style: str) -> None:
+    def _print_line(self, mark: str, change: Change, text: str, style: str) -> None:
+        self._open_day(change)
         if self._after_block:
             self._console.print()
             self._after_block = False
@@ -141,29 +173,43 @@ class Renderer:
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True)
         line.add_column(overflow="fold")
-        line.add_row(mark, Text(clean(change.patient)), show_time(change.decided_at), Text(text), style=style)
+        line.add_row(mark, Text(clean(change.patient)), _clock(change), Text(text), style=style)
         self._console.print(line)
 
     def _print_indented(self, what: Text | Table) -> None:
         self._console.print(Padding(what, (0, 0, 0, _MARK_WIDTH)))
 
+    def _open_day(self, change: Change) -> None:
+        """Say the date once, before the first change of a day."""
+        day = change.decided_at.date()
+        if day != self._day:
+            if self._day is not None:
+                self._console.print()
+            self._console.print(Text(f"{day:%Y-%m-%d} (UTC)", style="bold"))
+            self._day, self._after_block = day, False
+
 
 def legend() -> Text:
     """One line that explains the marks."""
     marks = [f"{symbol} {priority.lower()}" for priority, symbol in SYMBOLS.items()]
-    return Text("  ".join([*marks, "- status", "~ amended status", "x refused data", "(UTC)"]), style="dim")
+    return Text("  ".join([*marks, "- status", "~ amended status", "x refused"]), style="dim")
 
 
 def _header(change: AlertChange) -> Text:
     style = _STYLES[change.priority]
+    word = "NEW ALERT" if change.change is AlertChangeKind.RAISED else change.change.upper()
     header = Text()
     header.append(f"{SYMBOLS[change.priority]:<{_MARK_WIDTH}}{change.priority}", style=style)
-    header.append(f"  {_WORDS[change.change]}", style="bold reverse" if change.change in _STRUCK else "bold")
+    header.append(f"  {word}", style="bold reverse" if change.change in _STRUCK else "bold")
     header.append(f"  {clean(change.patient)}", style="bold")
-    header.append(f"  {show_time(change.decided_at)}")
-    if change.priority.interrupts and not change.interrupts:
+    header.append(f"  {_clock(change)}")
+    if change.priority.interrupts and not change.interrupts and change.change in _SPEAKS_UP:
         header.append("  silent", style="dim")
     return header
+
+
+def _clock(change: Change) -> str:
+    return show_time(change.decided_at, beside=change.decided_at)
 
 
 def _place(change: AlertChange) -> str:
@@ -173,62 +219,30 @@ def _place(change: AlertChange) -> str:
     return f"{place}, true since {show_time(change.effective_from, beside=change.decided_at)}"
 
 
-def _parts(change: AlertChange) -> Iterator[Part]:
-    """The parts of the card that say something, in the order of the alert text contract."""
-    card = change.card
-    texts: tuple[tuple[str, Iterable[str]], ...] = (
-        ("Findings", _findings(change)),
-        ("Fix first", card.fix_first),
-        ("Suggestion", (card.suggestion,)),
-        ("Evidence", card.evidence),
-        ("Against it", card.contraindications or _nothing(change, _NONE_FOUND)),
-        ("Not known", card.not_known or _nothing(change, _NONE_MISSING)),
-        ("Window", (card.window or "",)),
-        ("Goals of care", (card.goals_of_care,)),
-        (_FOOTER, card.data_quality),
-        ("Answers", (" / ".join(card.answers),)),
-        ("Rule", (card.rule,)),
-    )
-    for label, lines in texts:
-        if said := tuple(clean(line) for line in lines if line):
-            yield label, said
+def _because(change: AlertChange) -> str:
+    """The cause of a change in words."""
+    cause = change.cause or "no cause given"
+    return on_the_day(_CAUSES.get(cause) or name_identifiers(cause, catalogue.load()), change.decided_at)
 
 
-def _news(before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]) -> Iterator[Part]:
-    """What a card says now and did not say before, and which of its reservations are gone."""
-    for label in dict.fromkeys((*after, *before)):
-        was, now = before.get(label, ()), after.get(label, ())
-        news = [line for line in now if line not in was]
-        if label in _RESERVATIONS:
-            news += [f"no longer: {line}" for line in was if line not in (*now, _NONE_FOUND, _NONE_MISSING)]
-        if news:
-            yield label, tuple(news)
+def _grounds(change: AlertChange) -> tuple[str, ...]:
+    """The parts of a card that say why it was taken back."""
+    cause = change.cause or ""
+    if cause.startswith("fix first"):
+        return (FIX_FIRST,)
+    return (AGAINST,) if cause.startswith("contraindicated") else ()
 
 
-def _nothing(change: AlertChange, text: str) -> tuple[str, ...]:
-    """Said only of a therapy: a notice has no contraindications to look for."""
-    return () if change.subject in _NOTICES else (text,)
+def _advice(therapy: TherapyStatus) -> str:
+    reasons = f"({', '.join(therapy.reasons)})" if therapy.reasons else ""
+    return f"{therapy.therapy} {therapy.advice}{reasons}"
 
 
-def _findings(change: AlertChange) -> Iterator[str]:
-    """One line for each value; measures with the same value at the same time share it."""
-    lines: dict[str, list[str]] = {}
-    for finding in change.card.findings:
-        when = f" ({show_time(finding.at, beside=change.decided_at)})" if finding.at else ""
-        measures = lines.setdefault(f"{finding.text}{when}", [])
-        measure = finding.measure.replace("_", " ")
-        if measure not in measures:
-            measures.append(measure)
-    for value, measures in lines.items():
-        yield f"{', '.join(measures)}: {value}"
-
-
-def _grid(parts: Iterable[Part]) -> Table:
+def _grid(shown: Iterable[Part]) -> Table:
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=_LABEL_WIDTH, style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for label, texts in parts:
-        lines = ("; ".join(texts),) if label == _FOOTER else texts
-        for number, line in enumerate(lines):
+    for label, lines in shown:
+        for number, line in enumerate(arranged(label, lines)):
             grid.add_row("" if number else label, Text(line))
     return grid

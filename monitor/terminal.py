@@ -13,7 +13,8 @@ WIDTH: Final = 100
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-_FILLING: Final = re.compile(r" +(?=\n)")
+_FILLING: Final = re.compile(r"(?: |\x1b\[[0-9;]*m)+(?=\n)")
+"""Spaces before the end of a line, with the colours that are set between them."""
 
 
 class _Trimmed:
@@ -23,7 +24,7 @@ class _Trimmed:
         self._file = file
 
     def write(self, text: str) -> int:
-        return self._file.write(_FILLING.sub("", text))
+        return self._file.write(_FILLING.sub(lambda found: found.group().replace(" ", ""), text))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -39,11 +40,8 @@ class _Console(Console):
 def open_console(file: IO[str]) -> Console:
     """A console on ``file``: coloured on a terminal, else plain text of :data:`WIDTH` columns."""
     console = _Console(file=file, highlight=False, markup=False, emoji=False)
-    if console.is_terminal:
-        console.width = min(console.width, WIDTH)
-    else:
-        console.file = cast("IO[str]", _Trimmed(file))
-        console.width = WIDTH
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    console.file = cast("IO[str]", _Trimmed(file))
     return console
 
 

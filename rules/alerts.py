@@ -10,14 +10,16 @@ from uuid import NAMESPACE_URL, uuid5
 from rules.cards import build
 from rules.instants import to_datetime
 from rules.lifecycle import AlertState, Trigger, follow, shown
-from rules.outputs import Advice, AlertChange, AlertChangeKind, PackReference, Priority, State
+from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, PackReference, Priority, State
 from rules.pack import Pack
 from rules.pathway import FIX_FIRST, NOTICES, OBTAIN_DATA, REFRACTORY, Counsel, Verdict
 from rules.timeline import Timeline
-from rules.track import Track
+from rules.track import Entry, Track
 
 _RANK = {Priority.INFORMATION: 0, Priority.LOW: 1, Priority.MEDIUM: 2, Priority.HIGH: 3}
 _ANNOUNCING = (AlertChangeKind.RAISED, AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED)
+_TOLD_BY_NOTICE = (Advice.BLOCKED, Advice.PSEUDO, Advice.INDETERMINATE)
+"""Advice that has no card of its own: the notice of the state says why a therapy is not suggested."""
 
 
 class Standing(NamedTuple):
@@ -45,6 +47,8 @@ class Alert:
     cause: str | None = None
     notified: Priority | None = None
     said: str = ""
+    headline: str = ""
+    """The headline of the card when the rules last stood behind it."""
 
 
 class Moment(NamedTuple):
@@ -90,9 +94,9 @@ class Book:
 
     def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
         trigger, cause = standing.trigger, standing.cause
-        said = repr(
-            (standing.verdict, standing.priority, verdict.soft, verdict.stage if alert.subject == REFRACTORY else None)
-        )
+        told = [counsel[:3] for counsel in verdict.counsel if counsel.advice in _TOLD_BY_NOTICE]
+        beside = (verdict.stage, told) if alert.subject == REFRACTORY else None
+        said = repr((standing.verdict, standing.priority, verdict.soft, beside))
         if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
             if trigger is Trigger.SUPPORT:
                 trigger, cause = Trigger.AMEND, moment.late
@@ -121,7 +125,7 @@ class Book:
         if outcome is None or entry is None:
             return
         alert.state, kind = outcome
-        if trigger is Trigger.SNOOZE:
+        if trigger in (Trigger.SNOOZE, Trigger.DECLINE):
             alert.notified = None
         alert.cause = cause
         interrupts = kind in _ANNOUNCING and alert.priority.interrupts and not hushed
@@ -143,9 +147,19 @@ class Book:
             priority=alert.priority,
             effective_from=to_datetime(alert.effective_from),
             decided_at=to_datetime(moment.at),
-            card=build(moment.track.pathway, moment.timeline, entry, moment.at, alert.subject),
+            card=self._card(moment, alert, entry, kind),
             pack=PackReference(id=self.pack.id, version=self.pack.version, digest=self.pack.digest),
         )
+
+    def _card(self, moment: Moment, alert: Alert, entry: Entry, kind: AlertChangeKind) -> Card:
+        """The card as things stand; one that is taken back or answered keeps the headline under which it was known."""
+        card = build(moment.track.pathway, moment.timeline, entry, moment.at, alert.subject)
+        if kind in _ANNOUNCING:
+            if self._supported(entry.verdict, alert.subject):
+                alert.headline = card.headline
+        elif alert.headline:
+            return card.model_copy(update={"headline": alert.headline})
+        return card
 
     def _new(self, subject: str, standing: Standing, episode: int, now: int) -> Alert:
         name = "|".join((self.patient, self.pack.id, str(episode), standing.stage, subject))

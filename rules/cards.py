@@ -205,13 +205,16 @@ def _evidence(pack: Pack, view: View, words: Words, grounds: Grounds) -> Iterato
 def _quality(pack: Pack, view: View, words: Words) -> Iterator[str]:
     for measure in pack.display:
         value = view.value(measure)
+        name = words.name(measure)
         if value.missing:
-            yield f"{words.name(measure)}: not known exactly ({'; '.join(map(words.item, value.missing))})"
+            exactly = " exactly" if value.findings else ""
+            why = "; ".join(words.item(item).removeprefix(name).strip(" ()") for item in value.missing)
+            yield f"{name}: not known{exactly}{f' ({why})' if why else ''}"
         quantity = view.knowledge.quantities.get(measure)
         if quantity is not None and value.findings:
-            yield f"{words.name(measure)}: {quantity.source}"
-    for name, parameter in view.knowledge.parameters.items():
+            yield f"{name}: {quantity.source}"
+    for parameter in view.knowledge.parameters.values():
         if parameter.overridden:
-            yield f"{parameter.title} is set locally to {parameter.value} {parameter.unit or ''} ({name})"
+            yield f"{parameter.title} is set locally to {parameter.value} {parameter.unit or ''}".rstrip()
     local = sum(parameter.kind == "engine" for parameter in pack.parameters.values())
     yield f"{local} of {len(pack.parameters)} numbers of this pack are local settings, not from a guideline"

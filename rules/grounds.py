@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.logic import ANY, MET, UNKNOWN, Evaluation, Finding
 from rules.outputs import State
 from rules.pack import Check, Pack, Stage, Therapy
 from rules.pathway import REFRACTORY, Verdict
@@ -74,10 +74,17 @@ def deciding(evaluation: Evaluation) -> Iterator[Finding]:
     """The evidence of the parts that made a condition what it is."""
     yield from evaluation.findings
     whole, parts = evaluation.truth, evaluation.parts
+    if len(parts) > 1:
+        parts = tuple(p for p in parts if p.truth is whole or (whole is UNKNOWN and p.truth is MET))
+        if evaluation.label == ANY and whole is MET:
+            parts = tuple(part for part in parts if not _vague(part)) or parts
     for part in parts:
-        undecided = whole is UNKNOWN and part.truth is not NOT_MET
-        if len(parts) == 1 or undecided or part.truth is whole:
-            yield from deciding(part)
+        yield from deciding(part)
+
+
+def _vague(part: Evaluation) -> bool:
+    """Whether it rests on a value of which only bounds are known, such as a score with missing components."""
+    return any("(not known: " in finding.text for finding in part.findings)
 
 
 def _twin(shown: list[Finding], text: str, measure: str) -> int | None:

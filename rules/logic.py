@@ -21,6 +21,9 @@ class Truth(Enum):
 
 MET, NOT_MET, UNKNOWN = Truth.MET, Truth.NOT_MET, Truth.UNKNOWN
 
+ANY = "any of"
+"""The label of a disjunction that has no words of its own."""
+
 
 class Finding(NamedTuple):
     """One piece of evidence: a measure, what it said in words, when that was true, and the event it came from."""

@@ -52,9 +52,10 @@ class _Frozen(BaseModel):
 
 
 class Evidence(_Frozen):
-    """One value that a verdict rests on: what, when, how much, and the event it came from."""
+    """One value that a verdict rests on: what (and its title), when, how much, and the event it came from."""
 
     measure: str
+    title: str | None = None
     text: str
     at: AwareDatetime | None = None
     event: str | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rules.conditions import Condition, Node
+from rules.conditions import Condition, Node, Pending
 from rules.outputs import Priority, State
 from rules.parameters import Parameter, Strength
 
@@ -131,7 +131,8 @@ class Pack(_Frozen):
     ends, ``relapse`` when another begins after that, ``ruled_out`` when it turns out to be something else. While
     ``silence`` is met every suggestion is kept back as running; while ``hush`` is met a change does not interrupt. The
     parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a suggestion back. ``display``
-    are the measures that every card shows.
+    are the measures that every card shows; ``words`` says what a measure, a missing item or a therapy is called where
+    its own title will not do, with ``{name}`` for the present value of a measure or parameter.
     """
 
     format: Literal[1]
@@ -157,12 +158,19 @@ class Pack(_Frozen):
     hush: Condition | None = None
     priorities: dict[State, Priority]
     display: tuple[str, ...] = ()
+    words: dict[str, str] = {}
     caveats: tuple[Cited, ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the pack's content, so that an alert names exactly the rules that raised it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    @cached_property
+    def waiting(self) -> frozenset[str]:
+        """What a verdict may wait for; nobody can obtain it."""
+        nodes = (node for _, root in self.roots() for node in root.walk())
+        return frozenset(node.missing for node in nodes if isinstance(node, Pending))
 
     @property
     def base(self) -> Stage:

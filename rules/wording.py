@@ -30,7 +30,13 @@ _UNITS: Final = (
 _PROPER: Final = ("Glasgow", "Strongyloides")
 _IDENTIFIER: Final = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-_LAST: Final = re.compile(r"(\w+) (\(last .*\))")
+_ITEMS: Final = (
+    (re.compile(r"repeat (\w+)"), "a second {}"),
+    (re.compile(r"(\w+)_salt"), "salt in which {} is given (base or tartrate)"),
+    (re.compile(r"(\w+)_rate"), "rate of {}"),
+    (re.compile(r"(\w+) (\(last .*\))"), "{} {}"),
+)
+"""How conditions and quantities name what is missing, and what people call it."""
 
 
 def strength(tag: str) -> str:
@@ -75,7 +81,9 @@ class Words:
         self._pack = pack
         self._view = view
         self._stages = {stage.id: stage.title for stage in pack.stages}
-        self._shorts = {q.short: q.title.partition(" (")[0] for q in QUANTITIES.values() if q.short}
+        self._shorts = {
+            q.short: q.title.partition(" (")[0] for q in QUANTITIES.values() if q.short and not q.stands_for
+        }
 
     def name(self, name: str) -> str:
         """What a measure, therapy, stage or record is called."""
@@ -87,20 +95,13 @@ class Words:
 
     def item(self, item: str) -> str:
         """What is missing, in words."""
-        if item in self._pack.words:
-            return self.name(item)
         head, colon, bounds = item.partition(": ")
         if colon:
             return f"{self.item(head)} ({self._spell_out(bounds)})"
-        if item.startswith("repeat "):
-            return f"a second {self.name(item.removeprefix('repeat '))}"
-        if item.endswith("_salt"):
-            return f"salt in which {self.name(item.removesuffix('_salt'))} is given (base or tartrate)"
-        if item.endswith("_rate"):
-            return f"rate of {self.name(item.removesuffix('_rate'))}"
-        last = _LAST.fullmatch(item)
-        if last is not None:
-            return f"{self.name(last[1])} {last[2]}"
+        for pattern, form in _ITEMS:
+            match = pattern.fullmatch(item)
+            if match is not None:
+                return form.format(self.name(match[1]), *match.groups()[1:])
         return self._shorts.get(item) or self.name(item)
 
     def _spell_out(self, bounds: str) -> str:
@@ -120,4 +121,6 @@ class Words:
 def _inside(title: str) -> str:
     """A title as it is written within a sentence."""
     first = title.split(maxsplit=1)[0]
-    return title[0].lower() + title[1:] if first[1:].islower() and first not in _PROPER else title
+    return (
+        title[0].lower() + title[1:] if first[1:2].islower() and first[1:].islower() and first not in _PROPER else title
+    )

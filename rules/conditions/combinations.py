@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from rules.conditions.node import Node
-from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, conjunction, disjunction, negation, quorum
+from rules.logic import ANY, MET, NOT_MET, UNKNOWN, Evaluation, conjunction, disjunction, negation, quorum
 from rules.view import View
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AnyOf(Node):
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        return disjunction((part.evaluate(view) for part in self.of), self.label or "any of", stop_early=not view.full)
+        return disjunction((part.evaluate(view) for part in self.of), self.label or ANY, stop_early=not view.full)
 
     @override
     def children(self) -> tuple[Node, ...]:

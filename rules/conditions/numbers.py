@@ -107,6 +107,8 @@ class Sustained(_Comparison):
         missing = tuple(f"{item}{bounds}" for item in value.missing) or (name,)
         label = self.label or f"{self.measure} {self.limit(view)} for {format_duration(wanted)}" if view.full else ""
         text = value.text(quantity.unit)
+        if view.full and value.low > view.value(self.measure).high:
+            text += " before the interruption"
         if held.since is not None:
             text += f", {self.limit(view)} for {format_duration(view.at - held.since)}"
         finding = Finding(self.measure, text, held.since)

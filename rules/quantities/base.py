@@ -17,7 +17,8 @@ class Quantity:
     """A formula: its name, UCUM unit, where it comes from, the channels it reads, and how it is worked out.
 
     ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
-    ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it.
+    ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it; ``stands_for``
+    is the quantity that people know its value by.
     """
 
     name: str
@@ -29,3 +30,4 @@ class Quantity:
     steps: Callable[[View, int], Steps] | None = None
     parameters: tuple[str, ...] = ()
     short: str | None = None
+    stands_for: str | None = None

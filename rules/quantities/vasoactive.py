@@ -25,8 +25,10 @@ KOTANI_2023: Final[Mapping[str, float]] = {
     "methylene_blue": 0.2,
     "midodrine": 0.4,
 }
-"""Norepinephrine equivalent of one canonical unit of each drug (Kotani, Crit Care 2023;27:29; the last four from
-general knowledge)."""
+"""Norepinephrine equivalent of one canonical unit of each drug (Kotani, Crit Care 2023;27:29).
+
+The last four are general knowledge.
+"""
 
 GORADIA_2021: Final[Mapping[str, float]] = {
     "norepinephrine": 1.0,
@@ -57,8 +59,7 @@ VASOACTIVE_INOTROPIC_SCORE: Final[Mapping[str, float]] = {
     "norepinephrine": 100.0,
     "milrinone": 10.0,
 }
-"""Weights of the vasoactive-inotropic score for drugs dosed per kilogram, from general knowledge; vasopressin is added by
-weight."""
+"""Weights of the vasoactive-inotropic score for drugs dosed per kilogram; vasopressin is added by weight."""
 
 ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
 EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
@@ -119,7 +120,8 @@ def _stepwise(
 ) -> Quantity:
     reads = (*(f"infusion:{drug}" for drug in weights), "signal:weight")
     short = "NE" if weights is ALONE else "NEE" if "vasopressin" in weights else None
-    return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps, short=short)
+    known_as = name.replace("requirement_", "nee_") if name.startswith("requirement_") else None
+    return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps, short=short, stands_for=known_as)
 
 
 VASOACTIVE: Final = (

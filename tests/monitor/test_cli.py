@@ -44,7 +44,8 @@ def spoil(log: Path) -> None:
 def test_text_shows_alerts_the_patients_and_the_figures(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["replay", str(log)]) == cli.OK
     out, err = capsys.readouterr()
-    assert "!!  MEDIUM  NEW ALERT  p1  2026-01-31 09:10" in out
+    assert "2026-01-31 (UTC)\n" in out
+    assert "!!  MEDIUM  NEW ALERT  p1  09:10\n" in out
     assert "Patients" in out
     assert "Read 3 events with 2 readings of 2 patients" in out
     assert err == ""

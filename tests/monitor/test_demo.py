@@ -1,5 +1,6 @@
 """The bundled demo: the log is what its builder writes, and each bed tells the story that it is there for."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -147,3 +148,47 @@ def test_nothing_else_interrupts(changes: list[Change]) -> None:
         ("bed-3", "refractory"),
         ("bed-5", "vasopressin"),
     ]
+
+
+def test_no_card_names_what_a_reader_cannot_look_up(changes: list[Change]) -> None:
+    cards = [change.card for change in changes if isinstance(change, AlertChange)]
+    for text in (card.model_dump_json() for card in cards):
+        assert not re.search(r"clinical\.md|\[V\d|\[K\]|\[D\]|mm\[Hg\]|\bug/", text)
+    titles = {finding.title for card in cards for finding in card.findings}
+    assert None not in titles
+    assert not {title for title in titles if title and ("_" in title or title.startswith("SEP-"))}
+
+
+def test_an_alert_that_ends_keeps_the_headline_it_had(changes: list[Change]) -> None:
+    headlines = {(c.patient, c.subject, c.change): c.card.headline for c in changes if isinstance(c, AlertChange)}
+    assert headlines["bed-3", "refractory", AlertChangeKind.WITHDRAWN] == "Refractory septic shock: criteria met"
+    interrupted = "Fix this first: norepinephrine delivery interrupted"
+    assert headlines["bed-2", "fix_first", AlertChangeKind.RESOLVED] == interrupted
+    waiting = "Septic shock cannot be called yet: initial fluid in progress (10 of 30 mL/kg)"
+    assert headlines["bed-1", "obtain_data", AlertChangeKind.RESOLVED] == waiting
+
+
+def test_what_is_only_waited_for_is_neither_missing_nor_to_be_fixed(changes: list[Change]) -> None:
+    card = alerts(changes, "bed-1", "obtain_data")[0].card
+    assert (card.fix_first, card.not_known) == ((), ())
+    assert "obtaining" not in card.suggestion
+
+
+def test_why_a_therapy_is_not_suggested_is_said_in_words(changes: list[Change]) -> None:
+    blocked = alerts(changes, "bed-3", "refractory")[0].card.suggestion
+    assert "VA-ECMO is not suggested: preserved heart function (distributive shock)." in blocked
+    held = [change.card.suggestion for change in alerts(changes, "bed-1", "refractory")]
+    assert "VA-ECMO is held back: no inotrope tried. Consider an inotrope" in held[1]
+    assert "VA-ECMO" not in held[-1]
+
+
+def test_a_rate_before_a_pause_is_called_so(changes: list[Change]) -> None:
+    findings = alerts(changes, "bed-2", "fix_first")[0].card.findings
+    texts = [finding.text for finding in findings if finding.title == "norepinephrine equivalents (Kotani 2023)"]
+    assert texts == ["0.075 µg/kg/min", "0.575 µg/kg/min before the interruption, > 0.5 for 1 h"]
+
+
+def test_a_finding_that_did_not_decide_is_left_out(changes: list[Change]) -> None:
+    card = alerts(changes, "bed-3", "refractory")[0].card
+    assert "sofa" not in {finding.measure for finding in card.findings}
+    assert len([finding for finding in card.findings if "norepinephrine" in (finding.title or "")]) == 3

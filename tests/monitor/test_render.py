@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -66,7 +67,9 @@ def test_an_alert_shows_every_part_of_its_card() -> None:
                 findings=(
                     Evidence(measure="map", text="58 mmHg", at=at(-5), event="e1"),
                     Evidence(measure="lactate", text="4.1 mmol/L", at=at(-24 * 60), event="e2"),
-                    Evidence(measure="lactate_arterial", text="4.1 mmol/L", at=at(-24 * 60), event="e2"),
+                    Evidence(measure="nee_a", title="equivalents (A 2021)", text="0.3 µg/kg/min"),
+                    Evidence(measure="nee_b", title="equivalents (B 2023)", text="0.3 µg/kg/min"),
+                    Evidence(measure="lactate", text="5 mmol/L", at=at(-10), event="e3"),
                     Evidence(measure="weight", text="not known"),
                 ),
                 fix_first=("Restart the paused pump",),
@@ -78,21 +81,21 @@ def test_an_alert_shows_every_part_of_its_card() -> None:
         )
     )
     for part in (
-        "!!  MEDIUM  NEW ALERT  p1  2026-01-31 09:00\n    test / T-1 / clock, true since 08:00\n",
+        "2026-01-31 (UTC)\n\n!!  MEDIUM  NEW ALERT  p1  09:00\n    test / T-1 / clock, true since 08:00\n",
         "Ten minutes have passed",
         "Because         dose went up",
         "Findings        map: 58 mmHg (08:55)",
-        "lactate, lactate arterial: 4.1 mmol/L (2026-01-30 09:00)",
+        "lactate: 4.1 mmol/L (2026-01-30 09:00), 5 mmol/L (08:50)",
+        "equivalents (A 2021, B 2023): 0.3 µg/kg/min",
         "weight: not known",
         "Fix first       Restart the paused pump",
         "Suggestion      Consider looking at the clock",
         "Evidence        Weak: one small trial; two larger trials showed no benefit",
         "Against it      Digital ischaemia (relative)",
         "Not known       cardiac output",
-        "Window          closes 2026-01-31 12:00",
+        "Window          closes 12:00",
         "Goals of care   goals of care not recorded",
         "Data quality    lactate is 24 h old; weight is estimated",
-        "Answers         running / declined",
         "Rule            test 1.0 (0123456789abcdef), Clock guideline 2026",
     ):
         assert part in text
@@ -122,6 +125,7 @@ def test_an_alert_that_could_interrupt_and_does_not_is_silent() -> None:
     assert "silent" in rendered(alert(interrupts=False))
     assert "silent" not in rendered(alert())
     assert "silent" not in rendered(alert(priority=Priority.LOW, interrupts=False))
+    assert "silent" not in rendered(alert(change=AlertChangeKind.RESOLVED, interrupts=False))
 
 
 @pytest.mark.parametrize(
@@ -133,15 +137,73 @@ def test_an_alert_that_could_interrupt_and_does_not_is_silent() -> None:
     ],
 )
 def test_what_must_not_be_missed_is_said_with_its_cause(kind: AlertChangeKind, meaning: str) -> None:
-    text = rendered(alert(change=kind, cause="lactate corrected from 4.1 to 1.1"))
+    text = rendered(alert(), alert(change=kind, cause="lactate corrected from 4.1 to 1.1"))
     assert kind.upper() in text
     assert meaning in text
     assert "Because         lactate corrected from 4.1 to 1.1" in text
 
 
+def test_what_was_never_shown_is_one_line() -> None:
+    text = rendered(
+        alert(change=AlertChangeKind.SUPPRESSED, cause="running", interrupts=False),
+        alert(id="a2", change=AlertChangeKind.SUPPRESSED, subject="fix_first", cause="goals"),
+    )
+    assert text.splitlines() == [
+        "2026-01-31 (UTC)",
+        "-   p1  09:00  test: clock not suggested: already running",
+        "-   p1  09:00  test: fix_first notice kept back: goals of care",
+    ]
+
+
 def test_only_a_changed_alert_shows_its_whole_card() -> None:
     assert "Evidence" in rendered(alert(change=AlertChangeKind.AMENDED))
     assert "Evidence" not in rendered(alert(change=AlertChangeKind.WITHDRAWN))
+
+
+def test_an_alert_taken_back_shows_what_speaks_against_it() -> None:
+    parts = card(fix_first=("Restart the pump",), contraindications=("allergy (absolute)",))
+    text = rendered(alert(change=AlertChangeKind.WITHDRAWN, cause="contraindicated: allergy", card=parts))
+    assert "Against it      allergy (absolute)" in text
+    assert "Restart the pump" not in text
+    text = rendered(alert(change=AlertChangeKind.WITHDRAWN, cause="fix first: pump_paused", card=parts))
+    assert "Fix first       Restart the pump" in text
+
+
+def test_what_another_card_has_said_is_not_said_again() -> None:
+    first = alert(card=card(data_quality=("weight is estimated",)))
+    second = alert("p2", decided_at=at(5), card=card(data_quality=("weight is estimated", "lactate is old")))
+    _, _, text = rendered(first, second).partition("p2  09:05")
+    assert "Suggestion      Consider looking at the clock" in text
+    assert "Evidence        " not in text
+    assert "Data quality    lactate is old\n" in text
+    assert "As before       evidence, data quality, rule: see p1 09:00 clock\n" in text
+    again = alert("p2", decided_at=at(24 * 60), card=card(evidence=("Strong",)))
+    assert "rule: see 2026-01-31 09:00 p1 clock" not in rendered(first, again)
+    assert "Evidence        Strong" in rendered(first, again)
+
+
+def test_contraindications_that_were_not_checked_stand_together() -> None:
+    unknown = tuple(f"relative contraindication not checked: {what}" for what in ("asthma", "gout"))
+    text = rendered(alert(card=card(not_known=(*unknown, "echo"))))
+    assert "Not known       echo\n" in text
+    assert "relative contraindications not checked: asthma; gout\n" in text
+
+
+def test_a_rise_of_the_priority_is_said() -> None:
+    text = rendered(alert(priority=Priority.LOW), alert(change=AlertChangeKind.UPDATED))
+    assert "Priority        was LOW" in text
+
+
+def test_the_date_is_said_once_a_day() -> None:
+    text = rendered(status(), status(reasons=("lactate (last 2026-01-31 05:00)",)), status(decided_at=at(24 * 60)))
+    assert text.splitlines() == [
+        "2026-01-31 (UTC)",
+        "-   p1  09:00  test: T-1 ACTIVE",
+        "-   p1  09:00  test: T-1 ACTIVE(lactate (last 05:00))",
+        "",
+        "2026-02-01 (UTC)",
+        "-   p1  09:00  test: T-1 ACTIVE since 2026-01-31 09:00",
+    ]
 
 
 def test_an_update_shows_what_is_new_and_what_no_longer_speaks_against_it() -> None:
@@ -192,14 +254,15 @@ def test_a_status_is_one_line() -> None:
         status(
             state=State.PSEUDO,
             reasons=("paused",),
-            therapies=(TherapyStatus(therapy="clock", advice=Advice.BLOCKED),),
+            therapies=(TherapyStatus(therapy="clock", advice=Advice.BLOCKED, reasons=("allergy",)),),
             effective_from=at(1),
             decided_at=at(3),
         ),
     )
     assert text.splitlines() == [
-        "-   p1  2026-01-31 09:00  test: T-1 ACTIVE",
-        "-   p1  2026-01-31 09:03  test: T-1 PSEUDO(paused) (was T-1 ACTIVE) since 09:01 - clock BLOCKED",
+        "2026-01-31 (UTC)",
+        "-   p1  09:00  test: T-1 ACTIVE",
+        "-   p1  09:03  test: T-1 PSEUDO(paused) (was T-1 ACTIVE) since 09:01 - clock BLOCKED(allergy)",
     ]
     assert "(was" not in rendered(status(reasons=("one",)), status(reasons=("two",)))
 
@@ -216,7 +279,7 @@ def test_an_amended_status_says_what_was_wrong() -> None:
     )
     text = rendered(status(amends=(amendment,), cause="late result", decided_at=at(45)))
     words = " ".join(text.split())
-    assert words.startswith("~ p1")
+    assert " ~ p1 09:45 test: " in words
     assert "AMENDED 09:00 to 09:30: was T-2 CONFIRMED, is now T-1 ACTIVE because late result" in words
 
 
@@ -229,11 +292,31 @@ def test_a_refusal_is_shown_once_for_each_patient_and_reason() -> None:
     assert text.count("counted") == 1
 
 
+def test_a_refused_value_is_named_in_words() -> None:
+    text = rendered(rejection(reason="implausible", detail="map_invasive 300 mm[Hg] is outside 20 to 220"))
+    assert "REFUSED implausible: mean arterial pressure, arterial line 300 mmHg is outside" in " ".join(text.split())
+
+
 def test_a_terminal_gets_colours_and_others_do_not() -> None:
     file = io.StringIO()
     Renderer(Console(file=file, force_terminal=True, width=100, color_system="standard")).show(alert())
     assert "\x1b[" in file.getvalue()
     assert "\x1b[" not in rendered(alert())
+
+
+def test_a_terminal_gets_no_filling_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    file = Terminal()
+    renderer = Renderer(open_console(file))
+    renderer.show(status())
+    renderer.show(alert())
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
+    assert plain != file.getvalue()
+    assert not [line for line in plain.splitlines() if line.endswith(" ")]
 
 
 def test_the_closing_table_says_how_far_each_patient_came_and_where_they_stand() -> None:
@@ -249,7 +332,30 @@ def test_the_closing_table_says_how_far_each_patient_came_and_where_they_stand()
     row = next(line for line in text.splitlines() if line.startswith("p1 "))
     assert row.split() == ["p1", "test", "T-2", "CONFIRMED", "RESOLVED", "2", "1"]
     assert not [line for line in text.splitlines() if line.startswith("p2 ")]
+    assert "No pathway applied to: p2\n" in text
     assert "No pathway ever applied" in closing()
+
+
+def test_the_closing_table_names_only_some_of_many_quiet_patients() -> None:
+    quiet = [status(f"q{number:02}", state=State.NOT_APPLICABLE, stage=None) for number in range(12)]
+    assert ", q09 and 2 more\n" in closing(status(), *quiet, rejection(patient="q01"))
+
+
+def test_the_closing_table_marks_what_was_taken_back() -> None:
+    amendment = Amendment(
+        start=at(0), end=at(30), was=State.CONFIRMED, was_stage="T-2", now=State.ACTIVE, now_stage="T-1"
+    )
+    confirmed = status(state=State.CONFIRMED, stage="T-2")
+    taken_back = (confirmed, status(amends=(amendment,), decided_at=at(45)))
+    assert "T-2 CONFIRMED (taken back)  T-1 ACTIVE" in closing(*taken_back)
+    again = status(state=State.CONFIRMED, stage="T-2", effective_from=at(60), decided_at=at(60))
+    assert "(taken back)" not in closing(*taken_back, again)
+    later = Amendment(start=at(40), end=at(45), was=State.CONFIRMED, was_stage="T-2", now=State.ACTIVE, now_stage="T-1")
+    assert "(taken back)" not in closing(confirmed, status(amends=(later,), decided_at=at(45)))
+
+
+def test_the_closing_table_says_what_is_suppressed() -> None:
+    assert "T-1 SUPPRESSED(goals)" in closing(status(suppressed="goals"))
 
 
 def test_the_summary_states_its_figures() -> None:
@@ -270,6 +376,22 @@ def test_the_summary_states_its_figures() -> None:
         "Suppressed: 1 already running",
     ):
         assert line in text
+
+
+def test_a_remark_takes_the_place_of_the_rate_of_interruptions() -> None:
+    file, tally = io.StringIO(), Tally()
+    tally.count_event(vitals("p1", 0))
+    tally.count_event(vitals("p1", 48 * 60))
+    tally.count_change(alert())
+    console = open_console(file)
+    print_summary(tally.summary(0.5), console)
+    assert "1 interruption in 2.0 bed-days, that is 10.0 in 20 bed-days" in file.getvalue()
+    print_summary(tally.summary(0.5), console, remark="chosen beds")
+    assert "1 interruption in 2.0 bed-days (chosen beds)" in file.getvalue()
+
+
+def test_the_legend_fits_a_narrow_terminal() -> None:
+    assert len(legend().plain) <= 80
 
 
 def test_the_legend_names_every_priority() -> None:

@@ -1,4 +1,4 @@
-"""Units: the traps of clinical.md 6.6, what is converted and what is refused."""
+"""Units: the traps of the clinical dossier, 6.6, what is converted and what is refused."""
 
 import math
 import subprocess
