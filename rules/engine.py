@@ -297,10 +297,12 @@ class PatientEngine:
             amended = track.judge(self.timeline, now)
             after = track.present
             why = "; ".join(late.values()) or "late samples of a dense signal"
+            news = before is None or after is None or before[1:] != after[1:]
             if after is not None and (amended or before is None or before.verdict != after.verdict):
                 changes.append(self._status(track, amended, now, why if amended else None))
-            moment = Moment(track, self.timeline, now, why if rewrites else None)
-            changes += [self._number(change) for change in book.update(moment)]
+            if news or rewrites:
+                moment = Moment(track, self.timeline, now, why if rewrites else None)
+                changes += [self._number(change) for change in book.update(moment)]
         self.touched = False
         self.next = min((track.due for track in self.tracks if track.due is not None), default=None)
         return changes

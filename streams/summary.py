@@ -17,6 +17,9 @@ BED_DAYS: Final = 20
 _DAY: Final = timedelta(days=1)
 
 
+_WITH_READINGS: Final = (Observations, Assessment)
+
+
 @dataclass(frozen=True, slots=True)
 class ReplaySummary:
     """The figures of one replay; counts unless said otherwise."""
@@ -93,7 +96,7 @@ class Tally:
     def count_event(self, event: Event) -> None:
         """Count one event that was given to the ward."""
         self.events += 1
-        if isinstance(event, Observations | Assessment):
+        if isinstance(event, _WITH_READINGS):
             self.readings += len(event.readings)
         moment = min(event.effective_at, event.received_at)  # a mistyped future time must not lengthen the stay
         stay = self._stays.get(event.subject)
