@@ -1,7 +1,7 @@
 # Everything a developer runs. `make` lists the targets.
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist loadgroup
 
 BIN   := .venv/bin
 STAMP := .venv/.installed

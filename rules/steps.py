@@ -79,16 +79,18 @@ class Steps:
         begin, end = at - duration, at
         since: int | None = None
         gap_end = trailing = doubtful = None
+        ongoing, growing = True, False
         while True:
             step = self.steps[index] if index >= 0 else _BEFORE
             truth = compare(Value(step.low, step.high), operator, threshold)
             if truth is NOT_MET or (since is not None and since <= begin and truth is MET):
                 break
             gap_end = (end if gap_end is None else gap_end) if truth is UNKNOWN else None
-            if gap_end is not None and doubtful is None and gap_end - step.at > max_gap:
-                doubtful = gap_end
-            if gap_end == at:
+            ongoing = ongoing and truth is UNKNOWN
+            if ongoing:
                 trailing = step.at
+            if gap_end is not None and doubtful is None and gap_end - step.at > max_gap:
+                doubtful, growing = gap_end, ongoing
             since = end = step.at
             index -= 1
             if since <= begin and gap_end is None:
@@ -97,7 +99,7 @@ class Steps:
         if since is None or since > begin:
             return Held(NOT_MET, since, earliest(upcoming, None if since is None else since + duration))
         if doubtful is not None:
-            return Held(UNKNOWN, since, earliest(upcoming, doubtful + duration if doubtful < at else None))
+            return Held(UNKNOWN, since, earliest(upcoming, None if growing else doubtful + duration))
         return Held(MET, since, earliest(upcoming, None if trailing is None else trailing + max_gap + TICK))
 
 

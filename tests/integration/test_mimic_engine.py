@@ -1,0 +1,205 @@
+"""Real patients: the MIMIC-IV demo through the engine, against an independent implementation of the same formulas.
+
+The data is not part of the project: it is found through ``ICU_MONITOR_DATA`` and these tests are skipped without it.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rules.engine import PatientEngine, prepare
+from rules.events import Event, Infusion, Observations
+from rules.facts import Refusal
+from rules.instants import HOUR, to_instant
+from rules.outputs import StatusChange, encode_change
+from rules.packs import load_packs
+from rules.pathway import Fold, Pathway
+from rules.quantities.oxygenation import pf_ratio_of
+from rules.settings import SiteSettings
+from rules.timeline import Fact, Timeline
+from streams.processor import Ward
+from streams.replay import replay
+from streams.sources.mimic_iv import ImportReport, convert
+from streams.summary import Tally
+
+DATA = Path(os.environ.get("ICU_MONITOR_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+NOT_SEPTIC = {"30955999", "32587226"}
+"""High vasopressor need, but no sepsis by the independent evaluation either."""
+EXPECTED = DATA / "expected" / "mimic-iv-demo"
+READ = ("signal:pao2", "signal:fio2", "signal:weight")
+
+pytestmark = [
+    pytest.mark.skipif(not EXPECTED.is_dir(), reason="no MIMIC-IV demo: set ICU_MONITOR_DATA to its folder"),
+    pytest.mark.xdist_group("mimic"),
+]
+
+
+@pytest.fixture(scope="module")
+def log() -> list[Event]:
+    return list(convert(DATA / "mimic-iv-demo", None, ImportReport()))
+
+
+@pytest.fixture(scope="module")
+def timelines(log: list[Event]) -> dict[str, Timeline]:
+    """Gases, weights and infusions of each stay, all of them at once: nothing is pruned."""
+    _, translator = prepare(load_packs(), SiteSettings())
+    found: dict[str, Timeline] = defaultdict(Timeline)
+    for event in log:
+        at, received = to_instant(event.effective_at), to_instant(event.received_at)
+        for outcome in translator.facts(event):
+            if not isinstance(outcome, Refusal) and (outcome[0] in READ or outcome[0].startswith("infusion:")):
+                found[event.subject].insert(outcome[0], Fact(at, received, event.key, outcome[1]), 0)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pathway() -> Pathway:
+    (found,), _ = prepare(load_packs(), SiteSettings())
+    return found
+
+
+def rows(name: str, folder: Path = EXPECTED) -> Iterator[dict[str, str]]:
+    with (folder / name).open(newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def instant(text: str) -> int:
+    return to_instant(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+def test_norepinephrine_equivalents_are_those_of_mimic_code(timelines: dict[str, Timeline], pathway: Pathway) -> None:
+    """Goradia equivalents in the middle of each expected interval, to a part in a thousand: 1,747 of 1,748 rows.
+
+    The one that differs is stay 32359580, 2146-06-23 07:10 to 07:20, expected 0.5980: the table holds that interval
+    twice, as 0.5980 and as 0.6003, because two norepinephrine intervals overlap while a pump is changed over. We say
+    0.6003, the later one. (Stay 32119961 has such a pair too, 0.0999 and 0.1001, closer than the tolerance.)
+    """
+    differing, total = [], 0
+    for row in rows("norepinephrine_equivalent_dose.csv"):
+        total += 1
+        middle = (instant(row["starttime"]) + instant(row["endtime"])) // 2
+        dose = pathway.view(timelines[f"mimic-{row['stay_id']}"], Fold(), middle).value("nee_goradia")
+        expected = float(row["norepinephrine_equivalent_dose"])
+        if not dose.known or abs(dose.low - expected) > 0.0001 + 0.001 * expected:
+            differing.append((row["stay_id"], row["starttime"], expected, round(dose.low, 4)))
+    assert differing == [("32359580", "2146-06-23 07:10:00", 0.598, 0.6003)]
+    assert (total - len(differing)) / total >= 0.999
+
+
+def test_pf_ratios_are_those_of_mimic_code_where_fio2_is_fresh(
+    timelines: dict[str, Timeline], pathway: Pathway
+) -> None:
+    """PaO2/FiO2 of arterial gases: 253 of the 254 where an FiO2 was recorded within the hour before.
+
+    Not compared: venous, mixed and unlabelled samples, which we refuse; gases outside any stay; and 236 gases whose
+    last FiO2 is missing or older than an hour, where mimic-code looks back four hours and we say unknown. The one that
+    differs is subject 10006053, 2111-11-14 02:45: mimic-code takes the 80 % charted at 00:19, we the 50 % that came with
+    the gas of 02:03.
+    """
+    stays: dict[tuple[str, str], list[tuple[str, int, int]]] = defaultdict(list)
+    for row in rows("icustays.csv", DATA / "mimic-iv-demo" / "icu"):
+        span = (row["stay_id"], instant(row["intime"]) - 24 * HOUR, instant(row["outtime"]))
+        stays[row["subject_id"], row["hadm_id"]].append(span)
+    seen: Counter[str] = Counter()
+    differing = []
+    for row in rows("bg.csv"):
+        if not row["pao2fio2ratio"] or row["specimen"] != "ART.":
+            continue
+        at = instant(row["charttime"])
+        within = [stay for stay, first, last in stays[row["subject_id"], row["hadm_id"]] if first <= at <= last]
+        timeline = timelines[f"mimic-{within[-1]}"] if within else Timeline()
+        gas = next((fact for fact in timeline.upto("signal:pao2", at) if fact.at == at), None)
+        ratio = pf_ratio_of(pathway.view(timeline, Fold(), at), gas) if gas else None
+        expected = float(row["pao2fio2ratio"])
+        if ratio is None:
+            seen["no fresh FiO2" if gas else "outside any stay"] += 1
+        elif abs(ratio - expected) > 0.01 + 0.005 * expected:
+            differing.append((row["subject_id"], row["charttime"], expected, round(ratio, 1)))
+        else:
+            seen["agrees"] += 1
+    assert differing == [("10006053", "2111-11-14 02:45:00", 107.5, 172.0)]
+    assert seen == {"agrees": 253, "no fresh FiO2": 236, "outside any stay": 8}
+
+
+def statuses(events: Iterable[Event], patient: str) -> list[tuple[datetime, str, str | None]]:
+    engine = PatientEngine(patient, load_packs(), SiteSettings())
+    changes = [change for event in events for change in engine.observe(event)]
+    return [(change.decided_at, change.verdict, change.stage) for change in changes if isinstance(change, StatusChange)]
+
+
+def is_artefact(event: Event) -> bool:
+    if isinstance(event, Infusion):
+        return event.drug == "norepinephrine" and event.unit == "ug/kg/min" and (event.rate or 0) > 5
+    return False
+
+
+@pytest.mark.parametrize(("stay", "peak"), [("mimic-30955999", 7.56), ("mimic-33281088", 7.26)])
+def test_a_bag_change_artefact_produces_no_verdict_on_its_own(log: list[Event], stay: str, peak: float) -> None:
+    events = [event for event in log if event.subject == stay]
+    artefacts = [event for event in events if is_artefact(event)]
+    assert max(event.rate or 0 for event in artefacts if isinstance(event, Infusion)) == pytest.approx(peak, abs=0.01)
+    assert statuses(events, stay) == statuses([event for event in events if event not in artefacts], stay)
+
+
+def test_impossible_arterial_pressures_are_refused(log: list[Event]) -> None:
+    engines: dict[str, PatientEngine] = {}
+    refused: list[str] = []
+    for event in log:
+        if not isinstance(event, Observations):
+            continue
+        values = [reading.value for reading in event.readings if reading.code == "map_invasive"]
+        if any(not 20 <= value <= 220 for value in values):
+            engine = engines.setdefault(event.subject, PatientEngine(event.subject, load_packs(), SiteSettings()))
+            refused += [change.kind for change in engine.observe(event)]
+            refused += [change.kind for change in engine.advance(event.received_at + timedelta(minutes=5))]
+    assert refused.count("rejection") == 30
+    assert set(refused) <= {"rejection", "status"}
+
+
+def test_the_whole_demo_is_replayed_and_every_septic_candidate_is_accounted_for(log: list[Event]) -> None:
+    """Each stay with high vasopressor need has a furthest verdict, or its pathway says why not."""
+    ward, tally = Ward(load_packs(), SiteSettings()), Tally()
+    furthest: dict[str, tuple[int, str, datetime]] = {}
+    rank = ("NOT_APPLICABLE", "RESOLVED", "INDETERMINATE", "ACTIVE", "PSEUDO", "SUSPECTED", "CONFIRMED")
+    digest = 0
+    for change in replay(iter(log), ward, tally):
+        digest += len(encode_change(change))
+        if isinstance(change, StatusChange):
+            place = rank.index(change.state)
+            if place > furthest.get(change.patient, (-1, "", change.decided_at))[0]:
+                furthest[change.patient] = (place, f"{change.stage} {change.verdict}", change.decided_at)
+    summary = tally.summary(1.0, ward.late)
+    candidates = [
+        row["stay_id"]
+        for row in rows("mimic-iv-demo-candidates.csv", DATA)
+        if row["phenotype"] in ("septic_shock_refractory", "vasopressor_high_other")
+    ]
+    table = []
+    for stay in candidates:
+        _, verdict, decided = furthest[f"mimic-{stay}"]
+        table.append(f"{stay}  {decided:%Y-%m-%d %H:%M}  {verdict}")
+    sys.stdout.write("\n".join((*table, str(summary), "")))
+    assert summary.patients == 140
+    assert summary.late_events == 0
+    assert digest > 0
+    assert {stay for stay in candidates if not furthest[f"mimic-{stay}"][0]} == NOT_SEPTIC
+
+
+def test_a_stay_gives_the_same_bytes_twice(log: list[Event]) -> None:
+    events = [event for event in log if event.subject == "mimic-39061571"]
+
+    def run() -> list[str]:
+        engine = PatientEngine("mimic-39061571", load_packs(), SiteSettings())
+        return [encode_change(change) for event in events for change in engine.observe(event)]
+
+    first = run()
+    assert first == run()
+    assert first

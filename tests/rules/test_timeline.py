@@ -1,0 +1,197 @@
+"""Facts in the order of the patient's time, minute medians, and what is forgotten."""
+
+from itertools import count, pairwise
+from statistics import median
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.facts import Coded, Flow, Sample
+from rules.instants import DAY, HOUR, MINUTE, SECOND
+from rules.timeline import LONG_RETENTION, RETENTION, SETTLING, Fact, MinuteSeries, Timeline
+from tests.rules.strategies import scaled
+
+many = settings(max_examples=scaled(100), deadline=None, derandomize=True)
+facts_of = st.lists(
+    st.tuples(
+        st.sampled_from(["signal:lactate", "dose:ceftriaxone", "state:echo"]), st.integers(0, 50), st.integers(0, 9)
+    ),
+    max_size=25,
+    unique=True,
+)
+
+
+def sample(at: int, event: str = "e", value: float = 2.0) -> Fact:
+    return Fact(at, at, event, Sample(value))
+
+
+def flow(at: int, action: str, rate: float | None = None, line: str = "main") -> Fact:
+    return Fact(at, at, f"{action}-{at}", Flow(action, line, rate))
+
+
+class TestTimeline:
+    @many
+    @given(facts_of, st.integers(-1, 60))
+    def test_questions_are_answered_in_the_order_of_effective_time(
+        self, given_: list[tuple[str, int, int]], at: int
+    ) -> None:
+        timeline = Timeline()
+        facts = [
+            (channel, Fact(at_, at_ + lag, f"e{number}", Sample(float(lag))))
+            for number, (channel, at_, lag) in enumerate(given_)
+        ]
+        for channel, fact in facts:
+            assert timeline.insert(channel, fact, 60)
+        for channel in ("signal:lactate", "dose:ceftriaxone", "state:echo", "state:nothing"):
+            mine = sorted((fact for name, fact in facts if name == channel), key=lambda f: (f.at, f.received, f.event))
+            before = [fact for fact in mine if fact.at <= at]
+            assert timeline.upto(channel, at) == before
+            assert timeline.latest(channel, at) == (before[-1] if before else None)
+        everything = sorted(fact.at for _, fact in facts)
+        channels = frozenset({"signal:lactate", "dose:ceftriaxone", "state:echo"})
+        assert timeline.next_change(channels, at) == next((found for found in everything if found > at), None)
+
+    @many
+    @given(facts_of)
+    def test_what_is_taken_back_is_gone_from_every_channel(self, given_: list[tuple[str, int, int]]) -> None:
+        timeline = Timeline()
+        for channel, at, event in given_:
+            timeline.insert(channel, sample(at, f"e{event}"), 60)
+        taken_back = timeline.retract("e3", 60)
+        assert sorted((channel, fact.at) for channel, fact in taken_back) == sorted(
+            (channel, at) for channel, at, event in given_ if event == 3
+        )
+        assert all(fact.event != "e3" for facts in timeline.channels.values() for fact in facts)
+
+    def test_a_remembered_value_is_built_again_only_when_its_channel_changed(self) -> None:
+        timeline = Timeline()
+        built = count(1)
+
+        def ask() -> int:
+            return timeline.memo("key", ("signal:lactate",), lambda: next(built))
+
+        assert (ask(), ask()) == (1, 1)
+        timeline.insert("signal:other", sample(1), 1)
+        assert ask() == 1
+        timeline.insert("signal:lactate", sample(1), 1)
+        assert ask() == 2
+        timeline.retract("e", 2)
+        assert ask() == 3
+
+
+class TestForgetting:
+    def test_samples_are_forgotten_after_the_retention_but_the_newest_old_one_stays(self) -> None:
+        timeline = Timeline()
+        for number, at in enumerate((0, HOUR, 2 * HOUR, 40 * HOUR)):
+            timeline.insert("signal:lactate", sample(at, f"e{number}"), at)
+        timeline.prune(40 * HOUR)
+        assert [fact.at for fact in timeline.channels["signal:lactate"]] == [2 * HOUR, 40 * HOUR]
+
+    def test_doses_and_fluids_are_kept_for_the_long_retention(self) -> None:
+        timeline = Timeline()
+        for channel in ("dose:ceftriaxone", "fluid", "culture"):
+            timeline.insert(channel, sample(0, channel), 0)
+        timeline.prune(LONG_RETENTION)
+        assert all(timeline.channels[channel] for channel in ("dose:ceftriaxone", "fluid", "culture"))
+        timeline.prune(LONG_RETENTION + 1)
+        assert not any(timeline.channels[channel] for channel in ("dose:ceftriaxone", "fluid", "culture"))
+
+    def test_a_coded_fact_lasts_until_another_replaces_it(self) -> None:
+        timeline = Timeline()
+        timeline.insert("state:goals_of_care", Fact(0, 0, "e", Coded("full")), 0)
+        timeline.prune(60 * DAY)
+        assert timeline.latest("state:goals_of_care", 60 * DAY) is not None
+
+    @pytest.mark.parametrize("last", ["bag_change", "alarm", "pause", "resume"])
+    def test_the_rate_of_an_infusion_is_not_forgotten_behind_a_later_message(self, last: str) -> None:
+        timeline = Timeline()
+        for fact in (flow(0, "rate", 0.6), flow(HOUR, last), flow(2 * HOUR, "rate", 0.1, "second")):
+            timeline.insert("infusion:norepinephrine", fact, fact.at)
+        timeline.prune(2 * HOUR + RETENTION + HOUR)
+        kept = [(fact.value.line, fact.value.action) for fact in timeline.channels["infusion:norepinephrine"]]
+        assert ("main", "rate") in kept
+        assert ("main", last) in kept
+        assert ("second", "rate") in kept
+
+    def test_history_that_arrives_too_late_is_not_taken(self) -> None:
+        timeline, now = Timeline(), 40 * HOUR
+        assert timeline.insert("signal:lactate", sample(39 * HOUR, "new"), now)
+        assert not timeline.insert("signal:lactate", sample(HOUR, "old"), now)
+        assert timeline.insert("signal:weight", sample(HOUR, "only"), now)
+
+    @many
+    @given(st.lists(st.tuples(st.integers(0, 80), st.booleans()), max_size=12, unique_by=lambda item: item[0]))
+    def test_forgetting_changes_no_value_that_can_still_be_asked_for(self, charted: list[tuple[int, bool]]) -> None:
+        now = 80 * HOUR
+        whole, pruned = Timeline(), Timeline()
+        for timeline in (whole, pruned):
+            for hour, again in charted:
+                timeline.insert("signal:weight", sample(hour * HOUR, f"e{hour}{again}", hour), now)
+        pruned.prune(now)
+        for at in range(now - RETENTION, now + 1, HOUR):
+            assert whole.latest("signal:weight", at) == pruned.latest("signal:weight", at)
+
+
+class TestMinuteSeries:
+    @many
+    @given(st.lists(st.tuples(st.integers(0, 400), st.integers(30, 90)), max_size=60, unique_by=lambda item: item[0]))
+    def test_a_minute_is_the_median_of_its_samples(self, samples: list[tuple[int, int]]) -> None:
+        series = MinuteSeries()
+        for second, value in samples:
+            assert series.insert(second * SECOND, float(value), second * SECOND)
+        for _ in range(2):
+            for minute in range(8):
+                mine = [value for second, value in samples if second // 60 == minute]
+                assert series.at(minute) == (median(mine) if mine else None)
+            window = [median(m) for n in range(1, 6) if (m := [v for s, v in samples if s // 60 == n])]
+            assert series.window(6 * MINUTE + 30 * SECOND, 5 * MINUTE) == window
+            series.settle(HOUR)
+
+    @many
+    @given(st.permutations([(5, 50.0), (20, 60.0), (40, 80.0), (55, 90.0)]))
+    def test_the_order_of_samples_does_not_matter(self, samples: list[tuple[int, float]]) -> None:
+        series = MinuteSeries()
+        for second, value in samples:
+            series.insert(second * SECOND, value, MINUTE)
+        series.settle(MINUTE + SETTLING)
+        assert series.at(0) == 70
+
+    def test_the_same_sample_again_changes_nothing(self) -> None:
+        series = MinuteSeries()
+        assert series.insert(5 * SECOND, 50, 5 * SECOND)
+        assert not series.insert(5 * SECOND, 99, 6 * SECOND)
+        assert series.at(0) == 50
+
+    def test_a_settled_minute_takes_no_more_samples_whether_or_not_settling_was_asked_for(self) -> None:
+        for asked in (True, False):
+            series = MinuteSeries()
+            series.insert(5 * SECOND, 50, 5 * SECOND)
+            if asked:
+                series.settle(MINUTE + SETTLING)
+            assert not series.insert(6 * SECOND, 90, MINUTE + SETTLING)
+            assert series.at(0) == 50
+
+    def test_a_minute_that_was_missed_is_filled_in_late(self) -> None:
+        series = MinuteSeries()
+        assert series.insert(5 * SECOND, 50, 3 * HOUR)
+        assert series.insert(6 * SECOND, 60, 3 * HOUR)
+        series.settle(3 * HOUR + MINUTE)
+        assert series.at(0) == 55
+
+    def test_nothing_older_than_the_retention_is_taken(self) -> None:
+        assert not MinuteSeries().insert(0, 50, RETENTION + 1)
+
+    def test_minutes_are_forgotten_after_the_retention(self) -> None:
+        series = MinuteSeries()
+        for minute in range(0, 40 * 60, 10):
+            series.insert(minute * MINUTE, 50, minute * MINUTE)
+            series.settle(minute * MINUTE)
+        assert len(series.medians) + len(series.unsettled) <= (RETENTION + 2 * HOUR) // (10 * MINUTE)
+
+    def test_windows_of_neighbouring_minutes_share_all_but_one(self) -> None:
+        series = MinuteSeries()
+        for minute in range(30):
+            series.insert(minute * MINUTE, float(minute), minute * MINUTE)
+        windows = [series.window(minute * MINUTE, 15 * MINUTE) for minute in range(15, 30)]
+        assert all(later == [*earlier[1:], later[-1]] for earlier, later in pairwise(windows))
