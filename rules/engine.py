@@ -21,11 +21,11 @@ from rules.pack import Pack
 from rules.pathway import Pathway
 from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import Changed, Track
 
-REMEMBER_REFUSED = HOUR
-"""For how long a refused event is recognised when it is delivered again."""
+REMEMBER_REFUSED = 1_000
+"""How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
 
 
 _PREPARED: dict[tuple[str, ...], tuple[list[Pathway], Translator]] = {}
@@ -176,7 +176,8 @@ class PatientEngine:
     def _prune(self, now: int) -> None:
         self.pruned = now
         self.timeline.prune(now)
-        self.refused = {event: at for event, at in self.refused.items() if at >= now - REMEMBER_REFUSED}
+        remembered = [(event, at) for event, at in self.refused.items() if at >= now - LONG_RETENTION]
+        self.refused = dict(remembered[-REMEMBER_REFUSED:])
         for track in self.tracks:
             track.prune(now)
 

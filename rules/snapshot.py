@@ -45,7 +45,7 @@ def dump(engine: PatientEngine) -> bytes:
         "now": engine.reached,
         "pruned": engine.pruned,
         "sequence": engine.sequence,
-        "refused": engine.refused,
+        "refused": list(engine.refused.items()),
         "pending": [encode(event) for _, _, event in sorted(engine.pending, key=lambda item: item[:2])],
         "channels": {
             name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts
@@ -88,7 +88,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         msg = "snapshot was taken with other site settings"
         raise SnapshotError(msg)
     engine.clock, engine.reached, engine.pruned = body["clock"], body["now"], body["pruned"]
-    engine.sequence, engine.refused = body["sequence"], body["refused"]
+    engine.sequence, engine.refused = body["sequence"], dict(map(tuple, body["refused"]))
     for line in body["pending"]:
         event = decode(line)
         key = event.key
