@@ -101,8 +101,8 @@ def test_pf_ratios_are_those_of_mimic_code_where_fio2_is_fresh(
 
     Not compared: venous, mixed and unlabelled samples, which we refuse; gases outside any stay; and 236 gases whose
     last FiO2 is missing or older than an hour, where mimic-code looks back four hours and we say unknown. The one that
-    differs is subject 10006053, 2111-11-14 02:45: mimic-code takes the 80 % charted at 00:19, we the 50 % that came with
-    the gas of 02:03.
+    differs is subject 10006053, 2111-11-14 02:45: mimic-code takes the 80 % charted at 00:19, we the 50 % that came
+    with the gas of 02:03.
     """
     stays: dict[tuple[str, str], list[tuple[str, int, int]]] = defaultdict(list)
     for row in rows("icustays.csv", DATA / "mimic-iv-demo" / "icu"):
