@@ -480,26 +480,70 @@ def test_between_now_and_the_noted_instant_nothing_changes_by_itself(
 ) -> None:
     """The promise behind every deadline: an engine may sleep until the noted instant or the next fact."""
     minute = begin if begin is not None else int(min((at for held in known.values() for at, _ in held), default=0)) + 1
+    marks = tuple((name, BASE + reached * MINUTE) for name, reached in sorted(anchors.items()) if reached <= minute)
+    for path, root in roots:
+        assert_honest(path, root, known, Fold(1, open=True, anchors=marks), BASE + minute * MINUTE, shares)
+
+
+def assert_honest(path: str, root: Node, known: Known, fold: Fold, at: int, shares: list[float]) -> None:
     facts = timeline(known)
     channels = frozenset(channel for channel, held in known.items() if not isinstance(held[0][1], list))
-    for path, root in roots:
-        at = BASE + minute * MINUTE
-        marks = tuple((name, BASE + reached * MINUTE) for name, reached in sorted(anchors.items()) if reached <= minute)
-        fold = Fold(1, open=True, anchors=marks)
-        for _ in range(8):
-            view = BUNDLED.view(facts, fold, at)
-            truth = root.evaluate(view).truth
-            instants = [view.next_change, facts.next_change(channels, at)]
-            instants += [series.next_end(at) for series in facts.dense.values()]
-            until = min((instant for instant in instants if instant is not None), default=at + 30 * HOUR)
-            assert until > at
-            for instant in {until - TICK, *(at + round((until - at) * share) // SECOND * SECOND for share in shares)}:
-                if at < instant < until:
-                    later = root.evaluate(BUNDLED.view(facts, fold, instant)).truth
-                    assert later is truth, (
-                        f"{path}: {truth} at {at - BASE}, {later} at {instant - BASE}, noted {until - BASE}"
-                    )
-            at = until
+    for _ in range(8):
+        view = BUNDLED.view(facts, fold, at)
+        truth = root.evaluate(view).truth
+        instants = [view.next_change, facts.next_change(channels, at)]
+        instants += [series.next_end(at) for series in facts.dense.values()]
+        until = min((instant for instant in instants if instant is not None), default=at + 30 * HOUR)
+        assert until > at
+        for instant in {until - TICK, *(at + round((until - at) * share) // SECOND * SECOND for share in shares)}:
+            if at < instant < until:
+                later = root.evaluate(BUNDLED.view(facts, fold, instant)).truth
+                where = f"{path}: {truth} at {at - BASE}, {later} at {instant - BASE}, noted {until - BASE}"
+                assert later is truth, where
+        at = until
+
+
+def given_doses(*minutes: float, drug: str = "ceftriaxone") -> Known:
+    return {f"dose:{drug}": [(minute, Given(1000.0, 0, "iv", "given", None, True)) for minute in minutes]}
+
+
+ECOLI = CultureResult("blood", "Escherichia coli", "bacterial", (("ceftriaxone", "S"),))
+SOURCE: Known = {"state:source_needs_control": [(0, Coded("present"))]}
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("checks.antimicrobial_missed_or_late", {}),
+        ("checks.antimicrobial_missed_or_late", given_doses(30)),
+        ("checks.antimicrobial_missed_or_late", given_doses(30, 510)),
+        ("checks.antimicrobial_missed_or_late", given_doses(30, 510, 750)),
+        ("checks.antimicrobial_inactive", {"culture": [(0, ECOLI)], **given_doses(30)}),
+        ("checks.source_uncontrolled", SOURCE),
+        ("checks.source_uncontrolled", {**SOURCE, "state:source_control": [(400, Coded("done"))]}),
+        ("checks.infusion_interrupted", pump("norepinephrine", (0, "rate", 0.3), (20, "pause", None))),
+        (
+            "checks.infusion_interrupted",
+            pump("norepinephrine", (0, "rate", 0.3), (20, "pause", None), (25, "resume", None)),
+        ),
+        ("checks.infusion_interrupted", pump("norepinephrine", (0, "rate", 0.3), (20, "bag_change", None))),
+        ("checks.map_artefact", {"signal:map_noninvasive": [(10, Sample(50.0))], **pressure(0, *[80] * 30)}),
+        ("checks.lactate_confounded", pump("epinephrine", (0, "rate", 0.1), (50, "rate", 0.1), (100, "rate", 0.1))),
+        ("checks.lactate_confounded", {"seizure": [(0, SeizureEvent("start", "tonic_clonic"))]}),
+        (
+            "hush",
+            {**pump("norepinephrine", (0, "rate", 0.5), (30, "rate", 0.4)), **pump("vasopressin", (10, "rate", 0.03))},
+        ),
+        ("conditions.vasopressor_running", pump("norepinephrine", (0, "rate", 0.5), (30, "pause", None))),
+        ("therapies.hydrocortisone.running", given_doses(0, 360, 720, drug="hydrocortisone")),
+    ],
+    ids=str,
+)
+def test_each_check_of_adequate_treatment_wakes_the_engine_when_it_runs_out(path: str, known: Known) -> None:
+    root = dict(ROOTS)[path]
+    fold = Fold(1, open=True, anchors=(("recognition", BASE),))
+    for minute in (0, 15, 31, 61, 520):
+        assert_honest(path, root, known, fold, BASE + minute * MINUTE, [0.1, 0.5, 0.9])
 
 
 @settings(max_examples=scaled(60), deadline=None, derandomize=True)

@@ -43,7 +43,7 @@ from tests.rules.strategies import (
 )
 
 quick = settings(
-    max_examples=scaled(6),
+    max_examples=scaled(3),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],

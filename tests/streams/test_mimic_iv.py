@@ -32,6 +32,9 @@ on_demo = pytest.mark.skipif(
     not (DEMO.is_dir() and EXPECTED.is_dir()),
     reason="no MIMIC-IV demo: ICU_MONITOR_DATA names no folder with mimic-iv-demo and expected",
 )
+in_one_process = pytest.mark.xdist_group("mimic-import")
+"""The demo is converted once for all tests of it."""
+
 
 HEADERS = {
     "icu/icustays": "subject_id,hadm_id,stay_id,first_careunit,last_careunit,intime,outtime,los",
@@ -885,6 +888,7 @@ ROUNDING = 0.51e-4
 
 
 @on_demo
+@in_one_process
 @pytest.mark.slow
 def test_demo_rates_are_those_of_mimic_code(demo: tuple[list[Event], ImportReport]) -> None:
     rates = Rates(demo[0])
@@ -898,6 +902,7 @@ def test_demo_rates_are_those_of_mimic_code(demo: tuple[list[Event], ImportRepor
 
 
 @on_demo
+@in_one_process
 @pytest.mark.slow
 def test_demo_norepinephrine_equivalents_are_those_of_mimic_code(demo: tuple[list[Event], ImportReport]) -> None:
     """1746 of 1748 rows agree at their beginning, middle and end; no more can.
@@ -934,6 +939,7 @@ def test_demo_norepinephrine_equivalents_are_those_of_mimic_code(demo: tuple[lis
 
 
 @on_demo
+@in_one_process
 @pytest.mark.slow
 def test_demo_blood_gases_are_those_of_mimic_code(demo: tuple[list[Event], ImportReport]) -> None:
     sites = {"ART.": "arterial", "VEN.": "venous", "CENTRAL VENOUS.": "venous", "MIX.": "venous", "": None}
@@ -960,6 +966,7 @@ def test_demo_blood_gases_are_those_of_mimic_code(demo: tuple[list[Event], Impor
 
 
 @on_demo
+@in_one_process
 @pytest.mark.slow
 def test_demo_log_is_in_order_and_complete(demo: tuple[list[Event], ImportReport]) -> None:
     events, report = demo
@@ -979,6 +986,7 @@ def test_demo_log_is_in_order_and_complete(demo: tuple[list[Event], ImportReport
 
 
 @on_demo
+@in_one_process
 @pytest.mark.slow
 def test_demo_sorted_outside_of_memory_gives_the_same_log(demo: tuple[list[Event], ImportReport]) -> None:
     stays = [32119961, 30057454, 32359580]
@@ -988,6 +996,7 @@ def test_demo_sorted_outside_of_memory_gives_the_same_log(demo: tuple[list[Event
 
 
 @on_demo
+@in_one_process
 def test_labels_are_those_of_the_dictionaries() -> None:
     items = load_items()
 
