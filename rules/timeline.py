@@ -233,16 +233,12 @@ def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
 def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     """Whether a fact older than retention still says what is true at the edge of it.
 
-    Of an infusion that is the newest rate of each line with what follows it; its starts are kept for as long as doses.
+    Of an infusion that is the newest rate of each line with what follows it; its rates are kept for as long as doses.
     """
     fact = facts[index]
     if not channel.startswith(_LASTING):
         return False
-    if (
-        channel.startswith("infusion:")
-        and fact.value.action == "start"
-        and fact.at >= oldest + RETENTION - LONG_RETENTION
-    ):
+    if channel.startswith("infusion:") and fact.value.rate and fact.at >= oldest + RETENTION - LONG_RETENTION:
         return True
     later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
     return not any(not channel.startswith("infusion:") or _says_rate(other) for other in later)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from statistics import median
 
 from rules.engine import PatientEngine
@@ -16,24 +17,16 @@ from tests.bench.wards import READINGS, ward
 
 def figures(hours: int, rounds: int) -> list[Figure]:
     """Of a quiet patient and of one in treated septic shock, each with vitals every second."""
-    found = []
+    packs, found = load_packs(), []
     for name, shocked in (("quiet", 0), ("in shock", 1)):
-        engine = _engine(hours, shocked)
+        engine = PatientEngine("bed-0", packs, SiteSettings())
+        for line in ward(1, timedelta(hours=hours), timedelta(seconds=1), shocked=shocked):
+            engine.observe(decode(line))
         data = engine.snapshot()
+        restore = partial(PatientEngine.restore, data, packs, SiteSettings())
         taking = median(seconds(engine.snapshot) for _ in range(rounds))
-        restoring = median(seconds(lambda data=data: _restore(data)) for _ in range(rounds))  # type: ignore[misc]
+        restoring = median(seconds(restore) for _ in range(rounds))
         title = f"snapshot after {hours} h of {READINGS} signals/s, {name}"
         found.append(Figure(f"{title}: size", "<= 20 kB", f"{len(data) / 1000:.1f} kB"))
         found.append(Figure(f"{title}: take, restore", "", f"{taking * 1000:.1f} ms, {restoring * 1000:.1f} ms"))
     return found
-
-
-def _engine(hours: int, shocked: int) -> PatientEngine:
-    engine = PatientEngine("bed-0", load_packs(), SiteSettings())
-    for line in ward(1, timedelta(hours=hours), timedelta(seconds=1), shocked=shocked):
-        engine.observe(decode(line))
-    return engine
-
-
-def _restore(data: bytes) -> PatientEngine:
-    return PatientEngine.restore(data, load_packs(), SiteSettings())
