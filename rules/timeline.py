@@ -238,10 +238,18 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     fact = facts[index]
     if not channel.startswith(_LASTING):
         return False
-    if channel.startswith("infusion:") and fact.value.rate and fact.at >= oldest + RETENTION - LONG_RETENTION:
+    recent = fact.at >= oldest + RETENTION - LONG_RETENTION
+    if channel.startswith("infusion:") and recent and fact.value.rate and not _confirms(facts, index):
         return True
     later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
     return not any(not channel.startswith("infusion:") or _says_rate(other) for other in later)
+
+
+def _confirms(facts: list[Fact], index: int) -> bool:
+    """Whether a rate only repeats the one before it on its line."""
+    line = facts[index].value.line
+    before = next((fact.value for fact in reversed(facts[:index]) if fact.value.line == line), None)
+    return before is not None and bool(before._replace(action="rate") == facts[index].value._replace(action="rate"))
 
 
 def _same(channel: str, one: Fact, other: Fact) -> bool:

@@ -278,6 +278,7 @@ def test_ctrl_c_ends_it_cleanly(form: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - a shell may ignore it
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None
