@@ -11,12 +11,13 @@ may be well formed and still be refused because nobody knows its unit.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 SCHEMA_VERSION: Final = 1
 """Version of the wire format that this release writes and reads."""
@@ -83,6 +84,11 @@ class Envelope(_Frozen):
     received_at: Moment
     status: Status = Field(default=Status.FINAL, validate_default=True)
     corrects: Identifier | None = None
+
+    @property
+    def happened_at(self) -> datetime:
+        """When the fact was true of the patient, by the wall clock."""
+        return self.effective_at
 
     @property
     def key(self) -> str:
@@ -281,7 +287,11 @@ class Seizure(Envelope):
 
 
 class Resuscitation(Envelope):
-    """A cardiac-arrest clock event in the words of Utstein."""
+    """A cardiac-arrest clock event in the words of Utstein.
+
+    ``last_seen_at`` is when somebody found was last seen well; ``clock_ahead_s`` by how many seconds the device that
+    stamped ``effective_at`` is known to be ahead of the wall clock.
+    """
 
     kind: Literal["resuscitation"]
     action: Literal[
@@ -300,6 +310,13 @@ class Resuscitation(Envelope):
     rhythm: Literal["vf", "vt", "pea", "asystole", "organised"] | None = None
     witnessed: bool | None = None
     energy_joules: Positive | None = None
+    last_seen_at: Moment | None = None
+    clock_ahead_s: Annotated[float, Field(ge=-86_400, le=86_400, allow_inf_nan=False)] = 0.0
+
+    @property
+    @override
+    def happened_at(self) -> datetime:
+        return self.effective_at - timedelta(seconds=self.clock_ahead_s)
 
 
 class Goals(StrEnum):

@@ -60,9 +60,10 @@ class Volume(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """The value of a coded fact: a presence, a procedure state, or one of a closed list."""
+    """The value of a coded fact: a presence, a procedure state, or one of a closed list; ``since`` if it was said."""
 
     value: str
+    since: int | None = None
 
 
 class CultureResult(NamedTuple):
@@ -88,6 +89,7 @@ class ArrestEvent(NamedTuple):
     rhythm: str | None
     witnessed: bool | None
     energy_joules: float | None
+    last_seen: int | None = None
 
 
 class Answer(NamedTuple):
@@ -150,6 +152,8 @@ class Translator:
         self._usual: dict[str, ReadingPlan] = {}
         self.dense = frozenset(f"signal:{signal.name}" for signal in catalogue.signals if signal.dense)
         """The channels of signals that come about once a minute or faster."""
+        self.live = frozenset(f"signal:{signal.name}" for signal in catalogue.signals if signal.live)
+        """Those of which the minute that is still going on counts."""
 
     def _plan(self, code: str, unit: str) -> ReadingPlan:
         found = self._plans.get((code, unit))
@@ -195,7 +199,11 @@ class Translator:
             case events.Seizure():
                 yield "seizure", SeizureEvent(event.action, event.semiology)
             case events.Resuscitation():
-                yield "resuscitation", ArrestEvent(event.action, event.rhythm, event.witnessed, event.energy_joules)
+                seen = _instant(event.last_seen_at)
+                yield (
+                    "resuscitation",
+                    ArrestEvent(event.action, event.rhythm, event.witnessed, event.energy_joules, seen),
+                )
             case events.Encounter():
                 yield from self._encounter(event)
             case events.Action():
@@ -280,9 +288,9 @@ class Translator:
 
     def _findings(self, field: str, findings: tuple[events.Finding, ...]) -> Iterator[Outcome]:
         for index, finding in enumerate(findings):
-            yield self._coded(finding.code, str(finding.presence), f"{field}.{index}")
+            yield self._coded(finding.code, str(finding.presence), f"{field}.{index}", _instant(finding.since))
 
-    def _coded(self, code: str, value: str, place: str) -> Outcome:
+    def _coded(self, code: str, value: str, place: str, since: int | None = None) -> Outcome:
         try:
             concept = self._catalogue.concept(code)
         except UnknownCodeError as error:
@@ -291,7 +299,7 @@ class Translator:
             return Refusal(
                 place, "unknown_code", f"{concept.name} has no value {value!r} (known: {', '.join(concept.values)})"
             )
-        return f"state:{concept.name}", Coded(value)
+        return f"state:{concept.name}", Coded(value, since)
 
 
 def _fluid(event: events.Fluid) -> Outcome:

@@ -7,7 +7,7 @@ bitemporal view: a verdict is a function of the facts received by now, evaluated
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
@@ -105,13 +105,26 @@ class MinuteSeries:
         last = end // MINUTE
         return [value for minute in range(last - length // MINUTE, last) if (value := self.at(minute)) is not None]
 
+    def so_far(self, at: int) -> float | None:
+        """The median of the minute that is going on at an instant, up to then; None once that minute has settled."""
+        entry = self.unsettled.get(at // MINUTE)
+        samples = [value for moment, value in entry[1].items() if moment <= at] if entry is not None else []
+        return median(samples) if samples else None
+
+    def newest_before(self, at: int, age: int) -> int | None:
+        """The last whole minute with a value that ended at most ``age`` milliseconds before an instant."""
+        last = at // MINUTE - 1
+        oldest = -(-(at - age) // MINUTE) - 1
+        return next((minute for minute in range(last, oldest - 1, -1) if self.at(minute) is not None), None)
+
     def next_end(self, after: int) -> int | None:
         """When the first minute with a value that ends later than an instant is over."""
-        if self.newest is None or (self.newest + 1) * MINUTE <= after:
+        if self.newest is None:
             return None
-        current = after // MINUTE
-        later = [minute for minute in (*self.medians, *self.unsettled) if minute >= current]
-        return (min(later) + 1) * MINUTE if later else None
+        later = range(after // MINUTE, self.newest + 1)
+        return next(
+            ((minute + 1) * MINUTE for minute in later if minute in self.medians or minute in self.unsettled), None
+        )
 
     def settle(self, now: int) -> None:
         """Reduce the minutes that take no more samples, and forget those past retention."""
@@ -127,11 +140,16 @@ class MinuteSeries:
 
 
 class Timeline:
-    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``."""
+    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``.
 
-    __slots__ = ("_memo", "channels", "dense", "newest", "seen", "settled", "versions")
+    Args:
+        longer: channels that some rule looks back on further than what is kept anyway, and how far, in milliseconds.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_longer", "_memo", "channels", "dense", "newest", "seen", "settled", "versions")
+
+    def __init__(self, longer: Mapping[str, int] | None = None) -> None:
+        self._longer = longer or {}
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
         self.seen: dict[str, int] = {}
@@ -145,7 +163,7 @@ class Timeline:
     def insert(self, channel: str, fact: Fact, now: int) -> bool:
         """Add a fact; false if it is older than anything that could still matter."""
         facts = self.channels.setdefault(channel, [])
-        if fact.at < now - _retention(channel) and _superseded(channel, facts, fact):
+        if fact.at < now - self._retention(channel) and _superseded(channel, facts, fact):
             return False
         insort(facts, fact, key=_ORDER)
         self.seen[fact.event] = fact.at
@@ -201,11 +219,13 @@ class Timeline:
     def prune(self, now: int) -> None:
         """Forget what no rule can read any more; values that last are kept until a newer one replaces them."""
         for channel, facts in self.channels.items():
-            oldest = now - _retention(channel)
-            if facts and facts[0].at < oldest:
+            oldest = now - self._retention(channel)
+            if facts and facts[0].at < max(oldest, now - RETENTION):
                 kept = [
                     fact for i, fact in enumerate(facts) if fact.at >= oldest or _baseline(channel, facts, i, oldest)
                 ]
+                if channel in self._longer and channel.startswith("signal:"):
+                    kept = _thinned(kept, now - RETENTION)
                 if len(kept) != len(facts):
                     self.channels[channel] = kept
                     self._touch(channel)
@@ -213,14 +233,23 @@ class Timeline:
         self.seen = {event: at for event, at in self.seen.items() if event in live}
         self.settled = {event: at for event, at in self.settled.items() if at >= now - LONG_RETENTION}
 
+    def _retention(self, channel: str) -> int:
+        return max(LONG_RETENTION if channel.startswith(_LONG) else RETENTION, self._longer.get(channel, 0))
+
     def _touch(self, channel: str) -> None:
         kind = channel.partition(":")[0] + ":"
         self.versions[channel] = self.versions.get(channel, 0) + 1
         self.versions[kind] = self.versions.get(kind, 0) + 1
 
 
-def _retention(channel: str) -> int:
-    return LONG_RETENTION if channel.startswith(_LONG) else RETENTION
+def _thinned(facts: list[Fact], before: int) -> list[Fact]:
+    """Of samples older than an instant, those that say something new: another value, or an hour has passed."""
+    kept: list[Fact] = []
+    for fact in facts:
+        same = bool(kept) and kept[-1].value == fact.value and fact.at - kept[-1].at < HOUR
+        if fact.at >= before or not same:
+            kept.append(fact)
+    return kept
 
 
 def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
@@ -234,6 +263,7 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     """Whether a fact older than retention still says what is true at the edge of it.
 
     Of an infusion that is the newest rate of each line with what follows it; its rates are kept for as long as doses.
+    Of a coded fact it is the newest, and the first of an unbroken run of the same value: since when it has been true.
     """
     fact = facts[index]
     if not channel.startswith(_LASTING):
@@ -242,6 +272,9 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     if channel.startswith("infusion:") and recent and fact.value.rate and not _confirms(facts, index):
         return True
     later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
+    if channel.startswith("state:"):
+        began = index == 0 or facts[index - 1].value.value != fact.value.value
+        return not later or (began and all(other.value.value == fact.value.value for other in later))
     return not any(not channel.startswith("infusion:") or _says_rate(other) for other in later)
 
 

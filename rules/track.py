@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rules.instants import HOUR, MINUTE
-from rules.pathway import Fold, Pathway, Verdict
+from rules.outputs import State
+from rules.pathway import Fold, Pathway, Verdict, suggested
 from rules.timeline import Timeline
 
 REACH: Final = 24 * HOUR
@@ -104,21 +105,26 @@ class Track:
         return bisect_right(self.entries, instant, key=_at) - 1
 
     def _compare(self, old: list[Entry], start: int, end: int) -> list[Changed]:
-        """Stretches in ``[start, end)`` whose state or stage is now another than it was, from a minute on."""
+        """Stretches in ``[start, end)`` with another state, stage or suggestions than before, from a minute on."""
         marks = {start, *(entry.at for entry in (*old, *self.entries) if start < entry.at < end)}
         instants = [*sorted(marks), end]
         changed: list[Changed] = []
         for begin, finish in pairwise(instants):
             was = _in_force(old, begin)
             entry = self.at(begin)
-            if was is None or entry is None or was.verdict[:2] == entry.verdict[:2]:
+            if was is None or entry is None or _gist(was.verdict) == _gist(entry.verdict):
                 continue
-            pair = (was.verdict[:2], entry.verdict[:2])
-            if changed and changed[-1].end == begin and (changed[-1].was[:2], changed[-1].became[:2]) == pair:
+            pair = (_gist(was.verdict), _gist(entry.verdict))
+            if changed and changed[-1].end == begin and (_gist(changed[-1].was), _gist(changed[-1].became)) == pair:
                 changed[-1] = changed[-1]._replace(end=finish)
             else:
                 changed.append(Changed(begin, finish, was.verdict, entry.verdict))
         return [stretch for stretch in changed if stretch.end - stretch.start >= MINUTE]
+
+
+def _gist(verdict: Verdict) -> tuple[State, str | None, frozenset[str]]:
+    """What of a verdict is announced as amended when it turns out otherwise."""
+    return verdict.state, verdict.stage, suggested(verdict)
 
 
 def _at(entry: Entry) -> int:
