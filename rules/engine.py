@@ -245,17 +245,19 @@ class PatientEngine:
         if not series.insert(at, value, now):
             return
         end = (at // MINUTE + 1) * MINUTE
+        late = end <= now
+        wake = (now // MINUTE + 1) * MINUTE if late else end
         for track in self.tracks:
-            if channel in track.pathway.channels:
-                if end <= now:
-                    track.touch(end)
-                    end = (now // MINUTE + 1) * MINUTE
-                track.wake(end)
-                if self.next is None or end < self.next:
-                    self.next = end
-                if channel in self.translator.live and track.present is not None and track.present.fold.open:
-                    track.touch(min(at, now))
-                    self.touched = True
+            if late and track.concerned(channel, end):
+                track.touch(end)
+            elif late or not track.reads(channel):
+                continue
+            track.wake(wake)
+            if self.next is None or wake < self.next:
+                self.next = wake
+            if channel in self.translator.live and track.present is not None and track.present.fold.open:
+                track.touch(min(at, now))
+                self.touched = True
 
     def _retract_dense(self, event: Observations, at: int, now: int) -> None:
         for outcome in self.translator.facts(event):
@@ -277,7 +279,7 @@ class PatientEngine:
 
     def _touch(self, channel: str, at: int) -> None:
         for track in self.tracks:
-            if channel in track.pathway.channels:
+            if track.concerned(channel, at):
                 track.touch(at)
                 self.touched = True
 

@@ -70,9 +70,7 @@ class Running(Node):
     @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.drug} running".replace("_", " ") if view.full else "")
-        parts = [
-            self._one(view, name) for name in view.drugs(self.drug) if f"infusion:{name}" in view.timeline.channels
-        ]
+        parts = [self._one(view, name) for name in view.drugs(self.drug) if view.timeline.facts(f"infusion:{name}")]
         truths = [part.truth for part in parts]
         truth = MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
         findings = tuple(finding for part in parts if part.truth is MET for finding in part.findings)
@@ -120,7 +118,7 @@ class Stopped(Node):
         label = self.label or f"no {self.drug} for {format_duration(wanted)}" if view.full else ""
         truth, missing = MET, []
         for name in view.drugs(self.drug):
-            if f"infusion:{name}" not in view.timeline.channels:
+            if not view.timeline.facts(f"infusion:{name}"):
                 continue
             held = view.rate(name).held(view.at, "lte", 0.0, wanted, 0)
             view.note(held.next_change)

@@ -69,7 +69,7 @@ def _map_artefact(view: View) -> Evaluation:
     else:
         view.note(levelled.at + view.duration("levelling_max_age") + TICK)
     cuff = view.timeline.latest("signal:map_noninvasive", view.at)
-    series = view.timeline.dense.get("signal:map_invasive")
+    series = view.timeline.series("signal:map_invasive")
     if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
         view.note(cuff.at + view.duration("cuff_max_age") + TICK)
         around = range(cuff.at // MINUTE - 2, cuff.at // MINUTE + 3)
@@ -95,7 +95,7 @@ def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
     def build() -> list[tuple[str, Fact]]:
         given = []
         for name in names_of(view.catalogue, "antimicrobial"):
-            doses, rates = timeline.channels.get(f"dose:{name}", ()), timeline.channels.get(f"infusion:{name}", ())
+            doses, rates = timeline.facts(f"dose:{name}"), timeline.facts(f"infusion:{name}")
             given += [(name, fact) for fact in doses if fact.value.status == "given"]
             given += [(name, fact) for fact in rates if fact.value.action in ("start", "rate") and fact.value.rate]
         return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
