@@ -207,7 +207,8 @@ class PatientEngine:
         timeline = self.timeline
         if key in timeline.seen or key in timeline.settled or key in self.refused:
             return
-        at = to_instant(event.happened_at)
+        happened = event.happened_at
+        at = received if happened == event.received_at else to_instant(happened)
         if at > received + self._skew:
             text = f"effective {clock_time(at)}, received {clock_time(received)}"
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
@@ -226,16 +227,22 @@ class PatientEngine:
         if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
             return
+        known, dense, live = timeline.dense, self.translator.dense, self.translator.live
         for outcome in self.translator.facts(event):
             if isinstance(outcome, Refusal):
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
-            if channel not in self.translator.wanted:
-                continue
-            if channel in self.translator.dense:
-                self._dense(channel, at, value.value, now)
-            else:
+            if channel in dense:
+                # Whoever waits for a minute has been told of its end with the first sample of it.
+                if (
+                    channel in live
+                    or channel not in known
+                    or at // MINUTE < now // MINUTE
+                    or not known[channel].join(at, value, now)
+                ):
+                    self._dense(channel, at, value, now)
+            elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:

@@ -57,6 +57,16 @@ class MinuteSeries:
         self.newest: int | None = None
         self._cache: dict[int, float] = {}
 
+    def join(self, at: int, value: float, now: int) -> bool:
+        """Add a sample to others of a minute that has not settled; false, and nothing done, if there are none."""
+        entry = self.unsettled.get(at // MINUTE)
+        if entry is None or entry[0] <= now:
+            return False
+        if at not in entry[1]:
+            entry[1][at] = value
+            self._cache.pop(at // MINUTE, None)
+        return True
+
     def insert(self, at: int, value: float, now: int) -> bool:
         """Add a sample; false if it is already there or its minute has settled."""
         minute = at // MINUTE
