@@ -197,8 +197,7 @@ class PatientEngine:
     def _prune(self, now: int) -> None:
         self.pruned = now
         self.timeline.prune(now)
-        remembered = [(event, at) for event, at in self.refused.items() if at >= now - LONG_RETENTION]
-        self.refused = dict(remembered[-REMEMBER_REFUSED:])
+        self.refused = {event: at for event, at in self.refused.items() if at >= now - LONG_RETENTION}
         for track in self.tracks:
             track.prune(now)
 
@@ -214,14 +213,7 @@ class PatientEngine:
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
             return
         if event.corrects is not None:
-            target = f"{event.source} {event.corrects}"
-            timeline.settled[key] = now
-            for channel, fact in timeline.retract(target, now):
-                self._touch(channel, fact.at)
-                words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
-                late.setdefault(event.key, f"{words}, received {clock_time(received)}")
-            if isinstance(event, Observations):
-                self._retract_dense(event, at, now)
+            self._correct(event, at, received, now, late)
             if event.status == Status.ENTERED_IN_ERROR:
                 return
         if isinstance(event, Action):
@@ -244,6 +236,16 @@ class PatientEngine:
                     self._dense(channel, at, value, now)
             elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
+
+    def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> None:
+        """Take back the facts of the event that this one corrects."""
+        self.timeline.settled[event.key] = now
+        for channel, fact in self.timeline.retract(f"{event.source} {event.corrects}", now):
+            self._touch(channel, fact.at)
+            words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
+            late.setdefault(event.key, f"{words}, received {clock_time(received)}")
+        if isinstance(event, Observations):
+            self._retract_dense(event, at, now)
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
@@ -312,6 +314,8 @@ class PatientEngine:
 
     def _refuse(self, event: Event, refusal: Refusal, now: int) -> Rejection:
         self.refused[event.key] = now
+        if len(self.refused) > REMEMBER_REFUSED:
+            del self.refused[next(iter(self.refused))]
         return Rejection(
             patient=self.patient,
             event=event.id,

@@ -319,8 +319,8 @@ def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
         return plan.fault._replace(place=place)
     if reading.quality == _INVALID:
         return Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
-    limits = f"{plan.low:g} to {plan.high:g} in its canonical unit"
-    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {limits}"
+    low, high = ((limit - plan.offset) / plan.factor for limit in (plan.low, plan.high))
+    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {low:g} to {high:g}"
     return Refusal(place, "implausible", detail)
 
 
