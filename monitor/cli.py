@@ -60,7 +60,7 @@ class _Group(click.Group):
             raise InputError(f"{place}{error.strerror or error}") from None
 
 
-class _LogTime(click.ParamType[datetime]):
+class _LogTime(click.ParamType):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -75,7 +75,7 @@ class _LogTime(click.ParamType[datetime]):
         return moment
 
 
-class _Speed(click.ParamType[float]):
+class _Speed(click.ParamType):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
