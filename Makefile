@@ -10,7 +10,7 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports format bench docs lock clean
+.PHONY: help setup demo test lint types imports format kafka bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ imports: setup ## Check which package may import which
 format: setup ## Rewrite files into the project's style
 	$(BIN)/ruff check --fix --exit-zero --silent
 	$(BIN)/ruff format
+
+kafka: ## Run a Kafka broker for tests and developers
+	deploy/kafka/run
 
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench
