@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from monitor import kafka_commands
+
 if TYPE_CHECKING:
     from streams.processor import Ward
 
@@ -237,6 +239,9 @@ def schema(subject: str) -> int:
         }
     click.echo(json.dumps(document, indent=2))
     return OK
+
+
+kafka_commands.add_to(rescue_monitor)
 
 
 def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:

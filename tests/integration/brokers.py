@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -174,7 +174,7 @@ class MockBroker(Broker):
 @contextmanager
 def broker_at_hand(folder: Path) -> Iterator[Broker]:
     """The best broker of the ladder, with what it stores in ``folder``; it is stopped in the end."""
-    rungs: list[Callable[[], Broker]] = [lambda: _given(), lambda: _own(folder)]
+    rungs: list[Callable[[], Broker]] = [_given, lambda: _own(folder)]
     if os.environ.get(REQUIRED) != "1":
         rungs += [ContainerBroker, MockBroker]
     reasons = []
@@ -227,10 +227,8 @@ def _own(folder: Path) -> Broker:
 
 def with_children_gone(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Kill a process that leads its own group, and whatever it has started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
