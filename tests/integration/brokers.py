@@ -21,7 +21,7 @@ GIVEN: Final = "KAFKA_BOOTSTRAP_SERVERS"
 REQUIRED: Final = "RESCUE_MONITOR_REQUIRE_KAFKA"
 """Set to 1, tests fail where neither a given broker nor our own can be used."""
 
-_RUN: Final = ROOT / "deploy/kafka/run"
+RUN: Final = ROOT / "deploy/kafka/run"
 _READY_WITHIN: Final = 90.0
 _STOPPED_WITHIN: Final = 30.0
 _IMAGE: Final = "apache/kafka:4.1.1"
@@ -41,7 +41,8 @@ class NoBrokerError(Exception):
 class Broker:
     """A Kafka cluster: where it is, what it can do, and what may be done to it.
 
-    ``real`` is false for the mock, which creates no topics and knows no groups of several members.
+    ``real`` is false for the mock: it creates no topics, knows no groups of several members, and understands aiokafka
+    but not kafka-python.
     """
 
     real = True
@@ -80,7 +81,7 @@ class OwnBroker(Broker):
         ports = [f"--port={self.port}", f"--controller-port={self._controller_port}"]
         with (self._folder / "start.txt").open("ab") as output:
             self._process = subprocess.Popen(
-                [_RUN, *ports, *places, *self._settings], stdout=output, stderr=output, start_new_session=True
+                [RUN, *ports, *places, *self._settings], stdout=output, stderr=output, start_new_session=True
             )
         wait_until(self._answers, _READY_WITHIN, "the broker answers")
         return time.monotonic() - began
