@@ -51,10 +51,11 @@ kafka: ## Run a Kafka broker for tests and developers
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench
 
-docs: setup ## Rewrite what is generated: the demo log, the life of an alert, the picture
+docs: setup ## Rewrite what is generated: demo log, life of an alert, wire format, picture
 	$(BIN)/python -m monitor.demo.build
 	$(BIN)/python docs/lifecycle.py
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/wire.py
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \
