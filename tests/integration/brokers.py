@@ -21,6 +21,14 @@ GIVEN: Final = "KAFKA_BOOTSTRAP_SERVERS"
 REQUIRED: Final = "RESCUE_MONITOR_REQUIRE_KAFKA"
 """Set to 1, tests fail where neither a given broker nor our own can be used."""
 
+MARKS: Final = (
+    pytest.mark.slow,
+    pytest.mark.xdist_group("kafka"),
+    # kafka-python leaves a socket to the garbage collector if it is closed while it connects
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+)
+"""Of every test that needs Kafka: one process runs them all, with one broker."""
+
 RUN: Final = ROOT / "deploy/kafka/run"
 _READY_WITHIN: Final = 90.0
 _STOPPED_WITHIN: Final = 30.0

@@ -1,7 +1,8 @@
-"""One broker for all tests that need Kafka; mark them ``xdist_group("kafka")``, so that one process runs them."""
+"""One broker for all tests that need Kafka; their marks are ``brokers.MARKS``."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -21,8 +22,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def kafka(broker: Broker) -> KafkaSettings:
+def kafka(broker: Broker) -> Iterator[KafkaSettings]:
     """How to reach the broker, with a prefix that no other test has."""
-    return KafkaSettings(
+    yield KafkaSettings(
         bootstrap_servers=tuple(broker.servers.split(",")), prefix=f"test-{os.getpid()}-{next(_NUMBERS)}."
     )
+    gc.collect()  # what the clients left is found here, where its warning is expected

@@ -18,9 +18,9 @@ from streams.kafka.reading import TopicReader
 from streams.kafka.settings import KafkaSettings
 from streams.topics import TopicName
 from tests.integration import brokers
-from tests.integration.brokers import GIVEN, REQUIRED, OwnBroker, broker_at_hand, is_listening, own_broker
+from tests.integration.brokers import GIVEN, MARKS, REQUIRED, OwnBroker, broker_at_hand, is_listening, own_broker
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kafka")]
+pytestmark = list(MARKS)
 
 
 def settings_of(broker: OwnBroker) -> KafkaSettings:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from streams.logfile import read_log
 from streams.replay import replay
 from streams.summary import Tally
 from streams.topics import INPUTS, TopicName, topic_of
-from tests.integration.brokers import ROOT, Broker, wait_until
+from tests.integration.brokers import MARKS, ROOT, Broker, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kafka")]
+pytestmark = list(MARKS)
 
 DEMO = ROOT / "monitor/demo/ward.jsonl"
 SECRET = "not-for-anybody"
@@ -76,9 +77,10 @@ def events_of(path: Path) -> list[Event]:
         return [event for _, event in log]
 
 
-def demo_alerts() -> list[AlertChange]:
+@cache
+def demo_alerts() -> tuple[AlertChange, ...]:
     changes = replay(events_of(DEMO), cli.open_ward(None, ()), Tally())
-    return [change for change in changes if isinstance(change, AlertChange)]
+    return tuple(change for change in changes if isinstance(change, AlertChange))
 
 
 def test_topics_are_created_described_and_checked(run: Run, kafka: KafkaSettings) -> None:
@@ -173,10 +175,10 @@ def test_followed_alerts_come_as_they_change(
             [sys.executable, "-m", "monitor.cli", *command, "--prefix", topics.prefix], stdout=file, cwd=ROOT
         )
         try:
-            wait_until(lambda: len(output.read_bytes().splitlines()) == 1, 30, "the first alert is shown")
+            wait_until(lambda: len(output.read_bytes().splitlines()) == 1, 60, "the first alert is shown")
             for change in [first, *later]:
                 send(TopicName.ALERTS, key=change.patient.encode(), value=encode_change(change).encode())
-            wait_until(lambda: len(output.read_bytes().splitlines()) == 1 + len(later), 30, "all changes are shown")
+            wait_until(lambda: len(output.read_bytes().splitlines()) == 1 + len(later), 60, "all changes are shown")
         finally:
             follower.send_signal(signal.SIGINT)
             assert follower.wait(20) == 130
@@ -221,4 +223,4 @@ def test_a_ward_decides_the_same_from_kafka_as_from_the_log(run: Run, topics: Ka
     arrived = [decode(one.value or b"") for name in INPUTS for one in records(topics, name)]
     arrived.sort(key=lambda event: event.received_at)
     again = replay(arrived, cli.open_ward(None, ()), Tally())
-    assert [change for change in again if isinstance(change, AlertChange)] == demo_alerts()
+    assert tuple(change for change in again if isinstance(change, AlertChange)) == demo_alerts()

@@ -11,9 +11,9 @@ from streams.kafka.admin import TopicAdmin
 from streams.kafka.connecting import BrokerError
 from streams.kafka.settings import KafkaSettings
 from streams.topics import TOPICS, TopicName
-from tests.integration.brokers import Broker, free_port
+from tests.integration.brokers import MARKS, Broker, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kafka")]
+pytestmark = list(MARKS)
 
 
 @pytest.fixture(autouse=True)
