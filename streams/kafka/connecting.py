@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from typing_extensions import override
 
 from streams.kafka.settings import KafkaSettings
 
@@ -29,10 +31,12 @@ def connect(client: Callable[..., Any], settings: KafkaSettings, **options: Any)
     refusals = [_refusal(server) for server in settings.bootstrap_servers]
     if all(refusals):
         raise BrokerError(f"{servers}: no Kafka answers ({refusals[0]})")
-    try:
-        return client(**settings.client_options(), **options)
-    except (KafkaError, OSError) as error:
-        raise BrokerError(f"{servers}: {_reason(error)}") from None
+    with _failures_heard() as failures:
+        try:
+            return client(**settings.client_options(), **options)
+        except (KafkaError, OSError) as error:
+            hint = "it answers, so look at security_protocol, user and password"
+            raise BrokerError(f"{servers}: {_reason(failures.worst or error)}; {hint}") from None
 
 
 @contextmanager
@@ -42,6 +46,36 @@ def explained() -> Iterator[None]:
         yield
     except KafkaError as error:
         raise BrokerError(_reason(error)) from None
+
+
+class _Failures(logging.Handler):
+    """What the library logs of its attempts; when it gives up, it says only that it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worst: Exception | None = None
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        for error in record.args if isinstance(record.args, tuple) else ():
+            if not isinstance(error, Exception) or isinstance(error, KafkaTimeoutError):
+                continue
+            if not isinstance(self.worst, SaslAuthenticationFailedError):
+                self.worst = error
+
+
+@contextmanager
+def _failures_heard() -> Iterator[_Failures]:
+    """Takes in what the library logs while it connects, in place of whoever else would."""
+    log, failures = logging.getLogger("kafka"), _Failures()
+    passed_on = log.propagate
+    log.addHandler(failures)
+    log.propagate = False
+    try:
+        yield failures
+    finally:
+        log.propagate = passed_on
+        log.removeHandler(failures)
 
 
 def _refusal(server: str) -> str | None:

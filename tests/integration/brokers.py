@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ MARKS: Final = (
     pytest.mark.xdist_group("kafka"),
     # kafka-python leaves a socket to the garbage collector if it is closed while it connects
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.usefixtures("_sockets_collected"),
 )
 """Of every test that needs Kafka: one process runs them all, with one broker."""
 
@@ -40,6 +41,9 @@ cluster = Producer({"bootstrap.servers": "mock:1", "test.mock.num.brokers": 1, "
 print(*(f"{broker.host}:{broker.port}" for broker in cluster.list_topics(timeout=10).brokers.values()), flush=True)
 signal.pause()
 """
+
+
+Settings = Callable[[tuple[int, int]], Sequence[str]]
 
 
 class NoBrokerError(Exception):
@@ -73,12 +77,15 @@ class GivenBroker(Broker):
 
 
 class OwnBroker(Broker):
-    """``deploy/kafka/run`` with its data in ``folder``; it may be stopped, killed and started again on its data."""
+    """``deploy/kafka/run`` with its data in ``folder``; it may be stopped, killed and started again on its data.
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    ``settings`` are a broker's settings as ``name=value``, made from the ports for clients and for itself.
+    """
+
+    def __init__(self, folder: Path, settings: Settings = lambda _: ()) -> None:
         self._folder = folder
-        self._settings = [f"--set={setting}" for setting in settings]
         self.port, self._controller_port = free_port(), free_port()
+        self._settings = [f"--set={setting}" for setting in settings((self.port, self._controller_port))]
         self.servers = f"127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -202,9 +209,9 @@ def broker_at_hand(folder: Path) -> Iterator[Broker]:
 
 
 @contextmanager
-def own_broker(folder: Path, *settings: str) -> Iterator[OwnBroker]:
+def own_broker(folder: Path, settings: Settings = lambda _: ()) -> Iterator[OwnBroker]:
     """A broker of one's own, to be stopped and killed; skips the test if there can be none."""
-    broker = OwnBroker(folder, *settings)
+    broker = OwnBroker(folder, settings)
     try:
         broker.start()
     except NoBrokerError as error:
