@@ -3,8 +3,9 @@
 from typing import Final
 
 from rules.landmarks.base import Landmark, Mark
+from rules.landmarks.epilepsy import EPILEPSY
 from rules.landmarks.ventilation import VENTILATION
 
-LANDMARKS: Final[dict[str, Landmark]] = {landmark.name: landmark for landmark in VENTILATION}
+LANDMARKS: Final[dict[str, Landmark]] = {landmark.name: landmark for landmark in (*VENTILATION, *EPILEPSY)}
 
 __all__ = ["LANDMARKS", "Landmark", "Mark"]

@@ -3,6 +3,7 @@
 from rules.quantities.base import Quantity
 from rules.quantities.blood_pressure import BLOOD_PRESSURE
 from rules.quantities.body import BODY
+from rules.quantities.epilepsy import EPILEPSY
 from rules.quantities.fluids import FLUIDS
 from rules.quantities.oxygenation import OXYGENATION
 from rules.quantities.sofa import SOFA
@@ -11,7 +12,7 @@ from rules.quantities.vasoactive import VASOACTIVE
 
 QUANTITIES: dict[str, Quantity] = {
     quantity.name: quantity
-    for quantity in (*VASOACTIVE, *BLOOD_PRESSURE, *FLUIDS, *STEROIDS, *BODY, *OXYGENATION, *SOFA)
+    for quantity in (*VASOACTIVE, *BLOOD_PRESSURE, *FLUIDS, *STEROIDS, *BODY, *OXYGENATION, *SOFA, *EPILEPSY)
 }
 
 __all__ = ["QUANTITIES", "Quantity"]
