@@ -106,7 +106,17 @@ class Book:
         trigger, cause = standing.trigger, standing.cause
         told = [counsel[:3] for counsel in verdict.counsel if counsel.advice in _TOLD_BY_NOTICE]
         beside = (verdict.stage, told) if alert.subject == REFRACTORY else None
-        said = repr((standing.verdict, standing.priority, verdict.soft, beside, standing.closing, standing.also, standing.filled))
+        said = repr(
+            (
+                standing.verdict,
+                standing.priority,
+                verdict.soft,
+                beside,
+                standing.closing,
+                standing.also,
+                standing.filled,
+            )
+        )
         if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
             if trigger is Trigger.SUPPORT:
                 trigger, cause = Trigger.AMEND, moment.late

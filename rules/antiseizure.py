@@ -227,7 +227,9 @@ def _not_given(view: View, words: str, doses: list[Fact]) -> Iterator[Finding]:
         due = fact.at + limit
         view.note(due)
         if view.at >= due or fact.value.status in ("held", "refused"):
-            yield Finding("order", f"{words} {fact.value.status} at {clock_time(fact.at)}, not given", fact.at, fact.event)
+            yield Finding(
+                "order", f"{words} {fact.value.status} at {clock_time(fact.at)}, not given", fact.at, fact.event
+            )
 
 
 def _course(view: View, row: Row, parts: tuple[Part, ...]) -> Course:
@@ -300,7 +302,9 @@ def _runs(view: View, row: Row) -> Iterator[Part]:
             inside = [(at, value) for at, value in bounds if started <= at < fact.at]
             ends = [at for at, _ in inside[1:]] + [fact.at]
             low = sum(v.low * (end - at) / per for (at, v), end in zip(inside, ends, strict=True))
-            high = sum((v.high * (end - at) / per if end > at else 0) for (at, v), end in zip(inside, ends, strict=True))
+            high = sum(
+                (v.high * (end - at) / per if end > at else 0) for (at, v), end in zip(inside, ends, strict=True)
+            )
             missing = tuple(dict.fromkeys(item for _, value in inside for item in value.missing))
             yield Part(fact.at, Value(round(low, 6), round(high, 6), missing), fact.event)
         started = None
@@ -330,6 +334,3 @@ def attempts(view: View) -> list[int]:
     return sorted(
         [*tried, *(f.at + (late if f.measure == "order" else 0) for f in incomplete(view) if f.at is not None)]
     )
-
-
-

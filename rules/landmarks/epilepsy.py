@@ -102,7 +102,5 @@ EPILEPSY: Final = (
         _anaesthetic_start,
         remembers=_REMEMBERED,
     ),
-    Landmark(
-        "ketogenic_start", "start of the ketogenic diet", "record", ("state:ketogenic_diet",), _ketogenic_start
-    ),
+    Landmark("ketogenic_start", "start of the ketogenic diet", "record", ("state:ketogenic_diet",), _ketogenic_start),
 )

@@ -103,7 +103,9 @@ def _electrographic_status(view: View) -> Evaluation:
         Evaluation(compare(burden, "gte", view.number("eeg_status_burden")), "burden", burden.findings, burden.missing),
         Evaluation(compare(run, "gte", view.number("eeg_status_run")), "longest run", run.findings, run.missing),
     ]
-    there = view.timeline.channels.get("signal:eeg_seizure_minutes") or "signal:eeg_seizure_burden" in view.timeline.dense
+    there = (
+        view.timeline.channels.get("signal:eeg_seizure_minutes") or "signal:eeg_seizure_burden" in view.timeline.dense
+    )
     doubtful = bool(there) and (burden.low > 0 or seizures.seizing(view).truth is UNKNOWN)
     if not doubtful:
         parts = [part._replace(truth=NOT_MET) if part.truth is UNKNOWN else part for part in parts]
@@ -262,9 +264,7 @@ def _valproate(view: View, loaded: int) -> Evaluation:
     found = _level(view, "valproate_level", loaded + view.duration("valproate_level_after"))
     if found is None:
         return Evaluation(NOT_MET, "valproate")
-    return Evaluation(
-        compare(view.value("valproate_level"), "lt", view.number("valproate_low")), "valproate", (found,)
-    )
+    return Evaluation(compare(view.value("valproate_level"), "lt", view.number("valproate_low")), "valproate", (found,))
 
 
 def _level(view: View, signal: str, earliest: int) -> Finding | None:
@@ -295,7 +295,9 @@ def _anaesthetic_gap(view: View) -> Evaluation:
     course = anaesthesia.course(view)
     gaps = course.gaps if course is not None else ()
     found = tuple(
-        Finding("anaesthetic", f"off or too low for {(g.end - g.start) // MINUTE} min from {clock_time(g.start)}", g.start)
+        Finding(
+            "anaesthetic", f"off or too low for {(g.end - g.start) // MINUTE} min from {clock_time(g.start)}", g.start
+        )
         for g in gaps
     )
     return Evaluation(MET if gaps else NOT_MET, label, found)
@@ -368,7 +370,12 @@ _TARGET: Final = (*_DEEP, "state:seizure_suppressed_on_eeg", "signal:burst_suppr
 EPILEPSY: Final = (
     _p("still_seizing", "seizing now, by what was seen or by the EEG", _still_seizing),
     _p("seen_only_on_eeg", "seizures only on the EEG", _seen_only_on_eeg),
-    _p("seizure_prolonged", "a seizure has lasted longer than its t1", _prolonged, parameters=tuple(dict.fromkeys(_T1.values()))),
+    _p(
+        "seizure_prolonged",
+        "a seizure has lasted longer than its t1",
+        _prolonged,
+        parameters=tuple(dict.fromkeys(_T1.values())),
+    ),
     _p("seizures_without_recovery", "two seizures without recovery between them", _without_recovery),
     _p("electrographic_seizures", "seizures on the EEG in the last hour", _electrographic_seizures),
     _p(
@@ -383,7 +390,12 @@ EPILEPSY: Final = (
     _p("eeg_invalid", "EEG not usable", _eeg_invalid),
     _p("quiet_eeg", "no seizure on a usable EEG", _quiet_eeg),
     _p("eeg_seen", "EEG running", _eeg_seen),
-    _p("seizure_free", "no seizure for the time that ends status", _free_for("resolved_for"), parameters=("resolved_for",)),
+    _p(
+        "seizure_free",
+        "no seizure for the time that ends status",
+        _free_for("resolved_for"),
+        parameters=("resolved_for",),
+    ),
     _p(
         "seizure_free_after_anaesthesia",
         "no seizure for the time that ends status after anaesthesia",

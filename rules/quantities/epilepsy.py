@@ -77,7 +77,9 @@ def _propofol_now(view: View) -> Value:
     rate = view.flow("propofol")
     if not rate.high:
         return rate
-    return rate._replace(findings=(Finding("propofol_dose", rate.text("mg/kg/h"), view.rate("propofol").since(view.at)),))
+    return rate._replace(
+        findings=(Finding("propofol_dose", rate.text("mg/kg/h"), view.rate("propofol").since(view.at)),)
+    )
 
 
 _DOSES: Final = "adequate doses: ESETT and AES 2016 as the pack's parameters say"
