@@ -21,7 +21,7 @@ class Predicate:
     """A named check: what it says when met, where it comes from, what it reads, and how it is decided.
 
     ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
-    numbers that it is judged by.
+    numbers that it is judged by; ``can_be_unknown`` says whether missing data can leave it undecided.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Predicate:
     decide: Callable[[View], Evaluation]
     classes: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
+    can_be_unknown: bool = True
 
 
 def _infusion_interrupted(view: View) -> Evaluation:
@@ -310,6 +311,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             _infection_suspected,
             ("antimicrobial",),
             parameters=("culture_antimicrobial_window",),
+            can_be_unknown=False,
         ),
         Predicate(
             "infusion_interrupted",
@@ -322,6 +324,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
                 "restart_hold",
                 "bag_change_hold",
             ),
+            can_be_unknown=False,
         ),
         Predicate(
             "map_artefact",
@@ -352,6 +355,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
                 "late_dose_ratio",
                 "culture_antimicrobial_window",
             ),
+            can_be_unknown=False,
         ),
         Predicate(
             "antimicrobial_inactive",
@@ -369,6 +373,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             ("state:source_control", *(f"state:{source}" for source in SOURCES)),
             _source_uncontrolled,
             parameters=("source_control_limit",),
+            can_be_unknown=False,
         ),
         Predicate(
             "missed_stress_steroid",
@@ -377,6 +382,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             ("state:chronic_steroid_use",),
             _missed_stress_steroid,
             ("corticosteroid",),
+            can_be_unknown=False,
         ),
         Predicate(
             "add_on_working",
@@ -386,6 +392,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             _add_on_working,
             ("vasopressor",),
             parameters=("relief", "relief_window"),
+            can_be_unknown=False,
         ),
         Predicate(
             "epinephrine_new",
@@ -394,6 +401,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             ("infusion:epinephrine",),
             _epinephrine_new,
             parameters=("epinephrine_new",),
+            can_be_unknown=False,
         ),
         Predicate(
             "recent_seizure",
@@ -402,6 +410,7 @@ PREDICATES: Final[dict[str, Predicate]] = {
             ("seizure",),
             _recent_seizure,
             parameters=("seizure_recent",),
+            can_be_unknown=False,
         ),
     )
 }
