@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 import click
 
-from monitor.options import FAULTS, FILE, OK, UNREADABLE, Group
+from monitor.options import FAULTS, FILE, OK, UNREADABLE, Group, InputError
 
 _EXIT_CODES: Final = """\b
 Exit codes:
@@ -50,3 +51,93 @@ def check(packs: tuple[Path, ...]) -> int:
         for line in report(file, found):
             click.echo(line)
     return code
+
+
+_SETTINGS: Final = click.option("--settings", type=FILE, help="Site settings (YAML).")
+_PACKS: Final = click.option(
+    "--pack", "packs", type=FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable."
+)
+
+
+@rules.command(epilog=_EXIT_CODES.format(faults="a scenario failed, or the coverage is below --fail-under"))
+@click.argument("paths", metavar="[PATH]...", type=click.Path(path_type=Path), nargs=-1)
+@_PACKS
+@_SETTINGS
+@click.option("--jobs", type=click.IntRange(min=1), help="Play in so many processes.  [default: one per core]")
+@click.option("--junit", type=FILE, help="Write JUnit XML here, for build servers.")
+@click.option("--coverage/--no-coverage", "covered", help="Show which conditions were seen met, not met, unknown.")
+@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Demand so much coverage.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every file, and every line of the coverage.")
+def test(
+    paths: tuple[Path, ...],
+    packs: tuple[Path, ...],
+    settings: Path | None,
+    jobs: int | None,
+    junit: Path | None,
+    covered: bool,
+    fail_under: float | None,
+    verbose: bool,
+) -> int:
+    """Play scenarios: the files, and those named *.scenario.yaml below the directories (by default here).
+
+    A setting that a scenario names itself goes before that of --settings.
+    """
+    import time
+
+    from monitor.scenario_runs import Job, coverage_lines, find_scenarios, play_all, summarise, write_junit
+    from monitor.site import open_rules
+
+    loaded, site = open_rules(settings, packs)
+    files = find_scenarios(paths or (Path(),))
+    if not files:
+        raise InputError(f"no *.scenario.yaml in {', '.join(map(str, paths)) or 'this directory'}")
+    started = time.perf_counter()
+    job = Job(loaded, site, covered or fail_under is not None)
+    outcomes, coverage = play_all(files, job, jobs or os.cpu_count() or 1)
+    seconds = time.perf_counter() - started
+    for outcome in outcomes:
+        if verbose or outcome.failures or outcome.unusable:
+            click.echo(outcome.line())
+    if coverage is not None and covered:
+        for line in coverage_lines(coverage, every=verbose):
+            click.echo(line)
+    click.echo(summarise(outcomes, seconds))
+    if junit is not None:
+        write_junit(outcomes, seconds, junit)
+    below = coverage is not None and fail_under is not None and coverage.percent() < fail_under
+    if below and coverage is not None:
+        click.echo(f"coverage {coverage.percent():.1f} % is below {fail_under:g} %", err=True)
+    if any(outcome.unusable for outcome in outcomes):
+        return UNREADABLE
+    return FAULTS if below or any(outcome.failures for outcome in outcomes) else OK
+
+
+@rules.command()
+@click.argument("pack", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or Markdown for a document.",
+)
+def show(pack: str | None, form: str) -> int:
+    """Print a rule pack with its citations: PACK is the id of a bundled one, or a file. Without PACK, list them."""
+    from monitor.pack_text import PackText, summary
+    from monitor.site import open_rules
+
+    bundled = {found.id: found for found in open_rules(None, ())[0]}
+    if pack is None:
+        for found in bundled.values():
+            click.echo(summary(found))
+        return OK
+    if pack in bundled:
+        chosen = bundled[pack]
+    elif Path(pack).exists():
+        ((chosen,), _) = open_rules(None, (Path(pack),))
+    else:
+        raise click.BadParameter(f"{pack!r} is neither a file nor a bundled pack ({', '.join(bundled)})")
+    for line in PackText(chosen, markdown=form == "markdown").lines():
+        click.echo(line)
+    return OK

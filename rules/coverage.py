@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from typing_extensions import override
 
@@ -28,12 +28,10 @@ from rules.conditions import (
 from rules.engine import PatientEngine
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
 from rules.outputs import Advice, State
-from rules.pack import Pack
+from rules.pack import Pack, Therapy
 from rules.pathway import Fold, Pathway, Step
 from rules.predicates import PREDICATES
 from rules.timeline import Timeline
-
-_T = TypeVar("_T")
 
 TRUTHS: Final = (MET, NOT_MET, UNKNOWN)
 
@@ -114,7 +112,7 @@ class Coverage:
 
     def __init__(self, packs: Sequence[Pack]) -> None:
         self._items = {pack.id: items(pack) for pack in packs}
-        self._therapies = {pack.id: tuple(therapy.id for therapy in pack.therapies) for pack in packs}
+        self._therapies = {pack.id: {therapy.id: _possible(therapy) for therapy in pack.therapies} for pack in packs}
         self._seen = {pack.id: _Seen() for pack in packs}
 
     def watch(self, engine: PatientEngine) -> None:
@@ -123,17 +121,20 @@ class Coverage:
             if track.pathway.pack.id in self._seen:
                 track.pathway = _Watched(track.pathway, self)
 
-    def note(self, pathway: Pathway, timeline: Timeline, step: Step, at: int) -> None:
-        """Take note of one instant: while an episode goes on of every condition, else of what may begin one."""
+    def note(self, pathway: Pathway, timeline: Timeline, before: Fold, step: Step, at: int) -> None:
+        """Take note of one instant: in an episode, also as it ends, of every condition, else of what may begin one."""
         seen = self._seen[pathway.pack.id]
-        seen.states.add(step.verdict.state)
-        for counsel in step.verdict.counsel:
+        verdict = step.verdict
+        seen.states.add(verdict.state)
+        for counsel in verdict.counsel:
             seen.advices.setdefault(counsel.therapy, set()).add(counsel.advice)
-        fold = step.fold if step.fold.open else Fold(step.fold.episode)
+        if verdict.state is State.NOT_APPLICABLE and verdict.reasons:
+            return  # discharged, or not of the population: nothing was asked
+        fold = step.fold if step.fold.open else before
         view = pathway.view(timeline, fold, at, full=True)
-        view.state = step.verdict.state
+        view.state = verdict.state
         for item in self._items[pathway.pack.id]:
-            if step.fold.open or item.path in _ASKED_BEFORE:
+            if fold.open or item.path in _ASKED_BEFORE:
                 seen.truths.setdefault(item.path, set()).add(item.node.evaluate(view).truth)
 
     def merge(self, other: Coverage) -> None:
@@ -171,14 +172,14 @@ class Coverage:
         demanded = sum(figures.demanded for figures in found)
         return 100.0 * sum(figures.seen for figures in found) / demanded if demanded else 100.0
 
-    def states(self, pack: str) -> tuple[State, ...]:
-        """The verdicts that were seen on a pathway."""
-        return _ordered(State, self._seen[pack].states)
+    def states(self, pack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The verdicts on a pathway that were seen, and those that were not."""
+        return _parted(State, self._seen[pack].states)
 
-    def advices(self, pack: str) -> Iterator[tuple[str, tuple[Advice, ...]]]:
-        """Each therapy with the advices that were seen."""
-        for therapy in self._therapies[pack]:
-            yield therapy, _ordered(Advice, self._seen[pack].advices.get(therapy, set()))
+    def advices(self, pack: str) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """Each therapy with the advices that were seen, and those that were not and can be."""
+        for therapy, possible in self._therapies[pack].items():
+            yield therapy, *_parted(possible, self._seen[pack].advices.get(therapy, set()))
 
 
 class _Watched(Pathway):
@@ -191,9 +192,19 @@ class _Watched(Pathway):
     @override
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         outcome = super().step(timeline, fold, at)
-        self._coverage.note(self, timeline, outcome, at)
+        self._coverage.note(self, timeline, fold, outcome, at)
         return outcome
 
 
-def _ordered(among: Iterable[_T], seen: set[_T]) -> tuple[_T, ...]:
-    return tuple(found for found in among if found in seen)
+def _possible(therapy: Therapy) -> tuple[Advice, ...]:
+    """The advices that can be given on a therapy: none is blocked that has no contraindication."""
+    needed = {
+        Advice.CAUTION: therapy.relative,
+        Advice.BLOCKED: therapy.absolute,
+        Advice.PSEUDO: therapy.hold_while,
+    }
+    return tuple(advice for advice in Advice if needed.get(advice, True))
+
+
+def _parted(among: Iterable[str], seen: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(found for found in among if found in seen), tuple(found for found in among if found not in seen)
