@@ -95,7 +95,8 @@ class PackText:
                 )
             for found in stage.confirm:
                 yield from self._condition(f"Confirmed only if (else: {found.otherwise})", found.when)
-            yield from self._cited(stage.sources)
+            yield from self._item(0, "As published")
+            yield from self._cited(stage.sources, 1)
 
     def _checks(self) -> Iterator[str]:
         yield from self._heading(2, "Checks of adequate treatment (met means: it was not adequate)")

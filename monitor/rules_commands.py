@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import click
 
-from monitor.options import FAULTS, FILE, OK, UNREADABLE, Group, InputError
+from monitor.options import BAD_LINES, FAULTS, FILE, OK, UNREADABLE, Group, InputError, LogTime
 
 _EXIT_CODES: Final = """\b
 Exit codes:
@@ -141,3 +143,46 @@ def show(pack: str | None, form: str) -> int:
     for line in PackText(chosen, markdown=form == "markdown").lines():
         click.echo(line)
     return OK
+
+
+@rules.command()
+@click.argument("log", type=str)
+@click.option("--patient", required=True, help="The patient, as the log names them.")
+@click.option("--at", "moment", type=LogTime(), required=True, help="The time of the log, e.g. 2026-01-31T09:45Z.")
+@click.option("--pathway", help="Only this pathway, by the id of its pack.  [default: all]")
+@_PACKS
+@_SETTINGS
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Print every condition of the pack with its values.")
+def explain(
+    log: str,
+    patient: str,
+    moment: datetime,
+    pathway: str | None,
+    packs: tuple[Path, ...],
+    settings: Path | None,
+    form: str,
+    verbose: bool,
+) -> int:
+    """Say why the verdict on a patient is what it is at a time, why not the next one, and what is missing.
+
+    Replays what the LOG (a file, or - for standard input) had received of the patient by then.
+    """
+    from monitor.explaining import explain_at
+    from monitor.site import open_rules
+    from monitor.terminal import clean
+
+    loaded, site = open_rules(settings, packs)
+    known = [pack.id for pack in loaded]
+    if pathway is not None and pathway not in known:
+        raise click.BadParameter(f"{pathway!r} is not loaded; known: {', '.join(known[:10])}", param_hint="--pathway")
+    wanted = known if pathway is None else [pathway]
+    found, bad_lines = explain_at(log, patient, moment, loaded, site, wanted)
+    if form == "json":
+        click.echo(json.dumps([explanation.model_dump(mode="json") for explanation in found], indent=2))
+    else:
+        for number, explanation in enumerate(found):
+            click.echo("\n" if number else "", nl=False)
+            for line in explanation.lines(every=verbose):
+                click.echo(clean(line))
+    return BAD_LINES if bad_lines else OK

@@ -41,11 +41,17 @@ _ANCHORS: Final = {"recognition": "treatment was recognised to be needed", "epis
 
 
 class Line(NamedTuple):
-    """One line of a tree: how deep it stands, what it says, and the citations of its numbers."""
+    """One line of a tree: how deep it stands, the condition, what it says, and the citations of its numbers."""
 
     depth: int
+    node: Node
     text: str
     citations: tuple[str, ...] = ()
+
+    @property
+    def heads(self) -> bool:
+        """Whether the parts of the condition follow in lines of their own."""
+        return self.text.endswith(":")
 
 
 class Sentences:
@@ -60,28 +66,39 @@ class Sentences:
         """A condition and the parts that it is made of."""
         match node:
             case Use() if node.name in self._pack.conditions:
-                yield from self._headed(node.label, self._pack.conditions[node.name], depth)
+                yield from self._headed(node, self._pack.conditions[node.name], depth)
             case Certain():
-                yield Line(depth, self._head(node, "known for certain:"))
+                yield Line(depth, node, self._head(node, "known for certain:"))
                 yield from self.tree(node.of, depth + 1)
             case Not() if not node.of.children() and not isinstance(node.of, Use):
-                yield Line(depth, self._head(node, f"not: {self.leaf(node.of)}"), self.cite(node.of))
+                yield Line(depth, node, self._head(node, f"not: {self.leaf(node.of)}"), self.cite(node.of))
             case Not():
-                yield Line(depth, self._head(node, "not:"))
+                yield Line(depth, node, self._head(node, "not:"))
                 yield from self.tree(node.of, depth + 1)
             case Pending():
                 yield from self.tree(node.of, depth)
-                yield Line(depth, "while this is so, not yet counts as unknown:")
+                yield Line(depth, node.while_, "while this is so, not yet counts as unknown:")
                 yield from self.tree(node.while_, depth + 1)
-            case All() | AnyOf() | AtLeast() if len(node.of) > 1:
+            case All() | AnyOf() | AtLeast() if len(parts := self._flat(node)) > 1:
                 word = {"all": "all of", "any": "any of"}.get(node.type, f"at least {getattr(node, 'count', 1)} of")
-                yield Line(depth, self._head(node, f"{word}:"))
-                for part in node.of:
+                yield Line(depth, node, self._head(node, f"{word}:"))
+                for part in parts:
                     yield from self.tree(part, depth + 1)
-            case All() | AnyOf():
-                yield from self._headed(node.label, node.of[0], depth)
+            case All() | AnyOf() | AtLeast():
+                yield from self._headed(node, node.of[0], depth)
             case _:
-                yield Line(depth, self.leaf(node), self.cite(node))
+                yield Line(depth, node, self.leaf(node), self.cite(node))
+
+    def _flat(self, node: All | AnyOf | AtLeast) -> list[Node]:
+        """The parts, with those of parts that are put together in the same way."""
+        parts: list[Node] = []
+        for part in node.of:
+            inner: Node = part
+            while isinstance(inner, Use) and inner.label is None and inner.name in self._pack.conditions:
+                inner = self._pack.conditions[inner.name]
+            same = type(inner) is type(node) and inner.label is None
+            parts += self._flat(inner) if same and isinstance(inner, All | AnyOf) else [part]
+        return parts
 
     def leaf(self, node: Node) -> str:
         """A condition that is not made of others."""
@@ -117,12 +134,12 @@ class Sentences:
         """What a measure, drug, record or stage is called."""
         return self._stages.get(name) or self._titles.get(name) or name.replace("_", " ")
 
-    def _headed(self, label: str | None, node: Node, depth: int) -> Iterator[Line]:
-        if label is None:
-            yield from self.tree(node, depth)
+    def _headed(self, node: Node, inner: Node, depth: int) -> Iterator[Line]:
+        if node.label is None:
+            yield from self.tree(inner, depth)
         else:
-            yield Line(depth, f"{label}:")
-            yield from self.tree(node, depth + 1)
+            yield Line(depth, node, f"{node.label}:")
+            yield from self.tree(inner, depth + 1)
 
     @staticmethod
     def _head(node: Node, words: str) -> str:
