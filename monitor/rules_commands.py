@@ -179,10 +179,23 @@ def explain(
     wanted = known if pathway is None else [pathway]
     found, bad_lines = explain_at(log, patient, moment, loaded, site, wanted)
     if form == "json":
-        click.echo(json.dumps([explanation.model_dump(mode="json") for explanation in found], indent=2))
+        click.echo(
+            json.dumps([explanation.model_dump(mode="json") for explanation in found], indent=2, ensure_ascii=False)
+        )
     else:
         for number, explanation in enumerate(found):
             click.echo("\n" if number else "", nl=False)
             for line in explanation.lines(every=verbose):
                 click.echo(clean(line))
     return BAD_LINES if bad_lines else OK
+
+
+@rules.command()
+@click.argument("subject", type=click.Choice(["pack", "scenario", "settings"]), default="pack")
+def schema(subject: str) -> int:
+    """Print the JSON Schema of a rule pack (the default), a scenario or site settings, as they are written."""
+    from rules.schemas import pack_schema, scenario_schema, settings_schema
+
+    found = {"pack": pack_schema, "scenario": scenario_schema, "settings": settings_schema}[subject]()
+    click.echo(json.dumps(found, indent=2))
+    return OK

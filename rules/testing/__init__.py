@@ -17,6 +17,7 @@ from rules.testing.scenario import (
     ScenarioError,
     Time,
     load_scenario,
+    read_yaml,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "Time",
     "load_scenario",
     "matches",
+    "read_yaml",
 ]

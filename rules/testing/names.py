@@ -56,7 +56,7 @@ def _expected(part: Expectation, known: _Known) -> Iterator[str]:
     for kind, names, among in (
         ("check", (*(part.soft or ()), *(part.fix_first or ())), known.checks),
         ("therapy", (*part.therapies, *part.priority), known.therapies),
-        ("subject", (*part.alerts, *part.interrupts, *(card.subject for card in part.card)), known.subjects),
+        ("subject", (*part.alerts, *part.interrupts, *(card.subject for card in part.cards)), known.subjects),
     ):
         yield from (_unknown(kind, name, among) for name in names if name not in among)
 

@@ -150,7 +150,7 @@ class Run:
             got = None if change is None else _SHOWN_AS[change.change]
             if got != state:
                 yield f"{place}: expected alert {subject} {state}, got {got}"
-        for card in expected.card:
+        for card in expected.cards:
             yield from _compare_card(card, alerts.get(card.subject), place)
 
     def _check_never(self, never: Never) -> Iterator[str]:

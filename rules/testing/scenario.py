@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from rules.events import SCHEMA_VERSION, Action, Event
 from rules.instants import parse_duration
@@ -54,7 +63,11 @@ def read_time(text: Any) -> Any:
     )
 
 
-Time = Annotated[datetime, BeforeValidator(read_time)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(read_time),
+    WithJsonSchema({"type": "string", "pattern": r"^(d\d+ )?\d{1,2}:\d{2}(:\d{2})?$", "examples": ["09:45"]}),
+]
 
 
 class _Frozen(BaseModel):
@@ -88,6 +101,8 @@ class Happening(_Frozen):
     resuscitation: dict[str, Any] | None = None
     encounter: dict[str, Any] | None = None
     action: dict[str, Any] | None = None
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in ("observe", *_KINDS)]})
 
     @model_validator(mode="after")
     def _one_kind(self) -> Happening:
@@ -193,10 +208,6 @@ class CardText(_Frozen):
     never_says: tuple[str, ...] = ()
 
 
-def _listed(raw: Any) -> Any:
-    return (raw,) if isinstance(raw, dict) else raw
-
-
 class Expectation(_Frozen):
     """What must be true at a time, or all the time from the first of two times until before the second.
 
@@ -215,10 +226,12 @@ class Expectation(_Frozen):
     priority: dict[str, str] = {}
     alerts: dict[str, str | None] = {}
     interrupts: dict[str, bool] = {}
-    card: Annotated[tuple[CardText, ...], BeforeValidator(_listed)] = ()
+    card: CardText | tuple[CardText, ...] = ()
     decided_at: Time | None = None
     effective_from: Time | None = None
     amended: bool | None = None
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["at"]}, {"required": ["between"]}]})
 
     @model_validator(mode="after")
     def _when(self) -> Expectation:
@@ -226,6 +239,11 @@ class Expectation(_Frozen):
             msg = "an expectation has either 'at' or 'between'"
             raise ValueError(msg)
         return self
+
+    @property
+    def cards(self) -> tuple[CardText, ...]:
+        """The texts of cards that are expected."""
+        return (self.card,) if isinstance(self.card, CardText) else self.card
 
 
 class Never(_Frozen):
@@ -276,6 +294,15 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"),
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+\.\d*$"), list("-+0123456789"))
 
 
+def read_yaml(text: str) -> Any:
+    """The content of a scenario file, with times as they are written.
+
+    Raises:
+        yaml.YAMLError: if it is not YAML.
+    """
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+
+
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file.
 
@@ -283,8 +310,7 @@ def load_scenario(path: Path) -> Scenario:
         ScenarioError: naming the file, the place and the reason.
     """
     try:
-        raw = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
-        return Scenario.model_validate(raw)
+        return Scenario.model_validate(read_yaml(path.read_text("utf-8")))
     except OSError as error:
         msg = f"{path}: {error.strerror}"
     except UnicodeDecodeError:
