@@ -87,7 +87,7 @@ class Explanation(_Frozen):
     patient: str
     pathway: str
     title: str
-    at: str
+    at: str | None
     verdict: str
     stage: str | None
     because: tuple[str, ...]
@@ -99,7 +99,7 @@ class Explanation(_Frozen):
 
     def lines(self, *, every: bool = True) -> Iterator[str]:
         """The explanation as indented text; ``every`` adds all conditions of the pack."""
-        yield f"{self.patient}, {self.title} ({self.pathway}) at {self.at}"
+        yield f"{self.patient}, {self.title} ({self.pathway}){f' at {self.at}' if self.at else ': no data yet'}"
         yield f"Verdict: {self.verdict}" + (f", stage: {self.stage}" if self.stage else "")
         yield from _block("Why", (f"  {text}" for text in self.because))
         yield from _block("Why not further, the nearest first", _steps(self.nearest))
@@ -136,7 +136,7 @@ def _therapy_lines(therapy: TherapyView) -> Iterator[str]:
     for title, texts in (
         ("for", therapy.speaks_for),
         ("against", therapy.speaks_against),
-        ("not known", therapy.not_known),
+        ("not known", therapy.not_known if therapy.advice else ()),
     ):
         yield from (f"    {title}: {text}" for text in texts)
     if therapy.wanting:
@@ -158,7 +158,7 @@ def explain(patient: str, track: Track, book: Book, timeline: Timeline, now: int
             patient=patient,
             pathway=pack.id,
             title=pack.title,
-            at="no data yet",
+            at=None,
             verdict=State.NOT_APPLICABLE,
             stage=None,
             because=(),
