@@ -78,7 +78,11 @@ class ScenarioItem(pytest.Item):
 
 
 def _rules(config: pytest.Config) -> tuple[tuple[Pack, ...], SiteSettings]:
-    """The packs and settings, loaded once."""
+    """The packs and settings, loaded once.
+
+    Raises:
+        CollectError: if a file cannot be used.
+    """
     found = config.stash.get(_RULES, None)
     if found is not None:
         return found
@@ -93,6 +97,6 @@ def _rules(config: pytest.Config) -> tuple[tuple[Pack, ...], SiteSettings]:
     try:
         found = open_rules(settings, packs or config.getini(_PACKS))
     except InputError as error:
-        raise pytest.UsageError(error.message) from None
+        raise pytest.Collector.CollectError(error.message) from None
     config.stash[_RULES] = found
     return found
