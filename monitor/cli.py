@@ -14,6 +14,7 @@ import click
 
 from monitor.options import (
     BAD_LINES,
+    FAULTS,
     FILE,
     INTERRUPTED,
     OK,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAD_LINES",
+    "FAULTS",
     "INTERRUPTED",
     "OK",
     "READER_GONE",
@@ -71,6 +73,7 @@ Examples:
   rescue-monitor replay ward.jsonl --format jsonl --rejects bad.jsonl > changes.jsonl
   zcat day-*.jsonl.gz | rescue-monitor replay - --until 2026-01-31T09:45Z
   rescue-monitor import mimic-iv mimic-iv-demo/ -o demo.jsonl.zst
+  rescue-monitor rules test scenarios/ --pack my_pack.yaml
 
 """
     + _EXIT_CODES,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from xml.etree import ElementTree as ET
 
+from monitor.pack_check import count
 from monitor.terminal import clean
 from rules.coverage import KINDS, TRUTHS, Coverage
 from rules.pack import Pack
@@ -142,7 +143,7 @@ def summarise(outcomes: Sequence[Outcome], seconds: float) -> str:
     unusable = sum(outcome.unusable is not None for outcome in outcomes)
     passed = len(outcomes) - failed - unusable
     tail = f", {unusable} unusable" if unusable else ""
-    return f"{len(outcomes)} scenarios: {passed} passed, {failed} failed{tail} in {seconds:.1f} s"
+    return f"{count(len(outcomes), 'scenario')}: {passed} passed, {failed} failed{tail} in {seconds:.1f} s"
 
 
 def coverage_lines(coverage: Coverage, *, every: bool) -> Iterator[str]:

@@ -90,7 +90,7 @@ class TestCheck:
 class TestTest:
     def test_a_passing_scenario_is_only_counted(self, pack: Path, scenario: Path, capsys: Printed) -> None:
         assert cli.main(["rules", "test", str(scenario.parent), "--pack", str(pack)]) == cli.OK
-        assert capsys.readouterr().out.startswith("1 scenarios: 1 passed, 0 failed in ")
+        assert capsys.readouterr().out.startswith("1 scenario: 1 passed, 0 failed in ")
         assert cli.main(["rules", "test", "-v", str(scenario), "--pack", str(pack)]) == cli.OK
         assert capsys.readouterr().out.startswith(f"passed {scenario} (")
 
@@ -100,7 +100,7 @@ class TestTest:
         first, summary = capsys.readouterr().out.splitlines()
         reason = "at 01 08:02:00: expected CONFIRMED, got PSEUDO(gap)"
         assert first == f"FAILED {scenario}: A raised lactate: {reason}"
-        assert summary.startswith("1 scenarios: 0 passed, 1 failed in ")
+        assert summary.startswith("1 scenario: 0 passed, 1 failed in ")
 
     def test_an_unusable_file_is_named_and_the_others_run(self, pack: Path, scenario: Path, capsys: Printed) -> None:
         broken = scenario.with_name(f"broken{SUFFIX}")
