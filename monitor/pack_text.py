@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rules import catalogue as catalogues
 from rules.conditions import Node
-from rules.pack import Cited, Pack, Reason, Therapy
+from rules.pack import Cited, Deadline, Pack, Reason, Therapy
 from rules.sentences import Sentences
 from rules.wording import capital, plain
 
@@ -77,10 +77,16 @@ class PackText:
             ("It ends when", pack.resolution),
             ("Another begins after that when", pack.relapse),
             ("It turns out to be something else when", pack.ruled_out),
-            ("Every suggestion is kept back while", pack.silence),
             ("Changes do not interrupt while", pack.hush),
         ):
             yield from self._condition(title, node)
+        for found in pack.inhibit:
+            what = "Every suggestion" if found.scope == "therapies" else "Every suggestion and notice"
+            yield from self._condition(f"{what} is kept back ({found.cause}) while", found.when)
+        goals = ", ".join(goal.replace("_", " ") for goal in pack.no_escalation)
+        yield from self._item(0, f"Goals of care that keep suggestions back: {goals or 'none'}")
+        priorities = ", ".join(f"{state} {harm.priority}" for state, harm in pack.priorities.items())
+        yield from self._item(0, f"Priority of notices: {priorities}")
 
     def _stages(self) -> Iterator[str]:
         yield from self._heading(2, "Stages")
@@ -90,6 +96,7 @@ class PackText:
             yield from self._condition("It is met when", stage.when)
             for hard in stage.hard:
                 check = f"Not called so while: {self._pack.check(hard.check).title}"
+                yield from self._condition(f"{check}; only mentioned while", hard.unless)
                 yield from (
                     self._condition(f"{check}; this counts when", hard.when) if hard.when else self._item(0, check)
                 )
@@ -120,8 +127,13 @@ class PackText:
         held = [self._pack.check(name).title for name in therapy.hold_while]
         if held:
             yield from self._item(0, f"Held back while: {'; '.join(held)}")
+        yield from self._condition("Not held back while", therapy.hold_unless)
+        for titled in therapy.titles:
+            yield from self._condition(f"Called '{titled.title}' while", titled.when)
+        if therapy.deadline is not None:
+            yield from self._deadline(therapy.deadline)
         for rule in therapy.priority:
-            title = f"Priority {rule.priority}"
+            title = f"Priority {rule.priority} ({rule.result}, {rule.onset})"
             yield from self._condition(f"{title} when", rule.when) if rule.when else self._item(0, f"{title} otherwise")
         for grade in therapy.grade:
             yield from self._condition(f"Said: {plain(grade.otherwise)} when", grade.when)
@@ -130,6 +142,18 @@ class PackText:
         if therapy.window:
             yield from self._item(0, f"Window: {therapy.window}")
         yield from self._item(0, f"Monitoring: {therapy.monitoring}")
+
+    def _deadline(self, deadline: Deadline) -> Iterator[str]:
+        value, since = self._sentences.value, self._sentences.anchor(deadline.since)
+        source = self._sentences.citation(deadline.source, deadline.strength)
+        yield from self._item(
+            0, f"Its window closes {value(deadline.limit)} after {since}: {deadline.title} [{source}]"
+        )
+        for lead in deadline.lead:
+            title = f"It must be decided {value(lead.time)} before that"
+            yield from self._condition(f"{title} when", lead.when) if lead.when else self._item(1, title)
+        for extended in deadline.extended:
+            yield from self._condition(f"It does not close ({extended.title}) while", extended.when, 1)
 
     def _reason(self, kind: str, reason: Reason, *, must_know: bool) -> Iterator[str]:
         known = ", must be known" if must_know else ""

@@ -30,6 +30,8 @@ class Standing(NamedTuple):
     priority: Priority
     stage: str
     cause: str | None = None
+    closing: bool = False
+    also: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,14 +49,20 @@ class Alert:
     cause: str | None = None
     notified: Priority | None = None
     said: str = ""
+    closing: bool = False
+    """Whether it has been announced that its window is about to close."""
     headline: str = ""
     """The headline of the card when the rules last stood behind it."""
 
 
 class Moment(NamedTuple):
-    """When and on what grounds the alerts are looked at; ``late`` says what rewrote the past, if anything did."""
+    """When and on what grounds the alerts are looked at.
+
+    ``entry`` is the present of the track as it is announced; ``late`` says what rewrote the past, if anything did.
+    """
 
     track: Track
+    entry: Entry
     timeline: Timeline
     at: int
     late: str | None = None
@@ -70,16 +78,17 @@ class Book:
 
     def update(self, moment: Moment) -> Iterator[AlertChange]:
         """Compare the alerts with the present verdict; what changed, in a fixed order."""
-        entry = moment.track.present
-        if entry is None:
-            return
+        entry = moment.entry
         subjects = {counsel.therapy for counsel in entry.verdict.counsel} | set(self.alerts)
         for subject in sorted({*subjects, *NOTICES}):
             alert = self.alerts.get(subject)
+            standing = stand(self.pack, entry.verdict, subject)
             if alert is not None and alert.episode != entry.fold.episode:
                 yield from self._follow(moment, alert, Trigger.RESOLVE, "a new episode began")
                 alert = None
-            standing = stand(self.pack, entry.verdict, subject)
+            elif alert is not None and self._risen(alert, standing):
+                yield from self._follow(moment, alert, Trigger.RESOLVE, f"the stage rose to {standing.stage}")
+                alert = None
             if alert is None:
                 if standing.trigger not in (Trigger.SUPPORT, Trigger.SUPPRESS):
                     continue
@@ -96,7 +105,7 @@ class Book:
         trigger, cause = standing.trigger, standing.cause
         told = [counsel[:3] for counsel in verdict.counsel if counsel.advice in _TOLD_BY_NOTICE]
         beside = (verdict.stage, told) if alert.subject == REFRACTORY else None
-        said = repr((standing.verdict, standing.priority, verdict.soft, beside))
+        said = repr((standing.verdict, standing.priority, verdict.soft, beside, standing.closing, standing.also))
         if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
             if trigger is Trigger.SUPPORT:
                 trigger, cause = Trigger.AMEND, moment.late
@@ -113,6 +122,8 @@ class Book:
         if trigger in (Trigger.SUPPORT, Trigger.AMEND):
             alert.effective_from = self._since(moment.track, alert.subject)
         alert.verdict, alert.said = standing.verdict, said
+        if standing.closing and not alert.closing:
+            alert.closing, alert.notified, cause = True, None, cause or "the window is about to close"
         if trigger in (Trigger.SUPPORT, Trigger.UPDATE, Trigger.AMEND):
             alert.priority = standing.priority
         yield from self._follow(moment, alert, trigger, cause, hushed=verdict.hushed)
@@ -121,8 +132,7 @@ class Book:
         self, moment: Moment, alert: Alert, trigger: Trigger, cause: str | None, *, hushed: bool = False
     ) -> Iterator[AlertChange]:
         outcome = follow(alert.state, trigger)
-        entry = moment.track.present
-        if outcome is None or entry is None:
+        if outcome is None:
             return
         alert.state, kind = outcome
         if trigger in (Trigger.SNOOZE, Trigger.DECLINE):
@@ -147,15 +157,15 @@ class Book:
             priority=alert.priority,
             effective_from=to_datetime(alert.effective_from),
             decided_at=to_datetime(moment.at),
-            card=self._card(moment, alert, entry, kind),
+            card=self._card(moment, alert, kind),
             pack=PackReference(id=self.pack.id, version=self.pack.version, digest=self.pack.digest),
         )
 
-    def _card(self, moment: Moment, alert: Alert, entry: Entry, kind: AlertChangeKind) -> Card:
+    def _card(self, moment: Moment, alert: Alert, kind: AlertChangeKind) -> Card:
         """The card as things stand; one that is taken back or answered keeps the headline under which it was known."""
-        card = build(moment.track.pathway, moment.timeline, entry, moment.at, alert.subject)
+        card = build(moment.track.pathway, moment.timeline, moment.entry, moment.at, alert.subject)
         if kind in _ANNOUNCING:
-            if self._supported(entry.verdict, alert.subject):
+            if self._supported(moment.entry.verdict, alert.subject):
                 alert.headline = card.headline
         elif alert.headline:
             return card.model_copy(update={"headline": alert.headline})
@@ -173,6 +183,12 @@ class Book:
             priority=standing.priority,
             effective_from=now,
         )
+
+    def _risen(self, alert: Alert, standing: Standing) -> bool:
+        """Whether the refractory state has gone on to a stage beyond the one that the alert is about."""
+        if alert.subject != REFRACTORY or standing.trigger is not Trigger.SUPPORT:
+            return False
+        return self.pack.rank(standing.stage) > self.pack.rank(alert.stage)
 
     def _supported(self, verdict: Verdict, subject: str) -> bool:
         return stand(self.pack, verdict, subject).trigger is Trigger.SUPPORT
@@ -196,7 +212,7 @@ def stand(pack: Pack, verdict: Verdict, subject: str) -> Standing:
     """What a verdict means for one subject: a therapy, or one of the three notices."""
     if subject in NOTICES:
         return _notice(pack, verdict, subject)
-    stage = next(therapy.stage for therapy in pack.therapies if therapy.id == subject)
+    stage = pack.therapy(subject).stage
     counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == subject), None)
     if counsel is None:
         return Standing(Trigger.RESOLVE, "no longer indicated", Priority.LOW, stage, _ending(verdict))
@@ -208,7 +224,8 @@ def _advised(counsel: Counsel, stage: str) -> Standing:
     words = f"{counsel.advice}({reasons})" if reasons else str(counsel.advice)
     match counsel.advice:
         case Advice.ELIGIBLE | Advice.CAUTION:
-            return Standing(Trigger.SUPPORT, words, counsel.priority, stage)
+            closing = counsel.window is not None and counsel.window.closing
+            return Standing(Trigger.SUPPORT, words, counsel.priority, stage, closing=closing, also=counsel.also)
         case Advice.SUPPRESSED:
             return Standing(Trigger.SUPPRESS, words, counsel.priority, stage, reasons)
         case Advice.BLOCKED:
@@ -220,12 +237,12 @@ def _advised(counsel: Counsel, stage: str) -> Standing:
 
 
 def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
+    verdict = verdict.about(subject)
     state = verdict.state
     concerned = verdict.stage is not None and pack.rank(verdict.stage) >= pack.rank(pack.base.id)
-    beyond = concerned and verdict.stage is not None and pack.rank(verdict.stage) >= pack.rank(pack.refractory.id)
-    stage = pack.refractory.id if beyond or subject == REFRACTORY else pack.base.id
+    stage = pack.judged(verdict.stage, failed=subject == REFRACTORY).id
     words = f"{state}({', '.join(verdict.reasons)})" if verdict.reasons else str(state)
-    priority = pack.priorities.get(state, Priority.LOW)
+    priority = pack.priorities[state].priority if state in pack.priorities else Priority.LOW
     supported = {
         REFRACTORY: state in (State.CONFIRMED, State.SUSPECTED),
         FIX_FIRST: state is State.PSEUDO,

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rules.grounds import Grounds, displayed_as, find_grounds, judged, shown_findings
-from rules.instants import MINUTE, format_duration, to_datetime
+from rules.instants import MINUTE, clock_time, format_duration, to_datetime
 from rules.logic import MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Card, Evidence, State
-from rules.pack import Check, Cited, Pack, Reason, Therapy
-from rules.pathway import FIX_FIRST, OBTAIN_DATA, Counsel, Pathway, Verdict
+from rules.pack import Check, Cited, Deadline, Pack, Reason, Therapy
+from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict, Window
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
@@ -28,14 +28,14 @@ _GOALS: Final = {
 
 def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject: str) -> Card:
     """The card of one subject (a therapy, or one of the three notices) as things stand at ``now``."""
-    pack, verdict = pathway.pack, entry.verdict
+    pack, verdict = pathway.pack, entry.verdict.about(subject)
     view = pathway.view(timeline, entry.fold, now, full=True)
     view.state = verdict.state
     words = Words(pack, view)
     therapy = next((found for found in pack.therapies if found.id == subject), None)
     grounds = find_grounds(pack, view, verdict, subject, therapy)
     if therapy is not None:
-        headline, suggestion = f"Consider: {therapy.title}", _suggest(view, verdict, therapy)
+        headline, suggestion = f"Consider: {_title(view, therapy)}", _suggest(view, verdict, therapy)
     else:
         headline = _headline(pack, words, verdict, subject)
         suggestion = _advise(pack, words, verdict, subject)
@@ -47,10 +47,10 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
         evidence=_lines(_cite(pack, cited) for cited in _statements(pack, verdict, subject, therapy)),
         contraindications=_lines(_against(view, words, therapy)),
         not_known=_lines((*_missing(pack, words, verdict, grounds), *_unchecked(view, therapy))),
-        window=_window(pack, view, therapy),
+        window=_window(pack, view, verdict, therapy),
         goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
-        answers=_answers(therapy),
+        answers=_answers(view, therapy),
         data_quality=_lines(_quality(pack, view, words)),
     )
 
@@ -64,12 +64,17 @@ def _headline(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
         return f"Fix this first: {'; '.join(pack.check(name).title for name in _checks_of(pack, verdict))}"
     if subject == OBTAIN_DATA:
         return _undecided(pack, words, verdict)
-    title = capital(pack.refractory.title)
+    title = capital(judged(pack, verdict, subject).title)
     if verdict.state is State.CONFIRMED:
         return f"{title}: criteria met"
     if verdict.state is State.SUSPECTED:
         return f"{title} suspected: {'; '.join(map(words.item, verdict.reasons))}"
     return f"{title}: criteria not met now"
+
+
+def _title(view: View, therapy: Therapy) -> str:
+    met = (titled.title for titled in therapy.titles if titled.when.evaluate(view).truth is MET)
+    return next(met, therapy.title)
 
 
 def _undecided(pack: Pack, words: Words, verdict: Verdict) -> str:
@@ -104,8 +109,10 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
     name = capital(words.name(counsel.therapy))
     match counsel.advice:
         case Advice.BLOCKED:
-            therapy = next(found for found in pack.therapies if found.id == counsel.therapy)
+            therapy = pack.therapy(counsel.therapy)
             against = [reason.title for reason in therapy.absolute if reason.id in counsel.reasons]
+            if therapy.deadline is not None and therapy.deadline.id in counsel.reasons:
+                against.append(f"{therapy.deadline.title} has passed")
             return f"{name} is not suggested: {'; '.join(against)}."
         case Advice.PSEUDO:
             checks = [pack.check(reason) for reason in counsel.reasons]
@@ -127,6 +134,8 @@ def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
     parts = [f"Caution: {'; '.join(cautions)}." if cautions else "", text, *grades[:1]]
     if capability is None:
         parts.append("Whether this site can do it is not configured.")
+    if counsel is not None and counsel.also:
+        parts.append(f"This one suggestion also stands for: {'; '.join(counsel.also)}.")
     return " ".join(part for part in parts if part)
 
 
@@ -180,19 +189,38 @@ def _cite(pack: Pack, cited: Cited) -> str:
     return f"{cited.text} [{pack.sources[cited.source].text}; {strength(cited.strength)}]"
 
 
-def _window(pack: Pack, view: View, therapy: Therapy | None) -> str | None:
-    since = view.since(pack.refractory.id)
-    parts = [therapy.window if therapy and therapy.window else None]
+def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -> str | None:
+    """How much time is left or has passed, in words."""
+    parts: list[str | None] = []
+    if therapy is not None:
+        counsel = next((c for c in verdict.counsel if c.therapy == therapy.id), None)
+        if counsel is not None and therapy.deadline is not None:
+            parts.append(_time_left(view, counsel.window, therapy.deadline))
+        parts.append(therapy.window)
+    stage = judged(pack, verdict, REFRACTORY)
+    since = view.since(stage.id)
     if since is not None and since >= MINUTE:
-        parts.append(f"{format_duration(since // MINUTE * MINUTE)} since {pack.refractory.title}")
+        parts.append(f"{format_duration(since // MINUTE * MINUTE)} since {stage.title}")
     return "; ".join(part for part in parts if part) or None
 
 
-def _answers(therapy: Therapy | None) -> tuple[str, ...]:
+def _time_left(view: View, window: Window | None, deadline: Deadline) -> str:
+    if window is None:
+        return f"{deadline.title}: not known when it began"
+    if window.extended is not None:
+        return f"{deadline.title}: does not apply ({window.extended})"
+    if window.closed:
+        return f"{deadline.title}: closed, last decision {clock_time(window.decide_by)}"
+    left = format_duration((window.decide_by - view.at) // MINUTE * MINUTE)
+    return f"{deadline.title} {clock_time(window.closes)}: decide by {clock_time(window.decide_by)}, {left} left"
+
+
+def _answers(view: View, therapy: Therapy | None) -> tuple[str, ...]:
     """What a clinician may answer, as the actions of the wire with their reasons."""
     declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
     reasons = (*declines, "not applicable")
-    return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), "snooze")
+    snooze = ("snooze",) if therapy is None or view.duration(therapy.snooze) else ()
+    return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
 
 
 def _evidence(pack: Pack, view: View, words: Words, grounds: Grounds) -> Iterator[Evidence]:

@@ -26,6 +26,7 @@ from rules.conditions import (
     Use,
 )
 from rules.engine import PatientEngine
+from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
 from rules.outputs import Advice, State
 from rules.pack import Pack, Therapy
@@ -69,12 +70,15 @@ def items(pack: Pack) -> tuple[Item, ...]:
 def can_be_unknown(node: Node, pack: Pack) -> bool:
     """Whether missing data can make a condition unknown, so that a test should show what happens then.
 
-    What is about the pathway's own memory, settings and verdict is always known, and so is a dose that was given. A
-    record whose absence counts as absent is unknown only where somebody recorded just that, which is not demanded.
+    What is about the pathway's own memory, settings and verdict is always known, and so is a dose that was given; a
+    landmark of the patient's course may be unknown. A record whose absence counts as absent is unknown only where
+    somebody recorded just that, which is not demanded.
     """
     answer = True
     match node:
-        case Elapsed() | Reached() | Setting() | Stands() | DoseGiven() | Certain():
+        case Elapsed():
+            answer = node.since in LANDMARKS
+        case Reached() | Setting() | Stands() | DoseGiven() | Certain():
             answer = False
         case Present():
             answer = node.if_missing == "unknown"
@@ -200,7 +204,7 @@ def _possible(therapy: Therapy) -> tuple[Advice, ...]:
     """The advices that can be given on a therapy: none is blocked that has no contraindication."""
     needed = {
         Advice.CAUTION: therapy.relative,
-        Advice.BLOCKED: therapy.absolute,
+        Advice.BLOCKED: therapy.absolute or therapy.deadline,
         Advice.PSEUDO: therapy.hold_while,
     }
     return tuple(advice for advice in Advice if needed.get(advice, True))

@@ -8,30 +8,41 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment
-from rules.events import Action, Event, Observations, Status
+from rules.arbitration import arbitrate
+from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import Answer, Flow, Refusal, Sample, Translator
-from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
+from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
-from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus
+from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
-from rules.pathway import Pathway
+from rules.packs.reads import longer
+from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
-from rules.track import Changed, Track
+from rules.track import REACH, Changed, Entry, Track
 
 REMEMBER_REFUSED = 1_000
 """How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
 
 
-_PREPARED: dict[tuple[str, ...], tuple[list[Pathway], Translator]] = {}
+class Prepared(NamedTuple):
+    """Packs and settings made ready; ``longer`` are channels to be kept longer than usual, in milliseconds."""
+
+    pathways: list[Pathway]
+    translator: Translator
+    longer: dict[str, int]
 
 
-def prepare(packs: Sequence[Pack], settings: SiteSettings) -> tuple[list[Pathway], Translator]:
+_PREPARED: dict[tuple[str, ...], Prepared] = {}
+
+
+def prepare(packs: Sequence[Pack], settings: SiteSettings) -> Prepared:
     """Packs and settings made ready, once for all patients: nothing in them changes afterwards."""
     key = (settings_digest(settings), *(pack.digest for pack in packs))
     found = _PREPARED.get(key)
@@ -39,7 +50,11 @@ def prepare(packs: Sequence[Pack], settings: SiteSettings) -> tuple[list[Pathway
         catalogue = catalogues.load()
         pathways = [Pathway(pack, settings, catalogue) for pack in packs]
         wanted = frozenset[str]().union(*(pathway.channels for pathway in pathways))
-        found = _PREPARED[key] = (pathways, Translator(catalogue, wanted))
+        kept: dict[str, int] = {}
+        for pathway in pathways:
+            for channel, length in longer(pathway.pack).items():
+                kept[channel] = max(length + REACH, kept.get(channel, 0))
+        found = _PREPARED[key] = Prepared(pathways, Translator(catalogue, wanted), kept)
     return found
 
 
@@ -55,10 +70,11 @@ class PatientEngine:
     def __init__(self, patient: str, packs: Sequence[Pack], settings: SiteSettings) -> None:
         self.patient = patient
         self.settings = settings
-        pathways, self.translator = prepare(packs, settings)
-        self.timeline = Timeline()
+        pathways, self.translator, kept = prepare(packs, settings)
+        self.timeline = Timeline(kept)
         self.tracks = [Track(pathway) for pathway in pathways]
         self.books = [Book(patient, pathway.pack) for pathway in pathways]
+        self._packs = [pathway.pack for pathway in pathways]
         self.pending: list[tuple[int, str, Event]] = []
         self.waiting: set[str] = set()
         self.refused: dict[str, int] = {}
@@ -77,7 +93,8 @@ class PatientEngine:
         """Take in a fact; what changed by it and by the time that has passed.
 
         Messages may come out of order of ``received_at`` by less than the lateness bound: they are held back that long
-        and used in order. The same event again changes nothing.
+        and used in order. In a cardiac arrest nobody waits: an event of the resuscitation is used at once, and with it
+        whatever was received before. The same event again changes nothing.
 
         Raises:
             ValueError: if the event is about somebody else.
@@ -92,6 +109,8 @@ class PatientEngine:
             heapq.heappush(self.pending, (received, key, event))
             if self.clock is None or received > self.clock:
                 self.clock = received
+            if isinstance(event, Resuscitation):
+                return self._drain(received)
         return self._drain()
 
     def advance(self, to: datetime) -> list[Change]:
@@ -137,11 +156,13 @@ class PatientEngine:
 
         return load(data, packs, settings)
 
-    def _drain(self) -> list[Change]:
-        """Process, in order, what can no longer be overtaken."""
+    def _drain(self, urgent: int | None = None) -> list[Change]:
+        """Process, in order, what can no longer be overtaken, and everything up to an ``urgent`` instant."""
         if self.clock is None:
             return []
         watermark = self.clock - self._lateness
+        if urgent is not None and urgent > watermark:
+            watermark = urgent
         changes: list[Change] = []
         pending = self.pending
         while pending and pending[0][0] <= watermark:
@@ -176,8 +197,7 @@ class PatientEngine:
     def _prune(self, now: int) -> None:
         self.pruned = now
         self.timeline.prune(now)
-        remembered = [(event, at) for event, at in self.refused.items() if at >= now - LONG_RETENTION]
-        self.refused = dict(remembered[-REMEMBER_REFUSED:])
+        self.refused = {event: at for event, at in self.refused.items() if at >= now - LONG_RETENTION}
         for track in self.tracks:
             track.prune(now)
 
@@ -186,36 +206,46 @@ class PatientEngine:
         timeline = self.timeline
         if key in timeline.seen or key in timeline.settled or key in self.refused:
             return
-        at = to_instant(event.effective_at)
+        happened = event.happened_at
+        at = received if happened == event.received_at else to_instant(happened)
         if at > received + self._skew:
             text = f"effective {clock_time(at)}, received {clock_time(received)}"
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
             return
         if event.corrects is not None:
-            target = f"{event.source} {event.corrects}"
-            timeline.settled[key] = now
-            for channel, fact in timeline.retract(target, now):
-                self._touch(channel, fact.at)
-                words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
-                late.setdefault(event.key, f"{words}, received {clock_time(received)}")
-            if isinstance(event, Observations):
-                self._retract_dense(event, at, now)
+            self._correct(event, at, received, now, late)
             if event.status == Status.ENTERED_IN_ERROR:
                 return
         if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
             return
+        known, dense, live = timeline.dense, self.translator.dense, self.translator.live
         for outcome in self.translator.facts(event):
             if isinstance(outcome, Refusal):
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
-            if channel not in self.translator.wanted:
-                continue
-            if channel in self.translator.dense:
-                self._dense(channel, at, value.value, now)
-            else:
+            if channel in dense:
+                # Whoever waits for a minute has been told of its end with the first sample of it.
+                if (
+                    channel in live
+                    or channel not in known
+                    or at // MINUTE < now // MINUTE
+                    or not known[channel].join(at, value, now)
+                ):
+                    self._dense(channel, at, value, now)
+            elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
+
+    def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> None:
+        """Take back the facts of the event that this one corrects."""
+        self.timeline.settled[event.key] = now
+        for channel, fact in self.timeline.retract(f"{event.source} {event.corrects}", now):
+            self._touch(channel, fact.at)
+            words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
+            late.setdefault(event.key, f"{words}, received {clock_time(received)}")
+        if isinstance(event, Observations):
+            self._retract_dense(event, at, now)
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
@@ -224,14 +254,19 @@ class PatientEngine:
         if not series.insert(at, value, now):
             return
         end = (at // MINUTE + 1) * MINUTE
+        late = end <= now
+        wake = (now // MINUTE + 1) * MINUTE if late else end
         for track in self.tracks:
-            if channel in track.pathway.channels:
-                if end <= now:
-                    track.touch(end)
-                    end = (now // MINUTE + 1) * MINUTE
-                track.wake(end)
-                if self.next is None or end < self.next:
-                    self.next = end
+            if late and track.concerned(channel, end):
+                track.touch(end)
+            elif late or not track.reads(channel):
+                continue
+            track.wake(wake)
+            if self.next is None or wake < self.next:
+                self.next = wake
+            if channel in self.translator.live and track.present is not None and track.present.fold.open:
+                track.touch(min(at, now))
+                self.touched = True
 
     def _retract_dense(self, event: Observations, at: int, now: int) -> None:
         for outcome in self.translator.facts(event):
@@ -253,7 +288,7 @@ class PatientEngine:
 
     def _touch(self, channel: str, at: int) -> None:
         for track in self.tracks:
-            if channel in track.pathway.channels:
+            if track.concerned(channel, at):
                 track.touch(at)
                 self.touched = True
 
@@ -262,20 +297,25 @@ class PatientEngine:
         words = f"{event.action.removesuffix('e')}ed by {event.actor} ({event.role})" + (
             f": {event.reason}" if event.reason else ""
         )
-        for track, book in zip(self.tracks, self.books, strict=True):
+        for index, (track, book) in enumerate(zip(self.tracks, self.books, strict=True)):
             alert = next((alert for alert in book.alerts.values() if alert.id == event.alert_id), None)
-            if alert is None:
+            entry = self._announced()[index]
+            if alert is None or entry is None:
                 continue
-            stage = track.present.verdict.stage if track.present else None
-            answer = Answer(alert.subject, event.action, stage, event.reason)
+            if trigger is Trigger.SNOOZE and not track.pathway.snooze(alert.subject):
+                yield self._refuse(event, Refusal("action", "not_possible", f"{alert.subject} cannot be snoozed"), now)
+                return
+            answer = Answer(alert.subject, event.action, entry.verdict.stage, event.reason)
             self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
-            for change in book.answer(Moment(track, self.timeline, now), event.alert_id, trigger, words):
+            for change in book.answer(Moment(track, entry, self.timeline, now), event.alert_id, trigger, words):
                 yield self._number(change)
             return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
     def _refuse(self, event: Event, refusal: Refusal, now: int) -> Rejection:
         self.refused[event.key] = now
+        if len(self.refused) > REMEMBER_REFUSED:
+            del self.refused[next(iter(self.refused))]
         return Rejection(
             patient=self.patient,
             event=event.id,
@@ -289,31 +329,41 @@ class PatientEngine:
         """Bring every pathway that needs it up to now."""
         for series in self.timeline.dense.values():
             series.settle(now)
+        before = self._announced()
+        rewritten = [track.dirty is not None and track.dirty < now for track in self.tracks]
+        amended: list[list[Changed]] = [
+            track.judge(self.timeline, now) if track.dirty is not None or (track.due or FOREVER) <= now else []
+            for track in self.tracks
+        ]
+        why = "; ".join(late.values()) or "late samples of a dense signal"
         changes: list[Change] = []
-        for track, book in zip(self.tracks, self.books, strict=True):
-            if track.dirty is None and (track.due is None or track.due > now):
+        for index, entry in enumerate(self._announced()):
+            earlier, past = before[index], amended[index]
+            if entry is None:
                 continue
-            before = track.present
-            rewrites = track.dirty is not None and track.dirty < now
-            amended = track.judge(self.timeline, now)
-            after = track.present
-            why = "; ".join(late.values()) or "late samples of a dense signal"
-            news = before is None or after is None or before[1:] != after[1:]
-            if after is not None and (amended or before is None or before.verdict != after.verdict):
-                changes.append(self._status(track, amended, now, why if amended else None))
-            if news or rewrites:
-                moment = Moment(track, self.timeline, now, why if rewrites else None)
-                changes += [self._number(change) for change in book.update(moment)]
+            if past or earlier is None or earlier.verdict != entry.verdict:
+                changes.append(self._status(self.tracks[index], entry, past, now, why if past else None))
+            if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
+                moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
+                changes += [self._number(change) for change in self.books[index].update(moment)]
         self.touched = False
         self.next = min((track.due for track in self.tracks if track.due is not None), default=None)
         return changes
+
+    def _announced(self) -> list[Entry | None]:
+        """The present of every pathway, as it is announced once all of them are weighed against each other."""
+        entries = [track.present for track in self.tracks]
+        verdicts = arbitrate(self._packs, [None if entry is None else entry.verdict for entry in entries])
+        return [
+            entry if entry is None or verdict is None or verdict is entry.verdict else entry._replace(verdict=verdict)
+            for entry, verdict in zip(entries, verdicts, strict=True)
+        ]
 
     def _number(self, change: Change) -> Change:
         self.sequence += 1
         return change.model_copy(update={"sequence": self.sequence})
 
-    def _status(self, track: Track, amended: list[Changed], now: int, cause: str | None) -> Change:
-        entry = track.entries[-1]
+    def _status(self, track: Track, entry: Entry, amended: list[Changed], now: int, cause: str | None) -> Change:
         verdict = entry.verdict
         effective = entry.at
         for earlier in reversed(track.entries):
@@ -330,26 +380,45 @@ class PatientEngine:
             reasons=verdict.reasons,
             suppressed=verdict.suppressed,
             soft=verdict.soft,
-            therapies=tuple(
-                TherapyStatus(therapy=c.therapy, advice=c.advice, reasons=c.reasons, priority=c.priority)
-                for c in verdict.counsel
-            ),
+            therapies=tuple(map(_therapy_status, verdict.counsel)),
             effective_from=to_datetime(effective),
             decided_at=to_datetime(now),
-            amends=tuple(
-                Amendment(
-                    start=to_datetime(change.start),
-                    end=to_datetime(change.end),
-                    was=change.was.state,
-                    was_stage=change.was.stage,
-                    now=change.became.state,
-                    now_stage=change.became.stage,
-                )
-                for change in amended
-            ),
+            amends=tuple(map(_amendment, amended)),
             cause=cause,
         )
         return self._number(status)
+
+
+def _therapy_status(counsel: Counsel) -> TherapyStatus:
+    window = counsel.window
+    return TherapyStatus(
+        therapy=counsel.therapy,
+        advice=counsel.advice,
+        reasons=counsel.reasons,
+        priority=counsel.priority,
+        window=None
+        if window is None
+        else TherapyWindow(
+            closes_at=to_datetime(window.closes),
+            decide_by=to_datetime(window.decide_by),
+            state="extended" if window.extended else "closed" if window.closed else "open",
+            reason=window.extended,
+        ),
+    )
+
+
+def _amendment(change: Changed) -> Amendment:
+    was, became = suggested(change.was), suggested(change.became)
+    return Amendment(
+        start=to_datetime(change.start),
+        end=to_datetime(change.end),
+        was=change.was.state,
+        was_stage=change.was.stage,
+        now=change.became.state,
+        now_stage=change.became.stage,
+        suggested=tuple(sorted(became - was)),
+        not_suggested=tuple(sorted(was - became)),
+    )
 
 
 def describe(channel: str, value: object) -> str:

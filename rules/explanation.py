@@ -273,10 +273,10 @@ class _Explainer:
             yield self._step("an episode begins", self._nearest.gaps(begins))
             return
         state, pack = self._verdict.state, self._pack
-        refractory = pack.refractory
         if state is State.SUSPECTED:
-            confirm = self._nearest.all_of((found.when, MET) for found in refractory.confirm)
-            yield self._step(f"{refractory.title} confirmed", confirm)
+            suspected = pack.judged(self._verdict.stage, failed=True)
+            confirm = self._nearest.all_of((found.when, MET) for found in suspected.confirm)
+            yield self._step(f"{suspected.title} confirmed", confirm)
         rank = -1 if self._verdict.stage is None else pack.rank(self._verdict.stage)
         undecided = state in (State.PSEUDO, State.INDETERMINATE)
         below: Stage | None = None

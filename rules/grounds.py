@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rules.logic import ANY, MET, UNKNOWN, Evaluation, Finding
 from rules.outputs import State
 from rules.pack import Check, Pack, Stage, Therapy
-from rules.pathway import REFRACTORY, Verdict
+from rules.pathway import REFRACTORY, Verdict, hard_checks
 from rules.view import View
 
 
@@ -20,16 +20,14 @@ class Grounds(NamedTuple):
 
 
 def judged(pack: Pack, verdict: Verdict, subject: str = "") -> Stage:
-    """The stage that a verdict is about: the base, or its failure."""
-    stage, refractory = verdict.stage, pack.refractory
-    beyond = stage is not None and pack.rank(stage) >= pack.rank(refractory.id)
-    return refractory if beyond or subject == REFRACTORY else pack.base
+    """The stage that a verdict is about: the base, or a failure of it."""
+    return pack.judged(verdict.stage, failed=subject == REFRACTORY)
 
 
 def find_grounds(pack: Pack, view: View, verdict: Verdict, subject: str, therapy: Therapy | None) -> Grounds:
     """What is said of a subject rests on this."""
     stage = judged(pack, verdict, subject)
-    hard = {h.check for h in stage.hard if h.when is None or h.when.evaluate(view).truth is MET}
+    hard = set(hard_checks(stage, view))
     counted = hard | set(verdict.soft) | set(therapy.hold_while if therapy else ())
     ordered = sorted(pack.checks, key=lambda check: check.kind != "soft")
     checks = tuple((check, check.when.evaluate(view)) for check in ordered if check.id in counted)

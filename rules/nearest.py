@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rules.conditions import All, AnyOf, AtLeast, Certain, Check, Node, Not, Pending, Use
 from rules.logic import MET, NOT_MET, Truth
 from rules.pack import Pack, Stage
+from rules.pathway import hard_checks
 from rules.view import View
 
 
@@ -60,8 +61,7 @@ class Nearest:
         parts = [(stage.when, MET)]
         if stage.role != "marker":
             parts = [*(((stage.pattern, MET),) if stage.pattern is not None else ()), *parts]
-            counted = (h for h in stage.hard if h.when is None or h.when.evaluate(self._view).truth is MET)
-            parts += [(self._checks[hard.check], NOT_MET) for hard in counted]
+            parts += [(self._checks[name], NOT_MET) for name in hard_checks(stage, self._view)]
         return self.all_of(parts)
 
 

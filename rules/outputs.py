@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -61,6 +62,23 @@ class Evidence(_Frozen):
     event: str | None = None
 
 
+class TherapyWindow(_Frozen):
+    """Until when a therapy can be in effect, until when it must be decided for that, and what holds at the moment."""
+
+    closes_at: AwareDatetime
+    decide_by: AwareDatetime
+    state: Literal["open", "closed", "extended"]
+    reason: str | None = None
+
+    def text(self, at: datetime) -> str:
+        """The window as seen at an instant: ``WINDOW(21 min)``, ``WINDOW(the exception)`` or ``WINDOW_CLOSED``."""
+        if self.state == "extended":
+            return f"WINDOW({self.reason})"
+        if self.state == "closed" or at > self.decide_by:
+            return "WINDOW_CLOSED"
+        return f"WINDOW({(self.decide_by - at) // timedelta(minutes=1)} min)"
+
+
 class TherapyStatus(_Frozen):
     """Advice on one therapy, with its reasons (contraindications, missing items, or the cause of suppression)."""
 
@@ -68,10 +86,14 @@ class TherapyStatus(_Frozen):
     advice: Advice
     reasons: tuple[str, ...] = ()
     priority: Priority | None = None
+    window: TherapyWindow | None = None
 
 
 class Amendment(_Frozen):
-    """A stretch of the past whose announced verdict turned out otherwise."""
+    """A stretch of the past whose announced verdict turned out otherwise.
+
+    ``suggested`` are therapies that should have been suggested then and were not, ``not_suggested`` those that were.
+    """
 
     start: AwareDatetime
     end: AwareDatetime
@@ -79,6 +101,8 @@ class Amendment(_Frozen):
     was_stage: str | None
     now: State
     now_stage: str | None
+    suggested: tuple[str, ...] = ()
+    not_suggested: tuple[str, ...] = ()
 
 
 class StatusChange(_Frozen):
@@ -173,7 +197,9 @@ class AlertChange(_Frozen):
     pack: PackReference
 
 
-RefusalReason = Literal["unknown_code", "unknown_unit", "implausible", "invalid_quality", "future", "unknown_target"]
+RefusalReason = Literal[
+    "unknown_code", "unknown_unit", "implausible", "invalid_quality", "future", "unknown_target", "not_possible"
+]
 """Why an event or a part of it is refused."""
 
 

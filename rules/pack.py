@@ -9,9 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rules.catalogue import AgeContext
 from rules.conditions import Condition, Node, Pending
-from rules.outputs import Priority, State
+from rules.events import Goals
+from rules.outputs import State
 from rules.parameters import Parameter, Strength
+from rules.priorities import Harm
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 StageName = Annotated[str, Field(pattern=r"^[A-Z]+-[0-9][a-z]?$")]
@@ -63,10 +66,11 @@ class Check(_Frozen):
 
 
 class HardCheck(_Frozen):
-    """A hard check of a stage, where it counts only under a condition."""
+    """A hard check of a stage; it counts only while ``when`` is met, and is only mentioned while ``unless`` is."""
 
     check: Name
     when: Condition | None = None
+    unless: Condition | None = None
 
 
 class Confirmation(_Frozen):
@@ -79,8 +83,9 @@ class Confirmation(_Frozen):
 class Stage(_Frozen):
     """A stage of the pathway.
 
-    ``base`` is the state itself (shock); ``refractory`` the failure of its treatment; a ``marker`` only names how far
-    things have gone. ``pattern`` is what failure looks like before asking whether treatment was adequate.
+    ``base`` is the state itself (shock); ``refractory`` a failure of its treatment (there may be several, one worse
+    than the other); a ``marker`` only names how far things have gone. ``pattern`` is what failure looks like before
+    asking whether treatment was adequate.
     """
 
     id: StageName
@@ -93,26 +98,76 @@ class Stage(_Frozen):
     sources: tuple[Cited, ...] = Field(min_length=1)
 
 
-class PriorityRule(_Frozen):
-    """The priority of a suggestion while a condition is met; the first that is met counts."""
+class PriorityRule(Harm):
+    """What comes of no response to a suggestion while a condition is met; the first that is met counts."""
 
-    priority: Priority
     when: Condition | None = None
 
 
-class Therapy(_Frozen):
-    """A rescue therapy: when to think of it, what speaks against it, and what every suggestion must say."""
+class Titled(_Frozen):
+    """Another title while a condition is met."""
+
+    when: Condition
+    title: str
+
+
+class Lead(_Frozen):
+    """How long a therapy takes to be in effect, while a condition is met; the first that is met counts."""
+
+    when: Condition | None = None
+    time: Name
+
+
+class Deadline(_Frozen):
+    """The end of a therapy's window: ``limit`` after the anchor or landmark ``since``, less the ``lead`` it takes.
+
+    After it the therapy is blocked for the reason ``id``. A site's own ``lead_setting`` goes before ``lead``. While one
+    of ``extended`` is met the limit does not apply. ``closing`` is how long before the end it is announced once more.
+    """
 
     id: Name
     title: str
+    since: str
+    limit: Name
+    lead: tuple[Lead, ...] = ()
+    lead_setting: Literal["ecpr_lead_time"] | None = None
+    extended: tuple[Titled, ...] = ()
+    closing: Name | None = None
+    source: str
+    strength: Strength
+
+
+class Inhibition(_Frozen):
+    """A condition that keeps back every suggestion of the pack, and with scope ``all`` its notices too, for a cause."""
+
+    cause: Name
+    when: Condition
+    scope: Literal["therapies", "all"] = "therapies"
+
+
+class Therapy(_Frozen):
+    """A rescue therapy: when to think of it, what speaks against it, and what every suggestion must say.
+
+    ``hold_while`` are checks to fix first, unless ``hold_unless`` is met. Of the therapies of all packs that name the
+    same ``merge`` only one is suggested at a time. ``snooze`` is the parameter that says how long it can be snoozed;
+    zero forbids it.
+    """
+
+    id: Name
+    title: str
+    titles: tuple[Titled, ...] = ()
     stage: StageName
     when: Condition
     requires: Condition | None = None
-    running: Condition
+    running: Condition | None = None
     absolute: tuple[Reason, ...] = ()
     relative: tuple[Reason, ...] = ()
     must_know: tuple[Name, ...] = ()
     hold_while: tuple[Name, ...] = ()
+    hold_unless: Condition | None = None
+    deadline: Deadline | None = None
+    merge: Name | None = None
+    snooze: Name = "snooze"
     priority: tuple[PriorityRule, ...] = Field(min_length=1)
     capability: Literal["ecmo_va", "ecmo_vv", "ecpr", "ketogenic_team"] | None = None
     suggestion: str
@@ -128,11 +183,12 @@ class Pack(_Frozen):
     """A rule pack: one pathway.
 
     ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it
-    ends, ``relapse`` when another begins after that, ``ruled_out`` when it turns out to be something else. While
-    ``silence`` is met every suggestion is kept back as running; while ``hush`` is met a change does not interrupt. The
-    parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a suggestion back. ``display``
-    are the measures that every card shows; ``words`` says what a measure, a missing item or a therapy is called where
-    its own title will not do, with ``{name}`` for the present value of a measure or parameter.
+    ends, ``relapse`` when another begins after that, ``ruled_out`` when it turns out to be something else. ``inhibit``
+    keeps suggestions back for a cause, and so do the goals of care in ``no_escalation``; while ``hush`` is met a change
+    does not interrupt. The parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a
+    suggestion back. ``age_context`` is the situation that decides how old values may be. ``display`` are the measures
+    that every card shows; ``words`` says what a measure, a missing item or a therapy is called where its own title will
+    not do, with ``{name}`` for the present value of a measure or parameter.
     """
 
     format: Literal[1]
@@ -154,9 +210,11 @@ class Pack(_Frozen):
     resolution: Condition
     relapse: Condition
     ruled_out: Condition | None = None
-    silence: Condition | None = None
+    inhibit: tuple[Inhibition, ...] = ()
     hush: Condition | None = None
-    priorities: dict[State, Priority]
+    no_escalation: tuple[Goals, ...] = (Goals.NO_ESCALATION, Goals.COMFORT)
+    age_context: AgeContext | None = None
+    priorities: dict[State, Harm]
     display: tuple[str, ...] = ()
     words: dict[str, str] = {}
     caveats: tuple[Cited, ...] = ()
@@ -177,10 +235,25 @@ class Pack(_Frozen):
         """The stage that is the state itself."""
         return next(stage for stage in self.stages if stage.role == "base")
 
-    @property
-    def refractory(self) -> Stage:
-        """The stage at which treatment has failed."""
-        return next(stage for stage in self.stages if stage.role == "refractory")
+    @cached_property
+    def refractory(self) -> tuple[Stage, ...]:
+        """The stages at which treatment has failed, the least severe first."""
+        return tuple(stage for stage in self.stages if stage.role == "refractory")
+
+    def judged(self, stage: str | None, *, failed: bool = False) -> Stage:
+        """The stage that a verdict at ``stage`` is about: the base or, beyond it or if ``failed``, a failure of it."""
+        rank = -1 if stage is None else self.rank(stage)
+        reached = [found for found in self.refractory if self.rank(found.id) <= rank]
+        return reached[-1] if reached else self.refractory[0] if failed else self.base
+
+    @cached_property
+    def merged(self) -> dict[str, str]:
+        """The therapies that are suggested once across packs, with the name they share."""
+        return {therapy.id: therapy.merge for therapy in self.therapies if therapy.merge is not None}
+
+    def therapy(self, name: str) -> Therapy:
+        """A therapy by its id."""
+        return next(therapy for therapy in self.therapies if therapy.id == name)
 
     def check(self, name: str) -> Check:
         """A check by its id."""
@@ -199,8 +272,9 @@ class Pack(_Frozen):
     def _conditions(self) -> Iterator[tuple[str, Node | None]]:
         for name, condition in self.conditions.items():
             yield f"conditions.{name}", condition
-        for name in ("recognition", "onset", "resolution", "relapse", "ruled_out", "silence", "hush"):
+        for name in ("recognition", "onset", "resolution", "relapse", "ruled_out", "hush"):
             yield name, getattr(self, name)
+        yield from ((f"inhibit.{found.cause}", found.when) for found in self.inhibit)
         for check in self.checks:
             yield f"checks.{check.id}", check.when
         for stage in self.stages:
@@ -208,11 +282,17 @@ class Pack(_Frozen):
             yield f"{path}.when", stage.when
             yield f"{path}.pattern", stage.pattern
             yield from ((f"{path}.hard.{hard.check}", hard.when) for hard in stage.hard)
+            yield from ((f"{path}.hard.{hard.check}.unless", hard.unless) for hard in stage.hard)
             yield from ((f"{path}.confirm.{index}", found.when) for index, found in enumerate(stage.confirm))
         for therapy in self.therapies:
             path = f"therapies.{therapy.id}"
             yield f"{path}.when", therapy.when
             yield f"{path}.running", therapy.running
+            yield f"{path}.hold_unless", therapy.hold_unless
+            yield from ((f"{path}.titles.{index}", titled.when) for index, titled in enumerate(therapy.titles))
+            if therapy.deadline is not None:
+                yield from ((f"{path}.deadline.lead.{i}", lead.when) for i, lead in enumerate(therapy.deadline.lead))
+                yield from ((f"{path}.deadline.extended.{i}", e.when) for i, e in enumerate(therapy.deadline.extended))
             yield f"{path}.requires", therapy.requires
             yield from ((f"{path}.absolute.{reason.id}", reason.when) for reason in therapy.absolute)
             yield from ((f"{path}.relative.{reason.id}", reason.when) for reason in therapy.relative)

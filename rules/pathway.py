@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from rules.catalogue import Catalogue
 from rules.facts import Answer
+from rules.instants import FOREVER, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
-from rules.pack import Pack, Stage, Therapy
+from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
 from rules.packs import channels_read, with_overrides
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
@@ -18,9 +20,6 @@ from rules.view import Knowledge, View
 
 ADULT: Final = 18.0
 """The dossier covers adults only."""
-
-NO_ESCALATION: Final = ("no_escalation", "comfort")
-
 
 REFRACTORY: Final = "refractory"
 FIX_FIRST: Final = "fix_first"
@@ -46,13 +45,28 @@ class Fold(NamedTuple):
     markers: tuple[str, ...] = ()
 
 
+class Window(NamedTuple):
+    """How long a therapy can still be decided on: its last instants, and whether these are past or do not apply.
+
+    ``closing`` says that little of it is left, ``extended`` for what reason it does not end when it usually would.
+    """
+
+    closes: int
+    decide_by: int
+    closed: bool = False
+    closing: bool = False
+    extended: str | None = None
+
+
 class Counsel(NamedTuple):
-    """Advice on one therapy."""
+    """Advice on one therapy; ``also`` are suggestions of other pathways that this one stands for."""
 
     therapy: str
     advice: Advice
     reasons: tuple[str, ...]
     priority: Priority
+    window: Window | None = None
+    also: tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -63,7 +77,11 @@ class Decision(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict on a pathway at an instant; ``kept_back`` are notices kept back by a clinician's answer, and why."""
+    """The verdict on a pathway at an instant.
+
+    ``soft`` are checks that are met and block nothing; ``kept_back`` are notices kept back by a clinician's answer, and
+    why; ``confirmed`` is the furthest refractory stage that stands, whatever is said of one beyond it.
+    """
 
     state: State
     stage: str | None = None
@@ -73,6 +91,21 @@ class Verdict(NamedTuple):
     counsel: tuple[Counsel, ...] = ()
     hushed: bool = False
     kept_back: tuple[tuple[str, str], ...] = ()
+    confirmed: str | None = None
+
+    def about(self, subject: str) -> Verdict:
+        """The verdict as it concerns a subject.
+
+        Of the refractory state, what is confirmed stands although a stage beyond it is in doubt.
+        """
+        if subject == REFRACTORY and self.confirmed is not None and self.state is not State.CONFIRMED:
+            return self._replace(state=State.CONFIRMED, stage=self.confirmed, reasons=())
+        return self
+
+
+def suggested(verdict: Verdict) -> frozenset[str]:
+    """The therapies that a verdict suggests."""
+    return frozenset(c.therapy for c in verdict.counsel if c.advice in (Advice.ELIGIBLE, Advice.CAUTION))
 
 
 class Step(NamedTuple):
@@ -93,7 +126,13 @@ class Pathway:
         checks = {f"check {check.id}": check.when for check in self.pack.checks}
         parameters = self.pack.parameters
         durations = {name: found.milliseconds for name, found in parameters.items() if found.is_duration}
-        self.knowledge = Knowledge(settings, catalogue, QUANTITIES, parameters, durations, {**named, **checks})
+        context = self.pack.age_context
+        self.knowledge = Knowledge(settings, catalogue, QUANTITIES, parameters, durations, {**named, **checks}, context)
+
+    def snooze(self, subject: str) -> int:
+        """How long a subject can be snoozed, in milliseconds; zero if it cannot."""
+        therapy = next((found for found in self.pack.therapies if found.id == subject), None)
+        return self.knowledge.durations["snooze" if therapy is None else therapy.snooze]
 
     def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
         """The patient at an instant with this pathway's memory."""
@@ -147,27 +186,49 @@ class Pathway:
         return None
 
     def _judge(self, view: View, markers: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
-        base, refractory = self.pack.base, self.pack.refractory
-        anchors = view.anchors
-        decided = Decision(State.ACTIVE, ()) if base.id in anchors else self._decide(view, base)
+        base = self.pack.base
+        decided = Decision(State.ACTIVE, ()) if base.id in view.anchors else self._decide(view, base)
         if decided is not None and decided.state is State.ACTIVE:
             view.remember(base.id)
-        failed = self._decide(view, refractory)
-        if failed is not None and failed.state is State.CONFIRMED:
-            view.remember(refractory.id)
-        state, reasons = failed or decided or Decision(State.ACTIVE, ())
-        stage, markers = self._stage(view, base.id if decided else None, refractory.id if failed else None, markers)
+        failed: list[tuple[Stage, Decision]] = []
+        for stage in self.pack.refractory:
+            decision = self._decide(view, stage)
+            if decision is not None:
+                failed.append((stage, decision))
+                if decision.state is State.CONFIRMED:
+                    view.remember(stage.id)
+        about, (state, reasons) = _foremost(failed) or (base, decided or Decision(State.ACTIVE, ()))
+        stage_now, markers = self._stage(view, self.pack.rank(about.id) if failed or decided else -1, markers)
         view.state = state
-        concerned = bool(failed or decided)
-        soft = [check.id for check in self.pack.checks if check.kind == "soft" and concerned and _met(view, check.id)]
-        goals, _ = view.coded("goals_of_care")
-        suppressed = "goals" if goals in NO_ESCALATION else None
-        counsel = [found for therapy in self.pack.therapies if (found := self._counsel(view, therapy, stage))]
+        goals = view.coded("goals_of_care")[0] in self.pack.no_escalation
+        inhibited = [found for found in self.pack.inhibit if found.when.evaluate(view).truth is MET]
+        counsel = [
+            found
+            for therapy in self.pack.therapies
+            if (found := self._counsel(view, therapy, stage_now, goals=goals, inhibited=inhibited))
+        ]
+        muted = next((found.cause for found in inhibited if found.scope == "all"), None)
         hushed = self.pack.hush is not None and self.pack.hush.evaluate(view).truth is MET
-        answers = ((notice, self._answered(view, notice, stage)) for notice in NOTICES)
-        kept_back = tuple((notice, why) for notice, why in answers if why is not None)
-        verdict = Verdict(state, stage, reasons, suppressed, tuple(soft), tuple(counsel), hushed, kept_back)
+        answers = ((notice, self._answered(view, notice, "snooze", stage_now)) for notice in NOTICES)
+        verdict = Verdict(
+            state,
+            stage_now,
+            reasons,
+            "goals" if goals else muted,
+            tuple(self._noted(view, about)) if failed or decided else (),
+            tuple(counsel),
+            hushed,
+            tuple((notice, why) for notice, why in answers if why is not None),
+            next((stage.id for stage, decision in reversed(failed) if decision.state is State.CONFIRMED), None),
+        )
         return verdict, markers
+
+    def _noted(self, view: View, stage: Stage) -> Iterator[str]:
+        """Checks that are met and block nothing: soft ones, and hard ones that do not count here."""
+        yield from (check.id for check in self.pack.checks if check.kind == "soft" and _met(view, check.id))
+        for hard in stage.hard:
+            if hard.unless is not None and hard.unless.evaluate(view).truth is MET and _met(view, hard.check):
+                yield hard.check
 
     def _decide(self, view: View, stage: Stage) -> Decision | None:
         """What to say of a stage, or None where it is not reached."""
@@ -181,7 +242,7 @@ class Pathway:
             yield None
         if pattern.truth is UNKNOWN:
             yield Decision(State.INDETERMINATE, pattern.missing)
-        counted = [hard.check for hard in stage.hard if hard.when is None or hard.when.evaluate(view).truth is MET]
+        counted = hard_checks(stage, view)
         flags = tuple(check for check in counted if _met(view, check))
         if flags:
             yield Decision(State.PSEUDO, flags)
@@ -198,10 +259,8 @@ class Pathway:
             yield Decision(State.ACTIVE, doubts)
         yield Decision(State.SUSPECTED, doubts) if doubts else Decision(State.CONFIRMED, ())
 
-    def _stage(
-        self, view: View, base: str | None, refractory: str | None, before: tuple[str, ...]
-    ) -> tuple[str | None, tuple[str, ...]]:
-        """The furthest stage that holds now, and the markers that do.
+    def _stage(self, view: View, rank: int, before: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+        """The furthest stage that holds now, and the markers that do; ``rank`` is that of the stage judged.
 
         A marker counts only where the base or refractory stage below it holds; one that held and is now unknown still
         holds, since silence is not recovery.
@@ -217,32 +276,38 @@ class Pathway:
                     view.remember(stage.id)
                     markers.append(stage.id)
             else:
-                holds = reached = stage.id in (base, refractory)
+                holds = reached = self.pack.rank(stage.id) <= rank
             furthest = stage.id if holds else furthest
         return furthest, tuple(markers)
 
-    def _counsel(self, view: View, therapy: Therapy, stage: str | None) -> Counsel | None:
+    def _counsel(
+        self, view: View, therapy: Therapy, stage: str | None, *, goals: bool, inhibited: list[Inhibition]
+    ) -> Counsel | None:
         trigger = therapy.when.evaluate(view)
         if trigger.truth is NOT_MET:
             return None
-        found = next(self._advice(view, therapy, trigger, stage))
+        window = None if therapy.deadline is None else _window(view, therapy.deadline)
+        back = [*(found.cause for found in inhibited)]
+        if therapy.running is not None and therapy.running.evaluate(view).truth is MET:
+            back.append("running")
+        if goals:
+            back.append("goals")
+        found = (Advice.SUPPRESSED, (back[0],)) if back else next(self._advice(view, therapy, trigger, window, stage))
         if found is None:
             return None
         priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
-        return Counsel(therapy.id, *found, priority)
+        return Counsel(therapy.id, *found, priority, window)
 
     def _advice(
-        self, view: View, therapy: Therapy, trigger: Evaluation, stage: str | None
+        self, view: View, therapy: Therapy, trigger: Evaluation, window: Window | None, stage: str | None
     ) -> Iterator[tuple[Advice, tuple[str, ...]] | None]:
-        """What can be said of a therapy, the most important first: only that counts."""
-        silenced = self.pack.silence is not None and self.pack.silence.evaluate(view).truth is MET
-        if silenced or therapy.running.evaluate(view).truth is MET:
-            yield Advice.SUPPRESSED, ("running",)
-        if view.coded("goals_of_care")[0] in NO_ESCALATION:
-            yield Advice.SUPPRESSED, ("goals",)
+        """What can be said of a therapy that nothing keeps back, the most important first: only that counts."""
         absolute = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
-        if MET in absolute.values():
-            yield Advice.BLOCKED, tuple(reason for reason, truth in absolute.items() if truth is MET)
+        against = [reason for reason, truth in absolute.items() if truth is MET]
+        if therapy.deadline is not None and window is not None and window.closed:
+            against.append(therapy.deadline.id)
+        if against:
+            yield Advice.BLOCKED, tuple(against)
         required = _ALWAYS if therapy.requires is None else therapy.requires.evaluate(view)
         if required.truth is NOT_MET:
             yield None
@@ -250,32 +315,81 @@ class Pathway:
         if UNKNOWN in (trigger.truth, required.truth) or unsettled:
             missing = (*trigger.missing, *required.missing, *unsettled)
             yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
-        answered = self._answered(view, therapy.id, stage)
+        answered = self._answered(view, therapy.id, therapy.snooze, stage)
         if answered is not None:
             yield Advice.SUPPRESSED, (answered,)
-        held = tuple(check for check in therapy.hold_while if _met(view, check))
-        if held:
-            yield Advice.PSEUDO, held
-        unsettled = _missing(view, therapy.hold_while)
-        if unsettled:
-            yield Advice.INDETERMINATE, unsettled
+        if therapy.hold_unless is None or therapy.hold_unless.evaluate(view).truth is not MET:
+            held = tuple(check for check in therapy.hold_while if _met(view, check))
+            if held:
+                yield Advice.PSEUDO, held
+            unsettled = _missing(view, therapy.hold_while)
+            if unsettled:
+                yield Advice.INDETERMINATE, unsettled
         cautions = tuple(reason.id for reason in therapy.relative if reason.when.evaluate(view).truth is MET)
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
-    def _answered(self, view: View, subject: str, stage: str | None) -> str | None:
+    def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
         """Whether a clinician's answer keeps the suggestion back: declined until the stage rises, or snoozed."""
         rank = -1 if stage is None else self.pack.rank(stage)
         for fact in reversed(view.timeline.upto(f"answer:{self.pack.id}", view.at)):
             answer: Answer = fact.value
             if answer.subject != subject or answer.action not in ("decline", "snooze"):
                 continue
-            until = fact.at + view.duration("decline_holds" if answer.action == "decline" else "snooze")
+            until = fact.at + view.duration("decline_holds" if answer.action == "decline" else snooze)
             risen = answer.action == "decline" and (answer.stage is None or rank > self.pack.rank(answer.stage))
             if view.at < until and not risen:
                 view.note(until)
                 return "declined" if answer.action == "decline" else "snoozed"
             return None
         return None
+
+
+def hard_checks(stage: Stage, view: View) -> list[str]:
+    """The hard checks of a stage that count now."""
+    return [
+        hard.check
+        for hard in stage.hard
+        if (hard.when is None or hard.when.evaluate(view).truth is MET)
+        and (hard.unless is None or hard.unless.evaluate(view).truth is not MET)
+    ]
+
+
+def _foremost(failed: list[tuple[Stage, Decision]]) -> tuple[Stage, Decision] | None:
+    """Which of the refractory stages the verdict is about.
+
+    The furthest that is decided (confirmed, or known to be only apparent), else the furthest suspected, else the
+    furthest that cannot be told.
+    """
+    for states in ((State.CONFIRMED, State.PSEUDO), (State.SUSPECTED,), (State.INDETERMINATE,)):
+        found = next((pair for pair in reversed(failed) if pair[1].state in states), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _window(view: View, deadline: Deadline) -> Window | None:
+    """How long a therapy can still be decided on; None where its beginning is not known."""
+    began = view.mark(deadline.since).at
+    if began is None:
+        return None
+    closes = began + view.duration(deadline.limit)
+    extended = next((found.title for found in deadline.extended if found.when.evaluate(view).truth is MET), None)
+    decide_by = closes - _lead(view, deadline)
+    warn = decide_by - view.duration(deadline.closing) if deadline.closing else FOREVER
+    if extended is not None:
+        return Window(closes, decide_by, extended=extended)
+    view.note(decide_by + TICK)
+    view.note(warn + TICK)
+    return Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
+
+
+def _lead(view: View, deadline: Deadline) -> int:
+    if deadline.lead_setting is not None:
+        configured: timedelta | None = getattr(view.settings.capability, deadline.lead_setting)
+        if configured is not None:
+            return round(configured.total_seconds() * 1000)
+    times = (lead.time for lead in deadline.lead if lead.when is None or lead.when.evaluate(view).truth is MET)
+    return view.duration(found) if (found := next(times, None)) else 0
 
 
 def _met(view: View, check: str) -> bool:

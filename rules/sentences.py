@@ -32,6 +32,7 @@ from rules.conditions import (
     Use,
 )
 from rules.instants import format_duration
+from rules.landmarks import LANDMARKS
 from rules.pack import Pack
 from rules.predicates import PREDICATES
 from rules.values import SYMBOLS, number
@@ -134,6 +135,12 @@ class Sentences:
         """What a measure, drug, record or stage is called."""
         return self._stages.get(name) or self._titles.get(name) or name.replace("_", " ")
 
+    def anchor(self, name: str) -> str:
+        """The moment from which a duration is counted."""
+        if name in LANDMARKS:
+            return LANDMARKS[name].title
+        return _ANCHORS.get(name) or f"{self.name(name)} was reached"
+
     def _headed(self, node: Node, inner: Node, depth: int) -> Iterator[Line]:
         if node.label is None:
             yield from self.tree(inner, depth)
@@ -154,8 +161,9 @@ class Sentences:
             case Present() | Running() | Stopped() | DoseGiven():
                 words = self._record(node)
             case Elapsed():
-                since = _ANCHORS.get(node.since) or f"{self.name(node.since)} was reached"
-                words = f"more than {self.value(node.more_than)} since {since}"
+                (limit,) = node.durations()
+                relation = "more than" if node.more_than else "at least"
+                words = f"{relation} {self.value(limit)} since {self.anchor(node.since)}"
             case Reached():
                 words = f"{self.name(node.name)} was reached in this episode"
             case Setting():
@@ -173,6 +181,8 @@ class Sentences:
     def _comparison(self, node: Compare | Sustained | Stayed | Persistent) -> str:
         words = f"{self.name(node.measure)} {SYMBOLS[node.operator]} {self.value(node.threshold)}"
         match node:
+            case Compare() if node.max_age is not None:
+                return f"{words}, at most {self.value(node.max_age)} old"
             case Sustained() | Stayed():
                 return f"{words} for {self.value(node.duration)}"
             case Persistent():

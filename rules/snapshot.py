@@ -15,7 +15,7 @@ from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, 
 from rules.instants import to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, Priority, State
-from rules.pathway import Counsel, Fold, Verdict
+from rules.pathway import Counsel, Fold, Verdict, Window
 from rules.settings import settings_digest
 from rules.timeline import Fact, MinuteSeries
 from rules.track import Entry
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 1
+VERSION: Final = 2
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -54,7 +54,6 @@ def dump(engine: PatientEngine) -> bytes:
         "settled": timeline.settled,
         "tracks": [
             {
-                "judged": track.judged,
                 "due": track.due,
                 "dirty": track.dirty,
                 "entries": [[entry.at, entry.fold, entry.verdict] for entry in track.entries],
@@ -105,7 +104,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
     timeline.settled = body["settled"]
     timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
     for track, book, raw in zip(engine.tracks, engine.books, body["tracks"], strict=True):
-        track.judged, track.due, track.dirty = raw["judged"], raw["due"], raw["dirty"]
+        track.due, track.dirty = raw["due"], raw["dirty"]
         track.entries = [Entry(at, _fold(fold), _verdict(verdict)) for at, fold, verdict in raw["entries"]]
         alerts = [Alert(*fields) for fields in raw["alerts"]]
         for alert in alerts:
@@ -193,9 +192,17 @@ def _fold(raw: list[Any]) -> Fold:
 
 
 def _verdict(raw: list[Any]) -> Verdict:
-    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back = raw
+    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back, confirmed = raw
     advised = tuple(
-        Counsel(therapy, Advice(advice), tuple(why), Priority(priority)) for therapy, advice, why, priority in counsel
+        Counsel(
+            therapy,
+            Advice(advice),
+            tuple(why),
+            Priority(priority),
+            None if window is None else Window(*window),
+            tuple(also),
+        )
+        for therapy, advice, why, priority, window, also in counsel
     )
     return Verdict(
         State(state),
@@ -206,4 +213,5 @@ def _verdict(raw: list[Any]) -> Verdict:
         advised,
         hushed,
         tuple((subject, why) for subject, why in kept_back),
+        confirmed,
     )

@@ -7,7 +7,8 @@ bitemporal view: a verdict is a function of the facts received by now, evaluated
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
@@ -55,6 +56,16 @@ class MinuteSeries:
         self.unsettled: dict[int, tuple[int, dict[int, float]]] = {}
         self.newest: int | None = None
         self._cache: dict[int, float] = {}
+
+    def join(self, at: int, value: float, now: int) -> bool:
+        """Add a sample to others of a minute that has not settled; false, and nothing done, if there are none."""
+        entry = self.unsettled.get(at // MINUTE)
+        if entry is None or entry[0] <= now:
+            return False
+        if at not in entry[1]:
+            entry[1][at] = value
+            self._cache.pop(at // MINUTE, None)
+        return True
 
     def insert(self, at: int, value: float, now: int) -> bool:
         """Add a sample; false if it is already there or its minute has settled."""
@@ -105,13 +116,26 @@ class MinuteSeries:
         last = end // MINUTE
         return [value for minute in range(last - length // MINUTE, last) if (value := self.at(minute)) is not None]
 
+    def so_far(self, at: int) -> float | None:
+        """The median of the minute that is going on at an instant, up to then; None once that minute has settled."""
+        entry = self.unsettled.get(at // MINUTE)
+        samples = [value for moment, value in entry[1].items() if moment <= at] if entry is not None else []
+        return median(samples) if samples else None
+
+    def newest_before(self, at: int, age: int) -> int | None:
+        """The last whole minute with a value that ended at most ``age`` milliseconds before an instant."""
+        last = at // MINUTE - 1
+        oldest = -(-(at - age) // MINUTE) - 1
+        return next((minute for minute in range(last, oldest - 1, -1) if self.at(minute) is not None), None)
+
     def next_end(self, after: int) -> int | None:
         """When the first minute with a value that ends later than an instant is over."""
-        if self.newest is None or (self.newest + 1) * MINUTE <= after:
+        if self.newest is None:
             return None
-        current = after // MINUTE
-        later = [minute for minute in (*self.medians, *self.unsettled) if minute >= current]
-        return (min(later) + 1) * MINUTE if later else None
+        later = range(after // MINUTE, self.newest + 1)
+        return next(
+            ((minute + 1) * MINUTE for minute in later if minute in self.medians or minute in self.unsettled), None
+        )
 
     def settle(self, now: int) -> None:
         """Reduce the minutes that take no more samples, and forget those past retention."""
@@ -127,11 +151,17 @@ class MinuteSeries:
 
 
 class Timeline:
-    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``."""
+    """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``.
 
-    __slots__ = ("_memo", "channels", "dense", "newest", "seen", "settled", "versions")
+    Args:
+        longer: channels that some rule looks back on further than what is kept anyway, and how far, in milliseconds.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_longer", "_memo", "_reads", "channels", "dense", "newest", "seen", "settled", "versions")
+
+    def __init__(self, longer: Mapping[str, int] | None = None) -> None:
+        self._longer = longer or {}
+        self._reads: set[str] = set()
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
         self.seen: dict[str, int] = {}
@@ -145,7 +175,7 @@ class Timeline:
     def insert(self, channel: str, fact: Fact, now: int) -> bool:
         """Add a fact; false if it is older than anything that could still matter."""
         facts = self.channels.setdefault(channel, [])
-        if fact.at < now - _retention(channel) and _superseded(channel, facts, fact):
+        if fact.at < now - self._retention(channel) and _superseded(channel, facts, fact):
             return False
         insort(facts, fact, key=_ORDER)
         self.seen[fact.event] = fact.at
@@ -162,26 +192,43 @@ class Timeline:
             self._touch(channel)
         return gone
 
+    def listen(self) -> set[str]:
+        """A set that takes down, from now on, which channels are asked for; it replaces the one before."""
+        self._reads = set()
+        return self._reads
+
+    def facts(self, channel: str) -> Sequence[Fact]:
+        """All facts of a channel, also those that become true later, oldest first."""
+        self._reads.add(channel)
+        return self.channels.get(channel, ())
+
+    def series(self, channel: str) -> MinuteSeries | None:
+        """The minutes of a dense signal."""
+        self._reads.add(channel)
+        return self.dense.get(channel)
+
     def upto(self, channel: str, at: int) -> list[Fact]:
         """Facts of a channel that were true at or before an instant, oldest first."""
+        self._reads.add(channel)
         facts = self.channels.get(channel)
         return facts[: bisect_right(facts, at, key=_AT)] if facts else []
 
     def latest(self, channel: str, at: int) -> Fact | None:
         """The newest fact of a channel at or before an instant."""
+        self._reads.add(channel)
         facts = self.channels.get(channel)
         index = bisect_right(facts, at, key=_AT) if facts else 0
         return facts[index - 1] if facts and index else None
 
-    def next_change(self, channels: frozenset[str], after: int) -> int | None:
-        """The first instant after ``after`` at which a fact in one of the channels becomes true."""
+    def next_change(self, channels: AbstractSet[str], after: int) -> int | None:
+        """The first instant after ``after`` at which a fact in one of the channels (or kinds) becomes true."""
         if after >= self.newest:
             return None
         return min(
             (
                 facts[bisect_right(facts, after, key=_AT)].at
                 for channel, facts in self.channels.items()
-                if facts and facts[-1].at > after and channel in channels
+                if facts and facts[-1].at > after and (channel in channels or kind_of(channel) in channels)
             ),
             default=None,
         )
@@ -191,6 +238,7 @@ class Timeline:
 
         A channel may also be a kind, such as ``dose:``, for all channels of that kind.
         """
+        self._reads.update(channels)
         versions = tuple([self.versions.get(channel, 0) for channel in channels])
         held = self._memo.get(key)
         if held is None or held[0] != versions:
@@ -201,11 +249,13 @@ class Timeline:
     def prune(self, now: int) -> None:
         """Forget what no rule can read any more; values that last are kept until a newer one replaces them."""
         for channel, facts in self.channels.items():
-            oldest = now - _retention(channel)
-            if facts and facts[0].at < oldest:
+            oldest = now - self._retention(channel)
+            if facts and facts[0].at < max(oldest, now - RETENTION):
                 kept = [
                     fact for i, fact in enumerate(facts) if fact.at >= oldest or _baseline(channel, facts, i, oldest)
                 ]
+                if channel in self._longer and channel.startswith("signal:"):
+                    kept = _thinned(kept, now - RETENTION)
                 if len(kept) != len(facts):
                     self.channels[channel] = kept
                     self._touch(channel)
@@ -213,14 +263,28 @@ class Timeline:
         self.seen = {event: at for event, at in self.seen.items() if event in live}
         self.settled = {event: at for event, at in self.settled.items() if at >= now - LONG_RETENTION}
 
+    def _retention(self, channel: str) -> int:
+        return max(LONG_RETENTION if channel.startswith(_LONG) else RETENTION, self._longer.get(channel, 0))
+
     def _touch(self, channel: str) -> None:
-        kind = channel.partition(":")[0] + ":"
+        kind = kind_of(channel)
         self.versions[channel] = self.versions.get(channel, 0) + 1
         self.versions[kind] = self.versions.get(kind, 0) + 1
 
 
-def _retention(channel: str) -> int:
-    return LONG_RETENTION if channel.startswith(_LONG) else RETENTION
+def kind_of(channel: str) -> str:
+    """The kind of a channel, such as ``dose:``, which stands for all channels of that kind."""
+    return channel.partition(":")[0] + ":"
+
+
+def _thinned(facts: list[Fact], before: int) -> list[Fact]:
+    """Of samples older than an instant, those that say something new: another value, or an hour has passed."""
+    kept: list[Fact] = []
+    for fact in facts:
+        same = bool(kept) and kept[-1].value == fact.value and fact.at - kept[-1].at < HOUR
+        if fact.at >= before or not same:
+            kept.append(fact)
+    return kept
 
 
 def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
@@ -234,6 +298,7 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     """Whether a fact older than retention still says what is true at the edge of it.
 
     Of an infusion that is the newest rate of each line with what follows it; its rates are kept for as long as doses.
+    Of a coded fact it is the newest, and the first of an unbroken run of the same value: since when it has been true.
     """
     fact = facts[index]
     if not channel.startswith(_LASTING):
@@ -242,6 +307,9 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     if channel.startswith("infusion:") and recent and fact.value.rate and not _confirms(facts, index):
         return True
     later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
+    if channel.startswith("state:"):
+        began = index == 0 or facts[index - 1].value.value != fact.value.value
+        return not later or (began and all(other.value.value == fact.value.value for other in later))
     return not any(not channel.startswith("infusion:") or _says_rate(other) for other in later)
 
 

@@ -8,16 +8,17 @@ from functools import cache
 from math import inf
 from typing import Final, Protocol
 
-from rules.catalogue import Catalogue
+from rules.catalogue import AgeContext, Catalogue
 from rules.facts import Coded, Flow, Given, Sample
-from rules.instants import TICK, clock_time
+from rules.instants import MINUTE, TICK, clock_time
+from rules.landmarks import LANDMARKS, Mark
 from rules.logic import Evaluation, Finding
 from rules.outputs import State
 from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Scale, Steps, bridged, delivery, plausible
-from rules.timeline import Fact, Timeline
+from rules.timeline import RETENTION, Fact, MinuteSeries, Timeline
 from rules.values import Value, exact, number, unknown
 
 _ABOVE_ZERO: Final = 1e-12
@@ -43,7 +44,8 @@ class Evaluable(Protocol):
 class Knowledge:
     """What a pathway is judged by, whoever the patient is.
 
-    ``durations`` are those of the parameters, in milliseconds; ``named`` holds the conditions and checks a pack names.
+    ``durations`` are those of the parameters, in milliseconds; ``named`` holds the conditions and checks a pack names;
+    ``context`` is the situation that decides how old values may be.
     """
 
     settings: SiteSettings
@@ -52,6 +54,7 @@ class Knowledge:
     parameters: Mapping[str, Parameter]
     durations: Mapping[str, int]
     named: Mapping[str, Evaluable]
+    context: AgeContext | None = None
 
 
 class View:
@@ -118,7 +121,28 @@ class View:
         return found
 
     def signal(self, name: str) -> Value:
-        """The latest value of a sparse signal, or unknown if there is none or it is too old."""
+        """The latest value of a signal, or unknown if there is none or it is too old.
+
+        Of a dense signal that is the median of the last whole minute; of a live one, of the minute going on.
+        """
+        series = self.timeline.series(f"signal:{name}")
+        return self._sparse(name) if series is None else self._minute(name, series)
+
+    def _minute(self, name: str, series: MinuteSeries) -> Value:
+        self.note(series.next_end(self.at))
+        unit = self.catalogue.signal(name).unit
+        current = series.so_far(self.at) if self.catalogue.signal(name).live else None
+        if current is not None:
+            return exact(current, Finding(name, f"{number(round(current, 4))} {unit}", self.at))
+        limit = min(self.max_age(name) or RETENTION, RETENTION)
+        minute = series.newest_before(self.at, limit)
+        if minute is None:
+            return unknown(name)
+        end, value = (minute + 1) * MINUTE, series.at(minute) or 0.0
+        self.note(end + limit + TICK)
+        return exact(value, Finding(name, f"{number(round(value, 4))} {unit}", end))
+
+    def _sparse(self, name: str) -> Value:
         fact = self.timeline.latest(f"signal:{name}", self.at)
         if fact is None:
             return unknown(name)
@@ -140,7 +164,7 @@ class View:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
         if name == "age":
             return None
-        limit = self.catalogue.signal(name).age_limit(charted=method == "charted")
+        limit = self.catalogue.signal(name).age_limit(charted=method == "charted", when=self.knowledge.context)
         return None if limit is None else round(limit.total_seconds() * 1000)
 
     def coded(self, concept: str) -> tuple[str | None, Fact | None]:
@@ -159,7 +183,7 @@ class View:
         """
         weight = self.value("weight")
         channel = f"infusion:{drug}"
-        facts = self.timeline.channels.get(channel, [])
+        facts = self.timeline.facts(channel)
         limit = None if as_charted else self.catalogue.drug(drug).max_plausible_rate
 
         def build() -> Steps:
@@ -189,7 +213,7 @@ class View:
         return tuple(
             name
             for name in self.drugs(drug_or_class)
-            if f"infusion:{name}" in self.timeline.channels and self.flow(name).low > 0
+            if self.timeline.facts(f"infusion:{name}") and self.flow(name).low > 0
         )
 
     def _scale(self, name: str, weight: Value) -> Scale:
@@ -239,3 +263,11 @@ class View:
         """Milliseconds since an anchor, or None if it has not been reached."""
         instant = self.anchors.get(anchor)
         return None if instant is None or instant > self.at else self.at - instant
+
+    def mark(self, name: str) -> Mark:
+        """When an anchor of the pathway, or a landmark of the patient's course, was reached."""
+        landmark = LANDMARKS.get(name)
+        if landmark is not None:
+            return landmark.find(self)
+        instant = self.anchors.get(name)
+        return Mark(None if instant is None or instant > self.at else instant)

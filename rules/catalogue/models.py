@@ -237,7 +237,8 @@ class _Named(_Entry):
 class Signal(_Named, _Tagged):
     """A numeric observation: its codes, canonical UCUM unit, plausible range and how long a value stays usable.
 
-    ``tag`` is the evidence of the plausible range; codes and unit factors carry their own; all ages are ``[D]``.
+    ``tag`` is the evidence of the plausible range; codes and unit factors carry their own; all ages are ``[D]``. A
+    dense signal is read as medians of whole minutes; of a ``live`` one, the minute still going on counts as well.
     """
 
     group: SignalGroup
@@ -250,11 +251,14 @@ class Signal(_Named, _Tagged):
     max_age_charted: Duration | None = None
     max_age_when: tuple[AgeLimit, ...] = ()
     dense: bool
+    live: bool = False
 
     __hash__ = _Named.__hash__
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.live and not self.dense:
+            raise ValueError("live: only a dense signal can be")
         low, high = self.plausible
         if not low < high:
             raise ValueError(f"plausible: {low} is not below {high}")

@@ -12,7 +12,7 @@ from rules.conditions.node import Node
 from rules.facts import Sample
 from rules.instants import MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
-from rules.values import SYMBOLS, Operator, Value, compare, exact, number
+from rules.values import SYMBOLS, Operator, Value, compare, exact, number, unknown
 from rules.view import View
 
 _OPERATORS: Final = ("gt", "gte", "lt", "lte")
@@ -55,14 +55,21 @@ class _Comparison(Node):
 
 
 class Compare(_Comparison):
-    """The latest usable value of a signal, or a quantity, against a parameter."""
+    """The latest usable value of a signal, or a quantity, against a parameter; ``max_age`` limits its age further."""
 
     type: Literal["compare"]
     measure: str
+    max_age: str | None = None
 
     @override
     def evaluate(self, view: View) -> Evaluation:
         value = view.value(self.measure)
+        if self.max_age is not None and value.findings and value.findings[0].at is not None:
+            at, limit = value.findings[0].at, view.duration(self.max_age)
+            if view.at - at > limit:
+                value = unknown(f"{self.measure} (last {clock_time(at)})")
+            else:
+                view.note(at + limit + TICK)
         truth, missing = self.decide(view, value)
         return Evaluation(
             truth,
@@ -74,6 +81,10 @@ class Compare(_Comparison):
     @override
     def measures(self) -> tuple[str, ...]:
         return (self.measure,)
+
+    @override
+    def durations(self) -> tuple[str, ...]:
+        return (self.max_age,) if self.max_age else ()
 
 
 class Sustained(_Comparison):

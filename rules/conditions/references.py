@@ -4,38 +4,54 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from rules.conditions.node import Node
 from rules.instants import TICK, format_duration
-from rules.logic import MET, NOT_MET, Evaluation, Finding
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.outputs import State
 from rules.predicates import PREDICATES
 from rules.view import View
 
 
 class Elapsed(Node):
-    """More than a duration has passed since an anchor: ``recognition``, ``episode``, or a stage being reached."""
+    """A duration has passed since something was reached.
+
+    That is an anchor of the pathway (``recognition``, ``episode``, a stage) or a landmark of the patient's course. Give
+    ``more_than``, or ``at_least`` where the very instant counts.
+    """
 
     type: Literal["elapsed"]
     since: str
-    more_than: str
+    more_than: str | None = None
+    at_least: str | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Elapsed:
+        if (self.more_than is None) == (self.at_least is None):
+            msg = "give either 'more_than' or 'at_least'"
+            raise ValueError(msg)
+        return self
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        limit = view.duration(self.more_than)
-        label = self.label or f"more than {format_duration(limit)} since {self.since}" if view.full else ""
-        passed = view.since(self.since)
-        if passed is None:
-            return Evaluation(NOT_MET, label)
-        view.note(view.anchors[self.since] + limit + TICK)
-        finding = Finding(self.since, f"{format_duration(passed)} ago", view.anchors[self.since])
-        return Evaluation(MET if passed > limit else NOT_MET, label, (finding,))
+        (parameter,) = self.durations()
+        limit = view.duration(parameter)
+        relation = "more than" if self.more_than else "at least"
+        label = self.label or f"{relation} {format_duration(limit)} since {self.since}" if view.full else ""
+        began, missing = view.mark(self.since)
+        if began is None:
+            return Evaluation(UNKNOWN if missing else NOT_MET, label, (), missing)
+        passed = view.at - began
+        view.note(began + limit + (TICK if self.more_than else 0))
+        finding = Finding(self.since, f"{format_duration(passed)} ago", began)
+        met = passed > limit if self.more_than else passed >= limit
+        return Evaluation(MET if met else NOT_MET, label, (finding,))
 
     @override
     def durations(self) -> tuple[str, ...]:
-        return (self.more_than,)
+        return tuple(name for name in (self.more_than, self.at_least) if name)
 
 
 class Reached(Node):

@@ -36,7 +36,7 @@ JUDGED: Final = frozenset(
 """The verdicts at which a therapy can be judged: those of an episode that goes on."""
 
 _OPPOSITE: Final[dict[Operator, Operator]] = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
-_READ_BELOW: Final = frozenset({"label", "type", "measure", "operator", "threshold", "duration", "max_gap"})
+_READ_BELOW: Final = frozenset({"label", "type", "measure", "operator", "threshold", "duration", "max_gap", "max_age"})
 """The fields that the bounds look at; a node with others set is compared with its like only."""
 
 
@@ -187,7 +187,11 @@ class Facts:
 
     def _elapsed(self, node: Elapsed, wanted: bool) -> str | None:
         reason = self._unreached(node.since) if wanted else None
-        return reason or self._narrow(("since", node.since), "gt" if wanted else "lte", node.more_than, node)
+        (duration,) = node.durations()
+        operator: Operator = "gt" if node.more_than else "gte"
+        return reason or self._narrow(
+            ("since", node.since), operator if wanted else _OPPOSITE[operator], duration, node
+        )
 
     def _milliseconds(self, name: str) -> int | None:
         found = self.world.pack.parameters.get(name)
@@ -225,7 +229,7 @@ def words_of(node: Node) -> str:
 
 def _rest(node: Node) -> str:
     """The fields that say of which value the comparison speaks, besides its measure."""
-    spacing = {"samples", "spacing", "max_age"} if isinstance(node, Persistent) else set[str]()
+    spacing = {"samples", "spacing"} if isinstance(node, Persistent) else set[str]()
     body = node.model_dump(exclude=set(_READ_BELOW) | spacing, exclude_defaults=True)
     return repr(sorted(body.items()))
 

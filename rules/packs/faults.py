@@ -8,6 +8,7 @@ from rules.catalogue import Catalogue, UnknownCodeError
 from rules.catalogue.errors import did_you_mean
 from rules.conditions import Check, Decide, Elapsed, Node, Reached, Stands, Sustained, Use
 from rules.instants import parse_duration
+from rules.landmarks import LANDMARKS
 from rules.outputs import State
 from rules.pack import Pack, Therapy
 from rules.packs.reach import find_unreachable
@@ -49,9 +50,10 @@ def _structure(pack: Pack) -> Iterator[str]:
         if name not in pack.parameters or not pack.parameters[name].is_duration:
             yield f"parameters.{name}: missing, or not a duration"
     yield from (f"priorities: {state} is missing" for state in _ANNOUNCED if state not in pack.priorities)
-    for role in ("base", "refractory"):
-        if sum(stage.role == role for stage in pack.stages) != 1:
-            yield f"stages: exactly one stage must have role '{role}'"
+    if sum(stage.role == "base" for stage in pack.stages) != 1:
+        yield "stages: exactly one stage must have role 'base'"
+    if not pack.refractory:
+        yield "stages: at least one stage must have role 'refractory'"
     hard = {check.id for check in pack.checks if check.kind == "hard"}
     for stage in pack.stages:
         yield from (f"stages.{stage.id}.hard: no hard check '{h.check}'" for h in stage.hard if h.check not in hard)
@@ -93,6 +95,8 @@ def _citations(pack: Pack) -> Iterator[str]:
         reasons = therapy.absolute + therapy.relative
         cited += [(f"therapies.{therapy.id}.{reason.id}", reason.source) for reason in reasons]
         cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
+        if therapy.deadline is not None:
+            cited.append((f"therapies.{therapy.id}.deadline", therapy.deadline.source))
     for path, source in cited:
         if source not in pack.sources:
             yield f"{path}: unknown source '{source}'{did_you_mean(source, pack.sources)}"
@@ -115,15 +119,36 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
         yield f"{path}.stage: unknown stage '{therapy.stage}'"
     if therapy.priority[-1].when is not None:
         yield f"{path}.priority: the last rule must have no condition"
+    yield from _duration(pack, f"{path}.snooze", therapy.snooze)
+    deadline = therapy.deadline
+    if deadline is not None:
+        if deadline.since not in _anchors(pack):
+            yield f"{path}.deadline: unknown anchor '{deadline.since}'"
+        times = [
+            deadline.limit,
+            *(lead.time for lead in deadline.lead),
+            *([deadline.closing] if deadline.closing else []),
+        ]
+        for name in times:
+            yield from _duration(pack, f"{path}.deadline", name)
+
+
+def _anchors(pack: Pack) -> set[str]:
+    """What time may be counted from: anchors of the pathway and landmarks."""
+    return {"recognition", "episode", *LANDMARKS, *(stage.id for stage in pack.stages)}
 
 
 def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
     for name in node.durations():
-        found = pack.parameters.get(name)
-        if found is None:
-            yield f"{path}: {_unknown_parameter(pack, name)}"
-        elif not found.is_duration:
-            yield f"{path}: parameter '{name}' must be a duration, it is a number in {found.unit}"
+        yield from _duration(pack, path, name)
+
+
+def _duration(pack: Pack, path: str, name: str) -> Iterator[str]:
+    found = pack.parameters.get(name)
+    if found is None:
+        yield f"{path}: {_unknown_parameter(pack, name)}"
+    elif not found.is_duration:
+        yield f"{path}: parameter '{name}' must be a duration, it is a number in {found.unit}"
 
 
 def _unknown_parameter(pack: Pack, name: str) -> str:
@@ -164,8 +189,8 @@ def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[
             yield f"{path}: unknown check '{node.name}'{did_you_mean(node.name, checks)}"
         case Reached() if node.name not in stages:
             yield f"{path}: unknown stage '{node.name}'{did_you_mean(node.name, stages)}"
-        case Elapsed() if node.since not in stages | {"recognition", "episode"}:
-            yield f"{path}: unknown anchor '{node.since}'"
+        case Elapsed() if node.since not in _anchors(pack):
+            yield f"{path}: unknown anchor '{node.since}'{did_you_mean(node.since, _anchors(pack))}"
         case Decide() if node.name not in PREDICATES:
             yield f"{path}: unknown predicate '{node.name}'{did_you_mean(node.name, PREDICATES)}"
         case Decide():

@@ -69,7 +69,8 @@ def _needed(pack: Pack, stage: Stage) -> list[Asked]:
     if stage.role == "marker":
         return [(stage.when, True)]
     checks = {check.id: check.when for check in pack.checks}
-    hard = [(checks[h.check], False) for h in stage.hard if h.when is None and h.check in checks]
+    always = [hard.check for hard in stage.hard if hard.when is None and hard.unless is None]
+    hard = [(checks[name], False) for name in always if name in checks]
     pattern = [] if stage.pattern is None else [(stage.pattern, True)]
     return [*pattern, (stage.when, True), *hard]
 

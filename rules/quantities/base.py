@@ -18,7 +18,8 @@ class Quantity:
 
     ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
     ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it; ``stands_for``
-    is the quantity that people know its value by.
+    is the quantity that people know its value by; ``remembers`` is how far back it looks, in milliseconds, if that is
+    longer than what is kept anyway.
     """
 
     name: str
@@ -31,3 +32,4 @@ class Quantity:
     parameters: tuple[str, ...] = ()
     short: str | None = None
     stands_for: str | None = None
+    remembers: int = 0

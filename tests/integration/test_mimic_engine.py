@@ -50,7 +50,7 @@ def log() -> list[Event]:
 @pytest.fixture(scope="module")
 def timelines(log: list[Event]) -> dict[str, Timeline]:
     """Gases, weights and infusions of each stay, all of them at once: nothing is pruned."""
-    _, translator = prepare(load_packs(), SiteSettings())
+    _, translator, _ = prepare(load_packs(), SiteSettings())
     found: dict[str, Timeline] = defaultdict(Timeline)
     for event in log:
         at, received = to_instant(event.effective_at), to_instant(event.received_at)
@@ -62,7 +62,7 @@ def timelines(log: list[Event]) -> dict[str, Timeline]:
 
 @pytest.fixture(scope="module")
 def pathway() -> Pathway:
-    (found,), _ = prepare(load_packs(), SiteSettings())
+    (found, *_), _, _ = prepare(load_packs(), SiteSettings())
     return found
 
 

@@ -475,13 +475,17 @@ therapies:
     absolute: [{id: allergy, title: a, when: {present: {concept: allergy_vasopressin}}, source: paper, strength: K}]
     must_know: [allergy]
     hold_while: [gap]
-    priority: [{priority: MEDIUM}]
+    priority: [{result: reversible, onset: prompt}]
     suggestion: Consider it.
     evidence: [{text: e, source: paper, strength: K}]
     monitoring: m
     decline_reasons: [other plan]
 resolution: {stopped: {drug: vasopressor, for: hours_4}}
-priorities: {CONFIRMED: MEDIUM, SUSPECTED: LOW, PSEUDO: MEDIUM, INDETERMINATE: LOW}
+priorities:
+  CONFIRMED: {result: death, onset: delayed}
+  SUSPECTED: {result: reversible, onset: delayed}
+  PSEUDO: {result: reversible, onset: prompt}
+  INDETERMINATE: {result: reversible, onset: delayed}
 display: [lactate]
 """
 """A pack with one of everything, to be spoilt or asked one condition at a time."""

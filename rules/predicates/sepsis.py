@@ -1,37 +1,19 @@
-"""Named predicates: checks of adequate treatment that need more than one comparison, in Python with their sources."""
+"""Checks of septic shock: infection, antimicrobials, source control, what norepinephrine and pressure really were."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 from rules.facts import CultureResult, Flow
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.predicates.base import Predicate
 from rules.quantities.steroids import SYSTEMIC
 from rules.timeline import Fact
 from rules.values import number
 from rules.view import View, names_of
-
-
-@dataclass(frozen=True, slots=True)
-class Predicate:
-    """A named check: what it says when met, where it comes from, what it reads, and how it is decided.
-
-    ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
-    numbers that it is judged by; ``can_be_unknown`` says whether missing data can leave it undecided.
-    """
-
-    name: str
-    title: str
-    source: str
-    reads: tuple[str, ...]
-    decide: Callable[[View], Evaluation]
-    classes: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
-    can_be_unknown: bool = True
 
 
 def _infusion_interrupted(view: View) -> Evaluation:
@@ -87,7 +69,7 @@ def _map_artefact(view: View) -> Evaluation:
     else:
         view.note(levelled.at + view.duration("levelling_max_age") + TICK)
     cuff = view.timeline.latest("signal:map_noninvasive", view.at)
-    series = view.timeline.dense.get("signal:map_invasive")
+    series = view.timeline.series("signal:map_invasive")
     if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
         view.note(cuff.at + view.duration("cuff_max_age") + TICK)
         around = range(cuff.at // MINUTE - 2, cuff.at // MINUTE + 3)
@@ -113,7 +95,7 @@ def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
     def build() -> list[tuple[str, Fact]]:
         given = []
         for name in names_of(view.catalogue, "antimicrobial"):
-            doses, rates = timeline.channels.get(f"dose:{name}", ()), timeline.channels.get(f"infusion:{name}", ())
+            doses, rates = timeline.facts(f"dose:{name}"), timeline.facts(f"infusion:{name}")
             given += [(name, fact) for fact in doses if fact.value.status == "given"]
             given += [(name, fact) for fact in rates if fact.value.action in ("start", "rate") and fact.value.rate]
         return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
@@ -300,117 +282,114 @@ def _add_on_working(view: View) -> Evaluation:
     return Evaluation(NOT_MET, label)
 
 
-PREDICATES: Final[dict[str, Predicate]] = {
-    predicate.name: predicate
-    for predicate in (
-        Predicate(
-            "infection_suspected",
-            "infection suspected: flagged, or antimicrobial and culture within 48 h of each other",
-            "Sepsis-3 as operationalised by Seymour, JAMA 2016 (not checked against it)",
-            ("state:suspected_infection", "state:culture_taken"),
-            _infection_suspected,
-            ("antimicrobial",),
-            parameters=("culture_antimicrobial_window",),
-            can_be_unknown=False,
+SEPSIS: Final = (
+    Predicate(
+        "infection_suspected",
+        "infection suspected: flagged, or antimicrobial and culture within 48 h of each other",
+        "Sepsis-3 as operationalised by Seymour, JAMA 2016 (not checked against it)",
+        ("state:suspected_infection", "state:culture_taken"),
+        _infection_suspected,
+        ("antimicrobial",),
+        parameters=("culture_antimicrobial_window",),
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "infusion_interrupted",
+        "norepinephrine paused > 2 min, alarm, or syringe or bag change",
+        "local setting",
+        ("infusion:norepinephrine",),
+        _infusion_interrupted,
+        parameters=(
+            "pause_limit",
+            "restart_hold",
+            "bag_change_hold",
         ),
-        Predicate(
-            "infusion_interrupted",
-            "norepinephrine paused > 2 min, alarm, or syringe or bag change",
-            "local setting",
-            ("infusion:norepinephrine",),
-            _infusion_interrupted,
-            parameters=(
-                "pause_limit",
-                "restart_hold",
-                "bag_change_hold",
-            ),
-            can_be_unknown=False,
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "map_artefact",
+        "arterial trace damped, or cuff and line differ by more than 15 mmHg",
+        "local setting",
+        (
+            "state:arterial_line_damped",
+            "state:transducer_levelled",
+            "signal:map_noninvasive",
+            "signal:map_invasive",
         ),
-        Predicate(
-            "map_artefact",
-            "arterial trace damped, or cuff and line differ by more than 15 mmHg",
-            "local setting",
-            (
-                "state:arterial_line_damped",
-                "state:transducer_levelled",
-                "signal:map_noninvasive",
-                "signal:map_invasive",
-            ),
-            _map_artefact,
-            parameters=(
-                "cuff_line_difference",
-                "cuff_max_age",
-                "levelling_max_age",
-            ),
+        _map_artefact,
+        parameters=(
+            "cuff_line_difference",
+            "cuff_max_age",
+            "levelling_max_age",
         ),
-        Predicate(
-            "antimicrobial_missed_or_late",
-            "no antimicrobial within 1 h of recognition, or a later dose late by more than a quarter of its interval",
-            "Surviving Sepsis Campaign 2026 (secondary source only); tolerance: local setting",
-            (),
-            _antimicrobial_missed_or_late,
-            ("antimicrobial",),
-            parameters=(
-                "first_antimicrobial_limit",
-                "late_dose_ratio",
-                "culture_antimicrobial_window",
-            ),
-            can_be_unknown=False,
+    ),
+    Predicate(
+        "antimicrobial_missed_or_late",
+        "no antimicrobial within 1 h of recognition, or a later dose late by more than a quarter of its interval",
+        "Surviving Sepsis Campaign 2026 (secondary source only); tolerance: local setting",
+        (),
+        _antimicrobial_missed_or_late,
+        ("antimicrobial",),
+        parameters=(
+            "first_antimicrobial_limit",
+            "late_dose_ratio",
+            "culture_antimicrobial_window",
         ),
-        Predicate(
-            "antimicrobial_inactive",
-            "an isolate is resistant to every running agent, or of a kind no running agent covers",
-            "general clinical knowledge, not checked against a source",
-            ("culture",),
-            _antimicrobial_inactive,
-            ("antimicrobial",),
-            parameters=("antimicrobial_cover",),
-        ),
-        Predicate(
-            "source_uncontrolled",
-            "a source that needs control has had none 6 h after diagnosis",
-            "Surviving Sepsis Campaign 2026 (secondary source only)",
-            ("state:source_control", *(f"state:{source}" for source in SOURCES)),
-            _source_uncontrolled,
-            parameters=("source_control_limit",),
-            can_be_unknown=False,
-        ),
-        Predicate(
-            "missed_stress_steroid",
-            "steroid taken for weeks and no stress dose given",
-            "general clinical knowledge, not checked against a source",
-            ("state:chronic_steroid_use",),
-            _missed_stress_steroid,
-            ("corticosteroid",),
-            can_be_unknown=False,
-        ),
-        Predicate(
-            "add_on_working",
-            "norepinephrine fell within an hour of adding a vasopressor, whose own equivalents raise the sum",
-            "local setting: vasopressin of 0.03 U/min adds 0.075 to the equivalents by itself",
-            ("infusion:norepinephrine",),
-            _add_on_working,
-            ("vasopressor",),
-            parameters=("relief", "relief_window"),
-            can_be_unknown=False,
-        ),
-        Predicate(
-            "epinephrine_new",
-            "epinephrine started less than 6 h ago raises lactate by itself",
-            "general clinical knowledge, not checked against a source",
-            ("infusion:epinephrine",),
-            _epinephrine_new,
-            parameters=("epinephrine_new",),
-            can_be_unknown=False,
-        ),
-        Predicate(
-            "recent_seizure",
-            "seizure less than 2 h ago raises lactate",
-            "general clinical knowledge, not checked against a source",
-            ("seizure",),
-            _recent_seizure,
-            parameters=("seizure_recent",),
-            can_be_unknown=False,
-        ),
-    )
-}
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "antimicrobial_inactive",
+        "an isolate is resistant to every running agent, or of a kind no running agent covers",
+        "general clinical knowledge, not checked against a source",
+        ("culture",),
+        _antimicrobial_inactive,
+        ("antimicrobial",),
+        parameters=("antimicrobial_cover",),
+    ),
+    Predicate(
+        "source_uncontrolled",
+        "a source that needs control has had none 6 h after diagnosis",
+        "Surviving Sepsis Campaign 2026 (secondary source only)",
+        ("state:source_control", *(f"state:{source}" for source in SOURCES)),
+        _source_uncontrolled,
+        parameters=("source_control_limit",),
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "missed_stress_steroid",
+        "steroid taken for weeks and no stress dose given",
+        "general clinical knowledge, not checked against a source",
+        ("state:chronic_steroid_use",),
+        _missed_stress_steroid,
+        ("corticosteroid",),
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "add_on_working",
+        "norepinephrine fell within an hour of adding a vasopressor, whose own equivalents raise the sum",
+        "local setting: vasopressin of 0.03 U/min adds 0.075 to the equivalents by itself",
+        ("infusion:norepinephrine",),
+        _add_on_working,
+        ("vasopressor",),
+        parameters=("relief", "relief_window"),
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "epinephrine_new",
+        "epinephrine started less than 6 h ago raises lactate by itself",
+        "general clinical knowledge, not checked against a source",
+        ("infusion:epinephrine",),
+        _epinephrine_new,
+        parameters=("epinephrine_new",),
+        can_be_unknown=False,
+    ),
+    Predicate(
+        "recent_seizure",
+        "seizure less than 2 h ago raises lactate",
+        "general clinical knowledge, not checked against a source",
+        ("seizure",),
+        _recent_seizure,
+        parameters=("seizure_recent",),
+        can_be_unknown=False,
+    ),
+)

@@ -1,0 +1,32 @@
+"""What a landmark is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rules.view import View
+
+
+class Mark(NamedTuple):
+    """When something happened; None if it has not, or if ``missing`` says what would have to be known."""
+
+    at: int | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Landmark:
+    """A moment in a patient's course from which windows are counted: its name, source, what it reads, how it is found.
+
+    ``remembers`` is how far back it looks, in milliseconds, if that is longer than what is kept anyway.
+    """
+
+    name: str
+    title: str
+    source: str
+    reads: tuple[str, ...]
+    find: Callable[[View], Mark]
+    remembers: int = 0

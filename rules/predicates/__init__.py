@@ -1,0 +1,10 @@
+"""Named predicates: checks of adequate treatment that need more than one comparison, in Python with their sources."""
+
+from typing import Final
+
+from rules.predicates.base import Predicate
+from rules.predicates.sepsis import SEPSIS
+
+PREDICATES: Final[dict[str, Predicate]] = {predicate.name: predicate for predicate in SEPSIS}
+
+__all__ = ["PREDICATES", "Predicate"]

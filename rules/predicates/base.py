@@ -1,0 +1,29 @@
+"""What a named predicate is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rules.logic import Evaluation
+from rules.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A named check: what it says when met, where it comes from, what it reads, and how it is decided.
+
+    ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
+    numbers that it is judged by; ``remembers`` is how far back it looks, in milliseconds, if that is longer than what
+    is kept anyway; ``can_be_unknown`` says whether missing data can leave it undecided.
+    """
+
+    name: str
+    title: str
+    source: str
+    reads: tuple[str, ...]
+    decide: Callable[[View], Evaluation]
+    classes: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    remembers: int = 0
+    can_be_unknown: bool = True
