@@ -196,6 +196,7 @@ class _Watched(Pathway):
     @override
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         outcome = super().step(timeline, fold, at)
+        timeline.listen()  # what is asked from here on is not what the verdict was read from
         self._coverage.note(self, timeline, fold, outcome, at)
         return outcome
 

@@ -1,6 +1,7 @@
 """Coverage: what was seen of the conditions of a pack, and what can be seen at all."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +12,14 @@ from rules.logic import MET, NOT_MET, UNKNOWN, Truth
 from rules.outputs import Advice, State
 from rules.pack import Pack
 from rules.packs import parse_pack
-from rules.testing import Bedside
-from tests.rules.strategies import MINI_PACK
+from rules.testing import SUFFIX, Bedside, Run, load_scenario
+from tests.rules.strategies import MINI_PACK, packs
 
 MINI = parse_pack("mini.yaml", MINI_PACK)
 COMPARE = {"compare": {"measure": "lactate", "gt": "lactate_high"}}
 ADMITTED = {"at": "08:00", "encounter": {"age_years": 50}}
 HIGH = {"at": "08:01", "observe": {"lactate": "4 mmol/L"}}
-NO_ECHO = {"at": "08:02", "assessment": {"examination": "echo", "findings": {"tamponade": "absent"}}}
+SCENARIOS = Path(__file__).parents[1] / "scenarios/septic_shock"
 
 
 @pytest.mark.parametrize(
@@ -118,10 +119,9 @@ def test_figures_count_what_is_demanded() -> None:
     assert figures["checks", UNKNOWN] == (2, 2)
 
 
-def test_watching_changes_nothing() -> None:
-    plain, watched = Bedside([MINI]), Bedside([MINI], coverage=Coverage([MINI]))
-    for bed in (plain, watched):
-        bed.feed(ADMITTED, HIGH, NO_ECHO)
-        bed.advance("20:00")
+@pytest.mark.parametrize("name", ["confirmed-then-weaned", "fluid-charted-late", "goals-charted-late"])
+def test_watching_changes_nothing(name: str) -> None:
+    scenario = load_scenario(SCENARIOS / f"{name}{SUFFIX}")
+    plain, watched = Run(scenario, packs()), Run(scenario, packs(), coverage=Coverage(packs()))
     assert plain.changes == watched.changes
-    assert plain.engine.snapshot() == watched.engine.snapshot()
+    assert plain.bed.engine.snapshot() == watched.bed.engine.snapshot()
