@@ -67,15 +67,19 @@ class Bedside:
             self.advance(received)
         return self.changes[before:]
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Event, pathway: str | None = None) -> None:
         """Take in one event without letting time pass: others may be received at the same instant.
+
+        An answer that names a subject and no pathway is to an alert of ``pathway``, or else to the last about it.
 
         Raises:
             NoAlertError: if it answers an alert that there is not.
         """
         asked = alert_asked_for(event)
         if asked is not None:
-            event = event.model_copy(update={"alert_id": self._alert_id(*asked, event.received_at)})
+            named, subject = asked
+            found = self._alert_id(named or pathway, subject, event.received_at)
+            event = event.model_copy(update={"alert_id": found})
         self.changes += self.engine.observe(event)
 
     def advance(self, to: datetime | str) -> list[Change]:

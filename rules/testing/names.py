@@ -47,7 +47,7 @@ def unknown_names(scenario: Scenario, packs: Sequence[Pack]) -> Iterator[str]:
         elif part.therapy is not None and part.therapy not in known[pathway].therapies:
             yield f"{place}: {_unknown('therapy', part.therapy, known[pathway].therapies)}"
     for index, happening in enumerate(scenario.events):
-        yield from (f"events.{index}: {fault}" for fault in _answered(happening, known))
+        yield from (f"events.{index}: {fault}" for fault in _answered(happening, scenario.pathway, known))
 
 
 def _expected(part: Expectation, known: _Known) -> Iterator[str]:
@@ -61,16 +61,13 @@ def _expected(part: Expectation, known: _Known) -> Iterator[str]:
         yield from (_unknown(kind, name, among) for name in names if name not in among)
 
 
-def _answered(happening: Happening, known: dict[str, _Known]) -> Iterator[str]:
+def _answered(happening: Happening, own: str, known: dict[str, _Known]) -> Iterator[str]:
     action = happening.action or {}
-    pathway, subject = action.get("pathway"), action.get("subject")
-    if pathway is not None and pathway not in known:
+    pathway, subject = action.get("pathway", own), action.get("subject")
+    if pathway not in known:
         yield _unknown("pathway", pathway, known)
-    elif subject is not None:
-        among = [known[pathway]] if pathway is not None else known.values()
-        subjects = frozenset[str]().union(*(found.subjects for found in among))
-        if subject not in subjects:
-            yield _unknown("subject", subject, subjects)
+    elif subject is not None and subject not in known[pathway].subjects:
+        yield _unknown("subject", subject, known[pathway].subjects)
 
 
 def _unknown(kind: str, name: str, among: Collection[str]) -> str:

@@ -52,7 +52,7 @@ class Run:
         for instant in sorted(scenario.times() | {event.received_at for event in events}):
             while position < len(events) and events[position].received_at <= instant:
                 try:
-                    self.bed.observe(events[position])
+                    self.bed.observe(events[position], scenario.pathway)
                 except NoAlertError as error:
                     self._unanswered.append(str(error))
                 position += 1

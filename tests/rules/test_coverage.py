@@ -125,3 +125,8 @@ def test_watching_changes_nothing(name: str) -> None:
     plain, watched = Run(scenario, packs()), Run(scenario, packs(), coverage=Coverage(packs()))
     assert plain.changes == watched.changes
     assert plain.bed.engine.snapshot() == watched.bed.engine.snapshot()
+    assert read_by(plain.bed) == read_by(watched.bed)
+
+
+def read_by(bed: Bedside) -> list[set[str]]:
+    return [{c for c in track.pathway.channels if track.reads(c)} for track in bed.engine.tracks]
