@@ -153,13 +153,15 @@ def _reading_line(summary: ReplaySummary) -> str:
 
 def _alert_line(summary: ReplaySummary, remark: str | None) -> str:
     raised = _counts({priority.value: count for priority, count in summary.raised.items()}) or "none"
-    rate = summary.interruptions_per_20_bed_days
-    burden = f", that is {rate:.1f} in {BED_DAYS} bed-days" if rate is not None else ""
-    if remark is not None:
-        burden = f" ({remark})"
+    interruptions = _number(summary.interruptions, "interruption")
+    rates = summary.raised_per_20_bed_days
+    if remark is not None or rates is None:
+        burden = f" ({remark})" if remark is not None else ""
+        return f"Alerts raised: {raised}; {interruptions} in {summary.bed_days:.1f} bed-days{burden}"
+    each = ", ".join(f"{rate:.1f} {priority}" for priority, rate in rates.items()) or "none"
     return (
-        f"Alerts raised: {raised}; {_number(summary.interruptions, 'interruption')} "
-        f"in {summary.bed_days:.1f} bed-days{burden}"
+        f"Alerts raised: {raised}; {interruptions} in {summary.bed_days:.1f} bed-days\n"
+        f"In {BED_DAYS} bed-days: {each}; {summary.interruptions_per_20_bed_days:.1f} interruptions"
     )
 
 
@@ -179,7 +181,8 @@ def _verdict(change: StatusChange | None) -> str:
 
 def _takes_back(amendment: Amendment, furthest: StatusChange) -> bool:
     """Whether an amendment says that a verdict was wrong from its beginning."""
-    wrong = (amendment.was, amendment.was_stage) == (furthest.state, furthest.stage)
+    was, now = (amendment.was, amendment.was_stage), (amendment.now, amendment.now_stage)
+    wrong = was == (furthest.state, furthest.stage) != now
     return wrong and amendment.start <= furthest.effective_from < amendment.end
 
 

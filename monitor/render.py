@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from rich.console import Console
@@ -14,7 +14,17 @@ from rich.text import Text
 from monitor.cardtext import AGAINST, DATA_QUALITY, EVIDENCE, FIX_FIRST, RULE, Part, arranged, news, on_the_day, parts
 from monitor.terminal import clean, show_time
 from rules import catalogue
-from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange, TherapyStatus
+from rules.outputs import (
+    AlertChange,
+    AlertChangeKind,
+    Amendment,
+    Change,
+    Priority,
+    Rejection,
+    State,
+    StatusChange,
+    TherapyStatus,
+)
 from rules.pathway import NOTICES
 from rules.wording import name_identifiers, plain
 
@@ -142,12 +152,8 @@ class Renderer:
         if change.soft:
             words.append(f"[caution: {', '.join(change.soft)}]")
         if change.therapies:
-            words.append("- " + ", ".join(map(_advice, change.therapies)))
-        for amendment in change.amends:
-            start, end = (show_time(moment, beside=change.decided_at) for moment in (amendment.start, amendment.end))
-            was = " ".join(filter(None, (amendment.was_stage, amendment.was)))
-            now = " ".join(filter(None, (amendment.now_stage, amendment.now)))
-            words.append(f"AMENDED {start} to {end}: was {was}, is now {now}")
+            words.append("- " + ", ".join(_advice(therapy, change.decided_at) for therapy in change.therapies))
+        words += [_amended(amendment, change) for amendment in change.amends]
         if change.cause:
             words.append(f"because {change.cause}")
         text = on_the_day(" ".join(words), change.decided_at)
@@ -187,6 +193,18 @@ class Renderer:
                 self._console.print()
             self._console.print(Text(f"{day:%Y-%m-%d} (UTC)", style="bold"))
             self._day, self._after_block = day, False
+
+
+def _amended(amendment: Amendment, change: StatusChange) -> str:
+    start, end = (show_time(moment, beside=change.decided_at) for moment in (amendment.start, amendment.end))
+    was = " ".join(filter(None, (amendment.was_stage, amendment.was)))
+    now = " ".join(filter(None, (amendment.now_stage, amendment.now)))
+    parts = [f"was {was}, is now {now}"] if was != now else []
+    if amendment.suggested:
+        parts.append(f"{', '.join(amendment.suggested)} should have been suggested")
+    if amendment.not_suggested:
+        parts.append(f"{', '.join(amendment.not_suggested)} should not have been suggested")
+    return f"AMENDED {start} to {end}: {'; '.join(parts)}"
 
 
 def legend() -> Text:
@@ -233,9 +251,10 @@ def _grounds(change: AlertChange) -> tuple[str, ...]:
     return (AGAINST,) if cause.startswith("contraindicated") else ()
 
 
-def _advice(therapy: TherapyStatus) -> str:
+def _advice(therapy: TherapyStatus, at: datetime) -> str:
     reasons = f"({', '.join(therapy.reasons)})" if therapy.reasons else ""
-    return f"{therapy.therapy} {therapy.advice}{reasons}"
+    window = f" {therapy.window.text(at)}" if therapy.window else ""
+    return f"{therapy.therapy} {therapy.advice}{reasons}{window}"
 
 
 def _grid(shown: Iterable[Part]) -> Table:

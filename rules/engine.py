@@ -197,8 +197,7 @@ class PatientEngine:
     def _prune(self, now: int) -> None:
         self.pruned = now
         self.timeline.prune(now)
-        remembered = [(event, at) for event, at in self.refused.items() if at >= now - LONG_RETENTION]
-        self.refused = dict(remembered[-REMEMBER_REFUSED:])
+        self.refused = {event: at for event, at in self.refused.items() if at >= now - LONG_RETENTION}
         for track in self.tracks:
             track.prune(now)
 
@@ -207,36 +206,46 @@ class PatientEngine:
         timeline = self.timeline
         if key in timeline.seen or key in timeline.settled or key in self.refused:
             return
-        at = to_instant(event.happened_at)
+        happened = event.happened_at
+        at = received if happened == event.received_at else to_instant(happened)
         if at > received + self._skew:
             text = f"effective {clock_time(at)}, received {clock_time(received)}"
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
             return
         if event.corrects is not None:
-            target = f"{event.source} {event.corrects}"
-            timeline.settled[key] = now
-            for channel, fact in timeline.retract(target, now):
-                self._touch(channel, fact.at)
-                words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
-                late.setdefault(event.key, f"{words}, received {clock_time(received)}")
-            if isinstance(event, Observations):
-                self._retract_dense(event, at, now)
+            self._correct(event, at, received, now, late)
             if event.status == Status.ENTERED_IN_ERROR:
                 return
         if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
             return
+        known, dense, live = timeline.dense, self.translator.dense, self.translator.live
         for outcome in self.translator.facts(event):
             if isinstance(outcome, Refusal):
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
-            if channel not in self.translator.wanted:
-                continue
-            if channel in self.translator.dense:
-                self._dense(channel, at, value.value, now)
-            else:
+            if channel in dense:
+                # Whoever waits for a minute has been told of its end with the first sample of it.
+                if (
+                    channel in live
+                    or channel not in known
+                    or at // MINUTE < now // MINUTE
+                    or not known[channel].join(at, value, now)
+                ):
+                    self._dense(channel, at, value, now)
+            elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
+
+    def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> None:
+        """Take back the facts of the event that this one corrects."""
+        self.timeline.settled[event.key] = now
+        for channel, fact in self.timeline.retract(f"{event.source} {event.corrects}", now):
+            self._touch(channel, fact.at)
+            words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
+            late.setdefault(event.key, f"{words}, received {clock_time(received)}")
+        if isinstance(event, Observations):
+            self._retract_dense(event, at, now)
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
@@ -245,17 +254,19 @@ class PatientEngine:
         if not series.insert(at, value, now):
             return
         end = (at // MINUTE + 1) * MINUTE
+        late = end <= now
+        wake = (now // MINUTE + 1) * MINUTE if late else end
         for track in self.tracks:
-            if channel in track.pathway.channels:
-                if end <= now:
-                    track.touch(end)
-                    end = (now // MINUTE + 1) * MINUTE
-                track.wake(end)
-                if self.next is None or end < self.next:
-                    self.next = end
-                if channel in self.translator.live and track.present is not None and track.present.fold.open:
-                    track.touch(min(at, now))
-                    self.touched = True
+            if late and track.concerned(channel, end):
+                track.touch(end)
+            elif late or not track.reads(channel):
+                continue
+            track.wake(wake)
+            if self.next is None or wake < self.next:
+                self.next = wake
+            if channel in self.translator.live and track.present is not None and track.present.fold.open:
+                track.touch(min(at, now))
+                self.touched = True
 
     def _retract_dense(self, event: Observations, at: int, now: int) -> None:
         for outcome in self.translator.facts(event):
@@ -277,7 +288,7 @@ class PatientEngine:
 
     def _touch(self, channel: str, at: int) -> None:
         for track in self.tracks:
-            if channel in track.pathway.channels:
+            if track.concerned(channel, at):
                 track.touch(at)
                 self.touched = True
 
@@ -303,6 +314,8 @@ class PatientEngine:
 
     def _refuse(self, event: Event, refusal: Refusal, now: int) -> Rejection:
         self.refused[event.key] = now
+        if len(self.refused) > REMEMBER_REFUSED:
+            del self.refused[next(iter(self.refused))]
         return Rejection(
             patient=self.patient,
             event=event.id,

@@ -15,7 +15,16 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -27,7 +36,18 @@ Source = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7
 """A sender; it has no space, so that source and id together name a message without doubt."""
 Code = Annotated[str, Field(min_length=1, max_length=80)]
 Unit = Annotated[str, Field(min_length=1, max_length=40)]
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC))]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same instant in Python's own UTC, with which arithmetic is several times as fast as with pydantic's zones."""
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC)),
+    AfterValidator(_in_utc),
+]
 """A time with its zone; MIMIC-IV shifts its dates as far as the year 2200."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

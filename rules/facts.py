@@ -112,11 +112,13 @@ class Refusal(NamedTuple):
 class ReadingPlan(NamedTuple):
     """How to treat readings of one code in one unit, worked out once.
 
-    ``channel`` is None where no rule reads the signal; a ``fault`` comes with a range that no value lies in.
+    ``channel`` is None where no rule reads the signal; a ``fault`` comes with a range that no value lies in. Of a
+    ``dense`` signal the bare number is wanted.
     """
 
     unit: str
     channel: str | None
+    dense: bool
     factor: float
     offset: float
     low: float
@@ -167,12 +169,13 @@ class Translator:
             signal = self._catalogue.signal(code)
             scale = conversion(signal, unit)
         except UnknownCodeError as error:
-            return ReadingPlan(unit, None, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_code", str(error)))
+            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_code", str(error)))
         except UnitError as error:
-            return ReadingPlan(unit, None, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_unit", str(error)))
+            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_unit", str(error)))
         channel = f"signal:{signal.name}"
         low, high = signal.plausible
-        return ReadingPlan(unit, channel if channel in self.wanted else None, scale.factor, scale.offset, low, high)
+        wanted = channel if channel in self.wanted else None
+        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high)
 
     def facts(self, event: events.Event) -> Iterator[Outcome]:
         """The facts of an event, and what of it cannot be used."""
@@ -216,11 +219,12 @@ class Translator:
             plan = usual.get(reading.code)
             if plan is None or plan[0] != reading.unit:
                 plan = self._plan(reading.code, reading.unit)
-            _, channel, factor, offset, low, high, _ = plan
+            _, channel, dense, factor, offset, low, high, _ = plan
             value = reading.value * factor + offset
             if low <= value <= high and reading.quality != _INVALID:
-                if channel is not None:
-                    yield channel, Sample(round(value, 9), reading.method, reading.specimen)
+                if channel is None:
+                    continue
+                yield channel, (value if dense else Sample(round(value, 9), reading.method, reading.specimen))
             else:
                 yield _refused(f"readings.{readings.index(reading)}", reading, plan)
 
@@ -315,8 +319,8 @@ def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
         return plan.fault._replace(place=place)
     if reading.quality == _INVALID:
         return Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
-    limits = f"{plan.low:g} to {plan.high:g} in its canonical unit"
-    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {limits}"
+    low, high = ((limit - plan.offset) / plan.factor for limit in (plan.low, plan.high))
+    detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {low:g} to {high:g}"
     return Refusal(place, "implausible", detail)
 
 

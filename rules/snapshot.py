@@ -54,7 +54,6 @@ def dump(engine: PatientEngine) -> bytes:
         "settled": timeline.settled,
         "tracks": [
             {
-                "judged": track.judged,
                 "due": track.due,
                 "dirty": track.dirty,
                 "entries": [[entry.at, entry.fold, entry.verdict] for entry in track.entries],
@@ -105,7 +104,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
     timeline.settled = body["settled"]
     timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
     for track, book, raw in zip(engine.tracks, engine.books, body["tracks"], strict=True):
-        track.judged, track.due, track.dirty = raw["judged"], raw["due"], raw["dirty"]
+        track.due, track.dirty = raw["due"], raw["dirty"]
         track.entries = [Entry(at, _fold(fold), _verdict(verdict)) for at, fold, verdict in raw["entries"]]
         alerts = [Alert(*fields) for fields in raw["alerts"]]
         for alert in alerts:

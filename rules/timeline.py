@@ -7,7 +7,8 @@ bitemporal view: a verdict is a function of the facts received by now, evaluated
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
@@ -55,6 +56,16 @@ class MinuteSeries:
         self.unsettled: dict[int, tuple[int, dict[int, float]]] = {}
         self.newest: int | None = None
         self._cache: dict[int, float] = {}
+
+    def join(self, at: int, value: float, now: int) -> bool:
+        """Add a sample to others of a minute that has not settled; false, and nothing done, if there are none."""
+        entry = self.unsettled.get(at // MINUTE)
+        if entry is None or entry[0] <= now:
+            return False
+        if at not in entry[1]:
+            entry[1][at] = value
+            self._cache.pop(at // MINUTE, None)
+        return True
 
     def insert(self, at: int, value: float, now: int) -> bool:
         """Add a sample; false if it is already there or its minute has settled."""
@@ -146,10 +157,11 @@ class Timeline:
         longer: channels that some rule looks back on further than what is kept anyway, and how far, in milliseconds.
     """
 
-    __slots__ = ("_longer", "_memo", "channels", "dense", "newest", "seen", "settled", "versions")
+    __slots__ = ("_longer", "_memo", "_reads", "channels", "dense", "newest", "seen", "settled", "versions")
 
     def __init__(self, longer: Mapping[str, int] | None = None) -> None:
         self._longer = longer or {}
+        self._reads: set[str] = set()
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
         self.seen: dict[str, int] = {}
@@ -180,26 +192,43 @@ class Timeline:
             self._touch(channel)
         return gone
 
+    def listen(self) -> set[str]:
+        """A set that takes down, from now on, which channels are asked for; it replaces the one before."""
+        self._reads = set()
+        return self._reads
+
+    def facts(self, channel: str) -> Sequence[Fact]:
+        """All facts of a channel, also those that become true later, oldest first."""
+        self._reads.add(channel)
+        return self.channels.get(channel, ())
+
+    def series(self, channel: str) -> MinuteSeries | None:
+        """The minutes of a dense signal."""
+        self._reads.add(channel)
+        return self.dense.get(channel)
+
     def upto(self, channel: str, at: int) -> list[Fact]:
         """Facts of a channel that were true at or before an instant, oldest first."""
+        self._reads.add(channel)
         facts = self.channels.get(channel)
         return facts[: bisect_right(facts, at, key=_AT)] if facts else []
 
     def latest(self, channel: str, at: int) -> Fact | None:
         """The newest fact of a channel at or before an instant."""
+        self._reads.add(channel)
         facts = self.channels.get(channel)
         index = bisect_right(facts, at, key=_AT) if facts else 0
         return facts[index - 1] if facts and index else None
 
-    def next_change(self, channels: frozenset[str], after: int) -> int | None:
-        """The first instant after ``after`` at which a fact in one of the channels becomes true."""
+    def next_change(self, channels: AbstractSet[str], after: int) -> int | None:
+        """The first instant after ``after`` at which a fact in one of the channels (or kinds) becomes true."""
         if after >= self.newest:
             return None
         return min(
             (
                 facts[bisect_right(facts, after, key=_AT)].at
                 for channel, facts in self.channels.items()
-                if facts and facts[-1].at > after and channel in channels
+                if facts and facts[-1].at > after and (channel in channels or kind_of(channel) in channels)
             ),
             default=None,
         )
@@ -209,6 +238,7 @@ class Timeline:
 
         A channel may also be a kind, such as ``dose:``, for all channels of that kind.
         """
+        self._reads.update(channels)
         versions = tuple([self.versions.get(channel, 0) for channel in channels])
         held = self._memo.get(key)
         if held is None or held[0] != versions:
@@ -237,9 +267,14 @@ class Timeline:
         return max(LONG_RETENTION if channel.startswith(_LONG) else RETENTION, self._longer.get(channel, 0))
 
     def _touch(self, channel: str) -> None:
-        kind = channel.partition(":")[0] + ":"
+        kind = kind_of(channel)
         self.versions[channel] = self.versions.get(channel, 0) + 1
         self.versions[kind] = self.versions.get(kind, 0) + 1
+
+
+def kind_of(channel: str) -> str:
+    """The kind of a channel, such as ``dose:``, which stands for all channels of that kind."""
+    return channel.partition(":")[0] + ":"
 
 
 def _thinned(facts: list[Fact], before: int) -> list[Fact]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rules.instants import HOUR, MINUTE
 from rules.outputs import State
 from rules.pathway import Fold, Pathway, Verdict, suggested
-from rules.timeline import Timeline
+from rules.timeline import Timeline, kind_of
 
 REACH: Final = 24 * HOUR
 """How far back a late fact re-evaluates the past."""
@@ -37,24 +37,39 @@ class Track:
 
     Attributes:
         entries: changes of memory or verdict, oldest first; the last one is the present.
-        judged: the instant up to which the history is worked out.
         due: when it must be judged again although nothing has been received.
         dirty: the earliest instant whose verdict a late fact may have changed.
     """
 
-    __slots__ = ("dirty", "due", "entries", "judged", "pathway")
+    __slots__ = ("_read", "_read_until", "dirty", "due", "entries", "pathway")
 
     def __init__(self, pathway: Pathway) -> None:
         self.pathway = pathway
         self.entries: list[Entry] = []
-        self.judged: int | None = None
         self.due: int | None = None
         self.dirty: int | None = None
+        self._read: set[str] | None = None
+        """The channels that the present verdict was read from; None if that is not known."""
+        self._read_until: dict[str, int] = {}
+        """Of channels that an earlier verdict was read from, until when at most."""
 
     @property
     def present(self) -> Entry | None:
         """The latest entry."""
         return self.entries[-1] if self.entries else None
+
+    def reads(self, channel: str) -> bool:
+        """Whether the present verdict was read from a channel: only then can a new fact in it change the verdict."""
+        if channel not in self.pathway.channels:
+            return False
+        return self._read is None or channel in self._read or kind_of(channel) in self._read
+
+    def concerned(self, channel: str, at: int) -> bool:
+        """Whether a fact that is true from an instant on can change the present verdict, or one since then."""
+        if self.reads(channel):
+            return True
+        until = max(self._read_until.get(channel, at), self._read_until.get(kind_of(channel), at))
+        return channel in self.pathway.channels and at < until
 
     def touch(self, at: int) -> None:
         """A fact that this pathway reads became known, true from an instant on."""
@@ -78,17 +93,22 @@ class Track:
         fold = self.entries[keep - 1].fold if keep else Fold()
         del self.entries[keep:]
         at: int | None = start
+        before, read = self._read or set(), set[str]()
         while at is not None and at <= now:
+            before |= read
+            read = timeline.listen()
             step = self.pathway.step(timeline, fold, at)
             fold = step.fold
             last = self.present
             if last is None or last.fold != fold or last.verdict != step.verdict:
                 self.entries.append(Entry(at, fold, step.verdict))
-            following = timeline.next_change(self.pathway.channels, at)
+            following = timeline.next_change(read, at)
             candidates = [instant for instant in (step.next_change, following) if instant is not None]
             at = min(candidates) if candidates else None
         changed = self._compare(old, start, now) if old else []
-        self.judged, self.due, self.dirty = now, at, None
+        timeline.listen()
+        self.due, self.dirty, self._read = at, None, read
+        self._read_until.update(dict.fromkeys(before - read, now))
         return changed
 
     def at(self, instant: int) -> Entry | None:
@@ -100,6 +120,7 @@ class Track:
         """Forget entries that no late fact can reach any more."""
         first = max(self._index(now - REACH - HOUR), 0)
         del self.entries[:first]
+        self._read_until = {channel: until for channel, until in self._read_until.items() if until > now - REACH}
 
     def _index(self, instant: int) -> int:
         return bisect_right(self.entries, instant, key=_at) - 1

@@ -125,7 +125,7 @@ class View:
 
         Of a dense signal that is the median of the last whole minute; of a live one, of the minute going on.
         """
-        series = self.timeline.dense.get(f"signal:{name}")
+        series = self.timeline.series(f"signal:{name}")
         return self._sparse(name) if series is None else self._minute(name, series)
 
     def _minute(self, name: str, series: MinuteSeries) -> Value:
@@ -183,7 +183,7 @@ class View:
         """
         weight = self.value("weight")
         channel = f"infusion:{drug}"
-        facts = self.timeline.channels.get(channel, [])
+        facts = self.timeline.facts(channel)
         limit = None if as_charted else self.catalogue.drug(drug).max_plausible_rate
 
         def build() -> Steps:
@@ -213,7 +213,7 @@ class View:
         return tuple(
             name
             for name in self.drugs(drug_or_class)
-            if f"infusion:{name}" in self.timeline.channels and self.flow(name).low > 0
+            if self.timeline.facts(f"infusion:{name}") and self.flow(name).low > 0
         )
 
     def _scale(self, name: str, weight: Value) -> Scale:

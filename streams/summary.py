@@ -50,6 +50,13 @@ class ReplaySummary:
         return self.interruptions * BED_DAYS / self.bed_days if self.bed_days >= 1 else None
 
     @property
+    def raised_per_20_bed_days(self) -> Mapping[Priority, float] | None:
+        """Alerts ever shown per 20 bed-days, by priority; none below one bed-day."""
+        if self.bed_days < 1:
+            return None
+        return {priority: count * BED_DAYS / self.bed_days for priority, count in self.raised.items()}
+
+    @property
     def readings_per_second(self) -> float | None:
         """Readings per second of wall time; none if it was too short to measure."""
         return self.readings / self.wall_seconds if self.wall_seconds else None

@@ -6,6 +6,7 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from pydantic import TypeAdapter
@@ -84,9 +85,21 @@ def test_the_settings_of_the_readme_can_be_used(tmp_path: Path) -> None:
     cli.open_ward(file, ())
 
 
+def test_the_commands_of_the_guides_exist() -> None:
+    text = RULE_PACKS + SCENARIOS
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor rules ")]
+    group = cli.rescue_monitor.commands["rules"]
+    assert isinstance(group, click.Group)
+    assert {name for _, _, name, *_ in used} == set(group.commands)
+    for _, _, name, *arguments in used:
+        options = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert {argument for argument in arguments if argument.startswith("--")} <= options
+
+
 def test_the_exit_codes_of_the_readme_are_those_of_the_command_line() -> None:
     codes = [int(code) for code in re.findall(r"^\| (\d+) \| \S", README, re.MULTILINE)]
-    assert codes == [cli.OK, cli.USAGE, cli.BAD_LINES, cli.UNREADABLE, cli.INTERRUPTED, cli.READER_GONE]
+    assert codes == [cli.OK, cli.FAULTS, cli.USAGE, cli.BAD_LINES, cli.UNREADABLE, cli.INTERRUPTED, cli.READER_GONE]
 
 
 def test_the_commands_of_the_readme_exist() -> None:
@@ -94,7 +107,9 @@ def test_the_commands_of_the_readme_exist() -> None:
     used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor ")]
     assert used
     for _, name, *arguments in used:
-        command = cli.rescue_monitor.commands[name]
+        command: click.Command = cli.rescue_monitor.commands[name]
+        if isinstance(command, click.Group):
+            command = command.commands[arguments[0]]
         options = {option for parameter in command.params for option in parameter.opts}
         assert {argument for argument in arguments if argument.startswith("--")} <= options
 
@@ -125,3 +140,8 @@ def test_the_scenario_of_the_guide_passes(tmp_path: Path) -> None:
     file = tmp_path / "guide.scenario.yaml"
     file.write_text(blocks(SCENARIOS, "yaml")[0], encoding="utf-8")
     assert Run(load_scenario(file)).failures() == []
+
+
+def test_the_python_of_the_guide_runs() -> None:
+    (example,) = blocks(SCENARIOS, "python")
+    exec(compile(example, "docs/scenarios.md", "exec"), {})  # noqa: S102 - our own example

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
 from rules.conditions.node import Node
-from rules.facts import Given
+from rules.facts import Flow, Given
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.timeline import Fact
 from rules.values import compare
 from rules.view import View
 
@@ -70,9 +72,7 @@ class Running(Node):
     @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.drug} running".replace("_", " ") if view.full else "")
-        parts = [
-            self._one(view, name) for name in view.drugs(self.drug) if f"infusion:{name}" in view.timeline.channels
-        ]
+        parts = [self._one(view, name) for name in view.drugs(self.drug) if view.timeline.facts(f"infusion:{name}")]
         truths = [part.truth for part in parts]
         truth = MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
         findings = tuple(finding for part in parts if part.truth is MET for finding in part.findings)
@@ -88,11 +88,11 @@ class Running(Node):
             view.note(held.next_change)
             truth = held.truth
         elif truth is NOT_MET and self.ignore_pauses is not None:
-            last = view.timeline.latest(f"infusion:{name}", view.at)
             limit = view.duration(self.ignore_pauses)
-            if last is not None and last.value.action == "pause" and view.at - last.at <= limit:
-                view.note(last.at + limit + TICK)
-                return Evaluation(MET, "", (Finding(name, "paused", last.at, last.event),))
+            for paused in _paused(view, name):
+                if view.at - paused.at <= limit:
+                    view.note(paused.at + limit + TICK)
+                    return Evaluation(MET, "", (Finding(name, "paused", paused.at, paused.event),))
         if truth is UNKNOWN:
             return Evaluation(UNKNOWN, "", (), value.missing or (f"{name}_rate",))
         unit = view.catalogue.drug(name).rate_unit or ""
@@ -107,8 +107,23 @@ class Running(Node):
         return tuple(name for name in (self.duration, self.max_gap, self.ignore_pauses) if name)
 
 
+def _paused(view: View, name: str) -> Iterable[Fact]:
+    """The pause that each line of an infusion is in, where it was running before."""
+    running: dict[str, bool] = {}
+    pauses: dict[str, Fact] = {}
+    for fact in view.timeline.upto(f"infusion:{name}", view.at):
+        flow: Flow = fact.value
+        if flow.action == "pause":
+            if running.get(flow.line):
+                pauses.setdefault(flow.line, fact)
+        elif flow.action not in ("alarm", "bag_change"):
+            running[flow.line] = flow.action != "stop" and flow.rate != 0
+            pauses.pop(flow.line, None)
+    return pauses.values()
+
+
 class Stopped(Node):
-    """No drug of a class has run for a duration; a pause is not a stop."""
+    """No drug of a class has been delivered for a duration, be it stopped or paused."""
 
     type: Literal["stopped"]
     drug: str
@@ -120,7 +135,7 @@ class Stopped(Node):
         label = self.label or f"no {self.drug} for {format_duration(wanted)}" if view.full else ""
         truth, missing = MET, []
         for name in view.drugs(self.drug):
-            if f"infusion:{name}" not in view.timeline.channels:
+            if not view.timeline.facts(f"infusion:{name}"):
                 continue
             held = view.rate(name).held(view.at, "lte", 0.0, wanted, 0)
             view.note(held.next_change)

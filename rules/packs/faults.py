@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rules.catalogue import Catalogue, UnknownCodeError
+from rules.catalogue.errors import did_you_mean
 from rules.conditions import Check, Decide, Elapsed, Node, Reached, Stands, Sustained, Use
+from rules.instants import parse_duration
 from rules.landmarks import LANDMARKS
 from rules.outputs import State
 from rules.pack import Pack, Therapy
+from rules.packs.reach import find_unreachable
+from rules.parameters import Parameter
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
+from rules.units import UnitError, conversion, is_ucum
 from rules.view import names_of
 from rules.wording import placeholders
 
@@ -24,6 +29,8 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     yield from _citations(pack)
     yield from _words(pack, catalogue)
     yield from _circles(pack)
+    yield from _units(pack, catalogue)
+    yield from find_unreachable(pack, catalogue)
     for measure in pack.display:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
@@ -93,7 +100,9 @@ def _citations(pack: Pack) -> Iterator[str]:
         cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
         if therapy.deadline is not None:
             cited.append((f"therapies.{therapy.id}.deadline", therapy.deadline.source))
-    yield from (f"{path}: unknown source '{source}'" for path, source in cited if source not in pack.sources)
+    for path, source in cited:
+        if source not in pack.sources:
+            yield f"{path}: unknown source '{source}'{did_you_mean(source, pack.sources)}"
 
 
 def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
@@ -148,9 +157,34 @@ def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
 def _duration(pack: Pack, path: str, name: str) -> Iterator[str]:
     found = pack.parameters.get(name)
     if found is None:
-        yield f"{path}: unknown parameter '{name}'"
+        yield f"{path}: {_unknown_parameter(pack, name)}"
     elif not found.is_duration:
-        yield f"{path}: parameter '{name}' must be a duration"
+        yield f"{path}: parameter '{name}' must be a duration, it is a number in {found.unit}"
+
+
+def _unknown_parameter(pack: Pack, name: str) -> str:
+    if _is_literal(name):
+        return f"unknown parameter '{name}': a number or duration needs a name, a source and a strength of its own"
+    return f"unknown parameter '{name}'{did_you_mean(name, pack.parameters)}"
+
+
+def _is_literal(name: str) -> bool:
+    """Whether a number or duration stands where the name of a parameter belongs."""
+    for read in (float, parse_duration):
+        try:
+            read(name)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _units(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
+    """Units that are none; those of the catalogue need not be looked up, which takes half a second."""
+    known = {signal.unit for signal in catalogue.signals} | {quantity.unit for quantity in QUANTITIES.values()}
+    for name, found in pack.parameters.items():
+        if found.unit is not None and found.unit not in known and not is_ucum(found.unit):
+            yield f"parameters.{name}.unit: '{found.unit}' is not a UCUM unit"
 
 
 def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[str]:
@@ -161,15 +195,15 @@ def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[
     stages = {stage.id for stage in pack.stages}
     match node:
         case Use() if node.name not in pack.conditions:
-            yield f"{path}: unknown condition '{node.name}'"
-        case Check() if node.name not in {check.id for check in pack.checks}:
-            yield f"{path}: unknown check '{node.name}'"
+            yield f"{path}: unknown condition '{node.name}'{did_you_mean(node.name, pack.conditions)}"
+        case Check() if node.name not in (checks := [check.id for check in pack.checks]):
+            yield f"{path}: unknown check '{node.name}'{did_you_mean(node.name, checks)}"
         case Reached() if node.name not in stages:
-            yield f"{path}: unknown stage '{node.name}'"
+            yield f"{path}: unknown stage '{node.name}'{did_you_mean(node.name, stages)}"
         case Elapsed() if node.since not in _anchors(pack):
-            yield f"{path}: unknown anchor '{node.since}'"
+            yield f"{path}: unknown anchor '{node.since}'{did_you_mean(node.since, _anchors(pack))}"
         case Decide() if node.name not in PREDICATES:
-            yield f"{path}: unknown predicate '{node.name}'"
+            yield f"{path}: unknown predicate '{node.name}'{did_you_mean(node.name, PREDICATES)}"
         case Decide():
             needed = PREDICATES[node.name].parameters
             yield from (f"{path}: {node.name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
@@ -180,8 +214,9 @@ def _unknown_measure(measure: str, catalogue: Catalogue) -> Iterator[str]:
         return
     try:
         signal = catalogue.signal(measure)
-    except UnknownCodeError as error:
-        yield str(error)
+    except UnknownCodeError:
+        close = did_you_mean(measure, [*(signal.name for signal in catalogue.signals), *QUANTITIES])
+        yield f"unknown signal or quantity '{measure}'{close}"
         return
     if signal.name != measure:
         yield f"name the signal '{signal.name}', not its code {measure!r}"
@@ -201,11 +236,23 @@ def _measure(pack: Pack, path: str, node: Node, measure: str, catalogue: Catalog
     for name in node.numbers():
         found = pack.parameters.get(name)
         if found is None:
-            yield f"{path}: unknown parameter '{name}'"
+            yield f"{path}: {_unknown_parameter(pack, name)}"
         elif found.is_duration:
             yield f"{path}: parameter '{name}' is a duration, {measure} needs a number in {unit}"
         elif found.unit != unit:
-            yield f"{path}: parameter '{name}' is in {found.unit}, {measure} is in {unit}"
+            advice = "" if quantity else _convert(found, measure, catalogue)
+            yield f"{path}: parameter '{name}' is in {found.unit}, {measure} is in {unit}{advice}"
+
+
+def _convert(found: Parameter, signal: str, catalogue: Catalogue) -> str:
+    """What to write instead, where the unit measures the same."""
+    if found.unit is None or signal == "age" or found.by_age:
+        return ""
+    try:
+        value = conversion(catalogue.signal(signal), found.unit).apply(found.number)
+    except UnitError:
+        return ""
+    return f"; write {value:.4g} {catalogue.signal(signal).unit}"
 
 
 def _lookup(path: str, find: Callable[[str], object], name: str) -> Iterator[str]:

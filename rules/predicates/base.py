@@ -15,7 +15,7 @@ class Predicate:
 
     ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
     numbers that it is judged by; ``remembers`` is how far back it looks, in milliseconds, if that is longer than what
-    is kept anyway.
+    is kept anyway; ``can_be_unknown`` says whether missing data can leave it undecided.
     """
 
     name: str
@@ -26,3 +26,4 @@ class Predicate:
     classes: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     remembers: int = 0
+    can_be_unknown: bool = True

@@ -69,7 +69,7 @@ def _map_artefact(view: View) -> Evaluation:
     else:
         view.note(levelled.at + view.duration("levelling_max_age") + TICK)
     cuff = view.timeline.latest("signal:map_noninvasive", view.at)
-    series = view.timeline.dense.get("signal:map_invasive")
+    series = view.timeline.series("signal:map_invasive")
     if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
         view.note(cuff.at + view.duration("cuff_max_age") + TICK)
         around = range(cuff.at // MINUTE - 2, cuff.at // MINUTE + 3)
@@ -95,7 +95,7 @@ def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
     def build() -> list[tuple[str, Fact]]:
         given = []
         for name in names_of(view.catalogue, "antimicrobial"):
-            doses, rates = timeline.channels.get(f"dose:{name}", ()), timeline.channels.get(f"infusion:{name}", ())
+            doses, rates = timeline.facts(f"dose:{name}"), timeline.facts(f"infusion:{name}")
             given += [(name, fact) for fact in doses if fact.value.status == "given"]
             given += [(name, fact) for fact in rates if fact.value.action in ("start", "rate") and fact.value.rate]
         return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
@@ -291,6 +291,7 @@ SEPSIS: Final = (
         _infection_suspected,
         ("antimicrobial",),
         parameters=("culture_antimicrobial_window",),
+        can_be_unknown=False,
     ),
     Predicate(
         "infusion_interrupted",
@@ -303,6 +304,7 @@ SEPSIS: Final = (
             "restart_hold",
             "bag_change_hold",
         ),
+        can_be_unknown=False,
     ),
     Predicate(
         "map_artefact",
@@ -333,6 +335,7 @@ SEPSIS: Final = (
             "late_dose_ratio",
             "culture_antimicrobial_window",
         ),
+        can_be_unknown=False,
     ),
     Predicate(
         "antimicrobial_inactive",
@@ -350,6 +353,7 @@ SEPSIS: Final = (
         ("state:source_control", *(f"state:{source}" for source in SOURCES)),
         _source_uncontrolled,
         parameters=("source_control_limit",),
+        can_be_unknown=False,
     ),
     Predicate(
         "missed_stress_steroid",
@@ -358,6 +362,7 @@ SEPSIS: Final = (
         ("state:chronic_steroid_use",),
         _missed_stress_steroid,
         ("corticosteroid",),
+        can_be_unknown=False,
     ),
     Predicate(
         "add_on_working",
@@ -367,6 +372,7 @@ SEPSIS: Final = (
         _add_on_working,
         ("vasopressor",),
         parameters=("relief", "relief_window"),
+        can_be_unknown=False,
     ),
     Predicate(
         "epinephrine_new",
@@ -375,6 +381,7 @@ SEPSIS: Final = (
         ("infusion:epinephrine",),
         _epinephrine_new,
         parameters=("epinephrine_new",),
+        can_be_unknown=False,
     ),
     Predicate(
         "recent_seizure",
@@ -383,5 +390,6 @@ SEPSIS: Final = (
         ("seizure",),
         _recent_seizure,
         parameters=("seizure_recent",),
+        can_be_unknown=False,
     ),
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _minutes(view: View, length: int, enough: float) -> list[float]:
     """Medians of the minutes of a window that ends now, if there are enough of them; else none."""
-    series = view.timeline.dense.get("signal:map_invasive")
+    series = view.timeline.series("signal:map_invasive")
     if series is None:
         return []
     values = series.window(view.at, length)

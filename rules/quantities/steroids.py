@@ -26,7 +26,7 @@ def _equivalent_per_day(view: View) -> Value:
     latest: Finding | None = None
     for name in SYSTEMIC:
         factor = view.catalogue.drug(name).hydrocortisone_equivalent_mg or 0.0
-        if f"infusion:{name}" in view.timeline.channels:
+        if view.timeline.facts(f"infusion:{name}"):
             rate = view.flow(name)
             total = _plus(total, Value(_charted(rate.low), _charted(rate.high), rate.missing), factor)
         doses = [(fact, view.amount(fact.value)) for fact in _given(view, name)]

@@ -70,8 +70,7 @@ def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Calla
     channel_of = {drug: f"infusion:{drug}" for drug in weights}
 
     def steps(view: View, bridge: int) -> Steps:
-        known = view.timeline.channels
-        given = {drug: factor for drug, factor in weights.items() if channel_of[drug] in known}
+        given = {drug: factor for drug, factor in weights.items() if view.timeline.facts(channel_of[drug])}
         channels = tuple([channel_of[drug] for drug in given])
         key = ("weighted", tuple(given.items()), bridge, as_charted, view.value("weight")[:2])
 

@@ -385,7 +385,7 @@ def test_a_remark_takes_the_place_of_the_rate_of_interruptions() -> None:
     tally.count_change(alert())
     console = open_console(file)
     print_summary(tally.summary(0.5), console)
-    assert "1 interruption in 2.0 bed-days, that is 10.0 in 20 bed-days" in file.getvalue()
+    assert "1 interruption in 2.0 bed-days\nIn 20 bed-days: 10.0 MEDIUM; 10.0 interruptions\n" in file.getvalue()
     print_summary(tally.summary(0.5), console, remark="chosen beds")
     assert "1 interruption in 2.0 bed-days (chosen beds)" in file.getvalue()
 

@@ -16,6 +16,7 @@ from rules.lifecycle import AlertState
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Priority, Rejection, State
 from rules.pathway import Verdict
 from rules.settings import SiteSettings
+from rules.track import Track
 from tests.rules.strategies import (
     DAY,
     HOUR,
@@ -119,6 +120,15 @@ class TestSameLogSameBytes:
     ) -> None:
         shuffled = delivered_late(course, site.lateness, seed)
         assert as_bytes(play(shuffled, site)) == as_bytes(play(course, site))
+
+    @quick
+    @given(courses())
+    def test_judging_only_what_was_read_misses_nothing(self, course: list[Event]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Track, "reads", lambda track, channel: channel in track.pathway.channels)
+            patch.setattr(Track, "concerned", lambda track, channel, at: channel in track.pathway.channels)
+            every_time = as_bytes(play(course))
+        assert as_bytes(play(course)) == every_time
 
     @quick
     @given(courses(), st.data())
