@@ -51,7 +51,7 @@ class Course(NamedTuple):
 
 def depth(view: View) -> Steps:
     """The rates of all agents, each as a multiple of its lowest maintenance rate, added up."""
-    channels = tuple(f"infusion:{name}" for name in ANAESTHETICS if f"infusion:{name}" in view.timeline.channels)
+    channels = tuple(f"infusion:{name}" for name in ANAESTHETICS if view.timeline.facts(f"infusion:{name}"))
     weights = tuple(view.number(parameter) for parameter in ANAESTHETICS.values())
     key = ("anaesthesia", channels, weights, view.value("weight")[:2])
 

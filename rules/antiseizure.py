@@ -184,7 +184,7 @@ def carbapenem(view: View, end: int) -> tuple[Finding, ...]:
     for name in CARBAPENEMS:
         doses = [f for f in view.timeline.upto(f"dose:{name}", view.at) if f.value.status == "given" and f.at >= begin]
         rates = [f for f in view.timeline.upto(f"infusion:{name}", view.at) if f.value.rate and f.at >= begin]
-        running = name in view.running(name) if f"infusion:{name}" in view.timeline.channels else False
+        running = name in view.running(name)
         for fact in (*doses[:1], *rates[:1]):
             words = f"{name.replace('_', ' ')} given, valproate not counted"
             found.append(Finding("carbapenem", words, fact.at, fact.event))

@@ -146,7 +146,7 @@ def paralysed_since(view: View, at: int) -> int | None:
     for name in _NMBA:
         doses = [fact.at for fact in view.timeline.upto(f"dose:{name}", at) if fact.value.status == "given"]
         ended = doses[-1:]
-        if f"infusion:{name}" in view.timeline.channels:
+        if view.timeline.facts(f"infusion:{name}"):
             rate = view.rate(name)
             since = rate.since(at)
             if since is not None:
@@ -200,11 +200,9 @@ def spans(view: View) -> list[Span]:
         for index, bout in enumerate(known):
             open_end = view.at if index == len(known) - 1 else bout.last_seen
             found.append(Span(bout.start, open_end if bout.stop is None else bout.stop))
-    for fact in view.timeline.upto("signal:eeg_seizure_minutes", view.at):
-        if fact.value.value > 0:
-            found.append(Span(fact.at - BIN, fact.at))
-    found += _burden_span(view)
-    return sorted(found)
+    bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
+    found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.value > 0]
+    return sorted([*found, *_burden_span(view)])
 
 
 def chains(view: View) -> list[Span]:
@@ -335,7 +333,7 @@ def _binned(view: View) -> Sight | None:
 
 
 def _series(view: View) -> MinuteSeries | None:
-    return view.timeline.dense.get("signal:eeg_seizure_burden")
+    return view.timeline.series("signal:eeg_seizure_burden")
 
 
 def _burden(view: View) -> Sight | None:
@@ -391,6 +389,11 @@ def _burden_ended(view: View) -> int | None:
             return end if nought is None else max(end - HOUR, min(end, (nought + 1) * MINUTE - HOUR))
         nought = minute if value is not None else nought
     return None
+
+
+def on_eeg(view: View) -> bool:
+    """Whether EEG software ever sent a value."""
+    return bool(view.timeline.facts("signal:eeg_seizure_minutes")) or _series(view) is not None
 
 
 def _fresh_value(view: View, at: int) -> bool:

@@ -103,10 +103,7 @@ def _electrographic_status(view: View) -> Evaluation:
         Evaluation(compare(burden, "gte", view.number("eeg_status_burden")), "burden", burden.findings, burden.missing),
         Evaluation(compare(run, "gte", view.number("eeg_status_run")), "longest run", run.findings, run.missing),
     ]
-    there = (
-        view.timeline.channels.get("signal:eeg_seizure_minutes") or "signal:eeg_seizure_burden" in view.timeline.dense
-    )
-    doubtful = bool(there) and (burden.low > 0 or seizures.seizing(view).truth is UNKNOWN)
+    doubtful = seizures.on_eeg(view) and (burden.low > 0 or seizures.seizing(view).truth is UNKNOWN)
     if not doubtful:
         parts = [part._replace(truth=NOT_MET) if part.truth is UNKNOWN else part for part in parts]
     return disjunction(parts[:1] if parts[1].truth is UNKNOWN else parts, "electrographic status", stop_early=False)

@@ -79,7 +79,7 @@ def _going_in(drug: str, label: str) -> Callable[[View], Evaluation]:
                 if fact.value.status in ("ordered", "given") and view.at - fact.at <= within:
                     view.note(fact.at + within + TICK)
                     found.append(Finding(name, f"{words} {fact.value.status}", fact.at, fact.event))
-            if f"infusion:{name}" in view.timeline.channels and view.flow(name).low > 0:
+            if view.timeline.facts(f"infusion:{name}") and view.flow(name).low > 0:
                 found.append(Finding(name, f"{words} running", view.rate(name).since(view.at)))
         return Evaluation(MET if found else NOT_MET, label, tuple(found))
 
