@@ -71,7 +71,7 @@ def start(view: View) -> int | None:
 
 def course(view: View) -> Course | None:
     """How long anaesthesia has lasted, gaps longer than the limit left out; None where there was none."""
-    stretches = _stretches(view)
+    stretches = list(_stretches(view))
     while stretches and not stretches[0].deep:
         stretches.pop(0)
     if not stretches:
@@ -106,6 +106,10 @@ def reduced_before(view: View, instant: int) -> bool:
 
 
 def _stretches(view: View) -> list[Stretch]:
+    return view.once("anaesthesia", _worked_out)
+
+
+def _worked_out(view: View) -> list[Stretch]:
     begin = seizures.episode_onset(view)
     steps = depth(view)
     if begin is None or not steps.steps:

@@ -101,6 +101,10 @@ class Part(NamedTuple):
 
 def first_line(view: View) -> list[Course]:
     """Benzodiazepine doses of the episode: each alone, and pairs of sizeable ones given close together."""
+    return view.once("first_line", _first_line)
+
+
+def _first_line(view: View) -> list[Course]:
     apart, least = view.duration("first_line_cumulative"), view.number("borderline_share")
     found: list[Course] = []
     for row in FIRST_LINE:
@@ -123,6 +127,10 @@ def second_line(view: View) -> list[Course]:
 
     Valproate is discounted while a carbapenem takes its level away.
     """
+    return view.once("second_line", _second_line)
+
+
+def _second_line(view: View) -> list[Course]:
     together = view.duration("second_line_cumulative")
     found: list[Course] = []
     for row in SECOND_LINE:

@@ -101,6 +101,10 @@ def seizing(view: View) -> Seizing:
     Any sign of a seizure counts. A usable EEG without one settles what nobody saw; an unconfirmed or paralysed patient
     without such an EEG is unknown. Where nothing was ever recorded there is no seizure.
     """
+    return view.once("seizing", _seizing)
+
+
+def _seizing(view: View) -> Seizing:
     seen = _seen(view)
     on_eeg = [sight for sight in (_recorded(view), _binned(view), _burden(view)) if sight is not None]
     running = [sight for sight in (*seen, *on_eeg) if sight.truth is MET]
@@ -120,21 +124,30 @@ def bouts(view: View, *, electrographic: bool) -> list[Bout]:
     A stop recorded under a neuromuscular blocker without EEG ends nothing. A new start long after the last word of a
     seizure begins another one.
     """
+    return view.once(("bouts", electrographic), lambda view: _bouts(view, electrographic=electrographic))
+
+
+def _bouts(view: View, *, electrographic: bool) -> list[Bout]:
     found: list[Bout] = []
+    seen: list[tuple[int, str]] = []
     for fact in view.timeline.upto("seizure", view.at):
         event: SeizureEvent = fact.value
         if (event.semiology == ELECTROGRAPHIC) is not electrographic:
             continue
-        going = found[-1] if found and found[-1].stop is None else None
+        going = bool(found) and found[-1].stop is None
         if event.action == "stop":
-            if going is not None and (electrographic or not _blind(view, fact.at)):
-                found[-1] = going._replace(stop=fact.at)
+            if going and (electrographic or not _blind(view, fact.at)):
+                found[-1] = found[-1]._replace(seen=tuple(seen), stop=fact.at)
             continue
-        forgotten = going is not None and fact.at - going.last_seen > view.duration("seizure_update_limit")
-        if going is None or (event.action == "start" and forgotten):
-            found.append(Bout(fact.at, ((fact.at, event.semiology),), fact.event))
-        else:
-            found[-1] = going._replace(seen=(*going.seen, (fact.at, event.semiology)))
+        forgotten = going and fact.at - seen[-1][0] > view.duration("seizure_update_limit")
+        if not going or (event.action == "start" and forgotten):
+            if going:
+                found[-1] = found[-1]._replace(seen=tuple(seen))
+            seen = []
+            found.append(Bout(fact.at, (), fact.event))
+        seen.append((fact.at, event.semiology))
+    if found and found[-1].stop is None:
+        found[-1] = found[-1]._replace(seen=tuple(seen))
     return found
 
 
@@ -207,6 +220,10 @@ def spans(view: View) -> list[Span]:
 
 def chains(view: View) -> list[Span]:
     """Seizures without recovery between them, run together, oldest first."""
+    return view.once("chains", _chains)
+
+
+def _chains(view: View) -> list[Span]:
     found: list[Span] = []
     for span in spans(view):
         last = found[-1] if found else None
