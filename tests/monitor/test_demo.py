@@ -176,7 +176,7 @@ def test_what_is_only_waited_for_is_neither_missing_nor_to_be_fixed(changes: lis
 
 def test_why_a_therapy_is_not_suggested_is_said_in_words(changes: list[Change]) -> None:
     blocked = alerts(changes, "bed-3", "refractory")[0].card.suggestion
-    assert "VA-ECMO is not suggested: preserved heart function (distributive shock)." in blocked
+    assert "VA-ECMO is not suggested: preserved heart function (distributive shock): " in blocked
     held = [change.card.suggestion for change in alerts(changes, "bed-1", "refractory")]
     assert "VA-ECMO is held back: no inotrope tried. Consider an inotrope" in held[1]
     assert "VA-ECMO" not in held[-1]
