@@ -160,11 +160,9 @@ def paralysed_since(view: View, at: int) -> int | None:
         doses = [fact.at for fact in view.timeline.upto(f"dose:{name}", at) if fact.value.status == "given"]
         ended = doses[-1:]
         if view.timeline.facts(f"infusion:{name}"):
-            rate = view.rate(name)
-            since = rate.since(at)
-            if since is not None:
-                began += [since] if rate.value(at).high else []
-                ended += [] if rate.value(at).high else [since]
+            running, stopped = _delivered(view, name, at)
+            began += running
+            ended += stopped
         began += [instant for instant in ended if at - instant <= effect]
         for instant in ended:
             view.note(instant + effect + TICK)
@@ -173,6 +171,22 @@ def paralysed_since(view: View, at: int) -> int | None:
     latest = max(began, default=None)
     over = flagged is not None and flagged.value.value == "absent" and latest is not None and flagged.at >= latest
     return None if over else latest
+
+
+def _delivered(view: View, drug: str, at: int) -> tuple[list[int], list[int]]:
+    """Since when an infusion has perhaps been running at an instant, or when it ended."""
+    rate = view.rate(drug)
+    view.note(rate.next_step(view.at))
+    since: int | None = None
+    for step in rate.steps:
+        if step.at > at:
+            break
+        if not step.high:
+            since = None
+        elif since is None:
+            since = step.at
+    ended = rate.since(at)
+    return ([since], []) if since is not None else ([], [ended] if ended is not None else [])
 
 
 def eeg_there(view: View, at: int) -> bool:
@@ -410,7 +424,9 @@ def _burden_ended(view: View) -> int | None:
 
 def on_eeg(view: View) -> bool:
     """Whether EEG software ever sent a value."""
-    return bool(view.timeline.facts("signal:eeg_seizure_minutes")) or _series(view) is not None
+    series = _series(view)
+    dense = series is not None and series.newest_before(view.at, RETENTION) is not None
+    return dense or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
 
 
 def _fresh_value(view: View, at: int) -> bool:
