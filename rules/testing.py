@@ -19,7 +19,7 @@ from rules.engine import PatientEngine
 from rules.events import SCHEMA_VERSION, Event
 from rules.instants import parse_duration
 from rules.lifecycle import AlertState
-from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, StatusChange
+from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, StatusChange, TherapyStatus
 from rules.pack import Pack
 from rules.packs import load_packs
 from rules.settings import SiteSettings
@@ -142,7 +142,7 @@ class Happening(_Frozen):
         if kind == "encounter":
             for group in ("conditions", "allergies"):
                 body[group] = [_finding(code, raw) for code, raw in body.get(group, {}).items()]
-        for key in ("started_at",):
+        for key in ("started_at", "last_seen_at"):
             if key in body:
                 body[key] = _time(body[key])
         return body
@@ -169,6 +169,7 @@ class Expectation(_Frozen):
     soft: tuple[str, ...] | None = None
     therapies: dict[str, str | None] = {}
     priority: dict[str, str] = {}
+    windows: dict[str, str] = {}
     alerts: dict[str, str | None] = {}
     decided_at: Time | None = None
     effective_from: Time | None = None
@@ -286,6 +287,9 @@ class Run:
             given = therapies.get(name)
             if given is None or given.priority != priority:
                 yield f"{place}: expected {name} with priority {priority}, got {given.priority if given else None}"
+        for name, window in expected.windows.items():
+            got = _window_of(therapies.get(name), moment)
+            yield from [f"{place}: expected {name} with {window}, got {got}"] * (got != window)
         yield from self._compare_alerts(expected, moment, place)
         for field in ("decided_at", "effective_from"):
             wanted = getattr(expected, field)
@@ -346,6 +350,10 @@ def matches(expected: str, actual: str) -> bool:
 
 def _split(reasons: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^(]*\))", reasons)]
+
+
+def _window_of(status: TherapyStatus | None, moment: datetime) -> str | None:
+    return None if status is None or status.window is None else status.window.text(moment)
 
 
 def _words(advice: Advice, reasons: tuple[str, ...]) -> str:
