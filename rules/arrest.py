@@ -38,9 +38,10 @@ Ending = Literal["rosc", "quiet", "ecmo", "stopped"]
 
 
 class Shock(NamedTuple):
-    """A shock with its energy in joules, and what has come of it: when it was known to have failed, or that circulation returned.
+    """A shock with its energy in joules, and what has come of it.
 
-    ``cycle`` is how far the check after it has come: compressions were ``given``, then ``paused``.
+    ``failed`` is when it was known to have failed, ``worked`` says that circulation returned after it. ``cycle`` is how
+    far the check after it has come: compressions were ``given``, then ``paused``.
     """
 
     at: int
