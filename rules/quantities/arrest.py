@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.arrest import CHANNEL, course
-from rules.instants import MINUTE, TICK
+from rules.instants import MINUTE, TICK, format_duration
 from rules.logic import Finding
 from rules.quantities.base import Quantity
 from rules.timeline import LONG_RETENTION
@@ -46,7 +46,7 @@ def _low_flow(view: View) -> Value:
     if arrest is None or passed is None:
         return unknown("low_flow")
     without = ", minutes with circulation left out" if arrest.returned else ""
-    text = f"{number(_minutes(passed // TICK * TICK) // 0.1 / 10)} min{without}"
+    text = f"{format_duration(passed)}{without}"
     return exact(_minutes(passed), Finding("low_flow", text, arrest.first_compressions))
 
 
