@@ -124,6 +124,7 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
     if deadline is not None:
         if deadline.since not in _anchors(pack):
             yield f"{path}.deadline: unknown anchor '{deadline.since}'"
+        yield from _needed(pack, f"{path}.deadline", deadline.since)
         times = [
             deadline.limit,
             *(lead.time for lead in deadline.lead),
@@ -136,6 +137,12 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
 def _anchors(pack: Pack) -> set[str]:
     """What time may be counted from: anchors of the pathway and landmarks."""
     return {"recognition", "episode", *LANDMARKS, *(stage.id for stage in pack.stages)}
+
+
+def _needed(pack: Pack, path: str, name: str) -> Iterator[str]:
+    """Parameters that a landmark is found with and the pack lacks."""
+    needed = LANDMARKS[name].parameters if name in LANDMARKS else ()
+    yield from (f"{path}: {name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
 
 
 def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
@@ -191,6 +198,8 @@ def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[
             yield f"{path}: unknown stage '{node.name}'{did_you_mean(node.name, stages)}"
         case Elapsed() if node.since not in _anchors(pack):
             yield f"{path}: unknown anchor '{node.since}'{did_you_mean(node.since, _anchors(pack))}"
+        case Elapsed():
+            yield from _needed(pack, path, node.since)
         case Decide() if node.name not in PREDICATES:
             yield f"{path}: unknown predicate '{node.name}'{did_you_mean(node.name, PREDICATES)}"
         case Decide():

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from rules.predicates.arrest import ARREST
 from rules.predicates.base import Predicate
 from rules.predicates.sepsis import SEPSIS
 
-PREDICATES: Final[dict[str, Predicate]] = {predicate.name: predicate for predicate in SEPSIS}
+PREDICATES: Final[dict[str, Predicate]] = {predicate.name: predicate for predicate in (*SEPSIS, *ARREST)}
 
 __all__ = ["PREDICATES", "Predicate"]

@@ -1,5 +1,6 @@
 """Named quantities: formulas in Python with their unit, source and what they read."""
 
+from rules.quantities.arrest import ARREST
 from rules.quantities.base import Quantity
 from rules.quantities.blood_pressure import BLOOD_PRESSURE
 from rules.quantities.body import BODY
@@ -11,7 +12,7 @@ from rules.quantities.vasoactive import VASOACTIVE
 
 QUANTITIES: dict[str, Quantity] = {
     quantity.name: quantity
-    for quantity in (*VASOACTIVE, *BLOOD_PRESSURE, *FLUIDS, *STEROIDS, *BODY, *OXYGENATION, *SOFA)
+    for quantity in (*VASOACTIVE, *BLOOD_PRESSURE, *FLUIDS, *STEROIDS, *BODY, *OXYGENATION, *SOFA, *ARREST)
 }
 
 __all__ = ["QUANTITIES", "Quantity"]

@@ -5,9 +5,9 @@ import pytest
 from rules.engine import PatientEngine
 from rules.explanation import Explanation
 from rules.logic import MET, UNKNOWN
-from tests.rules.strategies import PATIENT, SITE, make, moment, packs, readings
+from tests.rules.strategies import PATIENT, SITE, make, moment, packs, readings, septic
 
-PACK = packs()[0]
+PACK = septic()
 
 
 def explained(
