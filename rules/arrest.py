@@ -125,7 +125,7 @@ class Arrest(NamedTuple):
 def course(view: View) -> Arrest | None:
     """The arrest that is going on, or the last one, at the view's instant; None where none was recorded."""
     lasting, timeline = view.duration("sustained_rosc"), view.timeline
-    facts = timeline.channels.get(CHANNEL)
+    facts = timeline.facts(CHANNEL)
     if not facts:
         return None
     courses = timeline.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))

@@ -70,7 +70,7 @@ def _pulse_pressure(view: View) -> Value:
 
 def _etco2_rise(view: View) -> Value:
     """How far EtCO2 is now above its lowest minute in the window before."""
-    now, series = view.value("etco2"), view.timeline.dense.get("signal:etco2")
+    now, series = view.value("etco2"), view.timeline.series("signal:etco2")
     before = series.window(view.at, view.duration("etco2_rise_window")) if series is not None else []
     if not now.known or not before:
         return unknown("etco2")
