@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from rules.landmarks.ards import ARDS
 from rules.landmarks.base import Landmark, Mark
 from rules.landmarks.ventilation import VENTILATION
 
-LANDMARKS: Final[dict[str, Landmark]] = {landmark.name: landmark for landmark in VENTILATION}
+LANDMARKS: Final[dict[str, Landmark]] = {landmark.name: landmark for landmark in (*VENTILATION, *ARDS)}
 
 __all__ = ["LANDMARKS", "Landmark", "Mark"]

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from rules.predicates.ards import ARDS
 from rules.predicates.base import Predicate
 from rules.predicates.sepsis import SEPSIS
 
-PREDICATES: Final[dict[str, Predicate]] = {predicate.name: predicate for predicate in SEPSIS}
+PREDICATES: Final[dict[str, Predicate]] = {predicate.name: predicate for predicate in (*SEPSIS, *ARDS)}
 
 __all__ = ["PREDICATES", "Predicate"]
