@@ -158,7 +158,8 @@ class Lasted(Node):
             when = "a sample after" if self.longer_than else "a sample from"
             text += f"; {relation} {format_duration(limit)} needed: {when} {clock_time(first + limit)}"
         values = (finding for sample in reversed(samples) for finding in sample.findings)
-        return (*dict.fromkeys(values), Finding(self.sampled[0], text, last))
+        event = next((finding.event for finding in samples[0].findings if finding.at == last), None)
+        return (*dict.fromkeys(values), Finding(self.sampled[0], text, last, event))
 
     @override
     def children(self) -> tuple[Node, ...]:

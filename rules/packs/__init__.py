@@ -17,7 +17,7 @@ from rules.packs.reads import channels_read
 from rules.parameters import Parameter
 from rules.settings import SettingsError, SiteSettings
 
-BUNDLED = ("septic_shock",)
+BUNDLED = ("septic_shock", "ards")
 
 
 class PackError(ValueError):
