@@ -16,7 +16,7 @@ from rules.packs.reads import channels_read
 from rules.parameters import Parameter
 from rules.settings import SettingsError, SiteSettings
 
-BUNDLED = ("cardiac_arrest", "septic_shock")
+BUNDLED = ("cardiac_arrest", "septic_shock", "ards")
 
 
 class PackError(ValueError):

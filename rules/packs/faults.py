@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from rules.catalogue import Catalogue, UnknownCodeError
 from rules.catalogue.errors import did_you_mean
-from rules.conditions import Check, Decide, Elapsed, Node, Reached, Stands, Sustained, Use
+from rules.conditions import Check, Decide, Elapsed, Lasted, Node, Reached, Stands, Sustained, Use
 from rules.instants import parse_duration
 from rules.landmarks import LANDMARKS
 from rules.outputs import State
@@ -231,6 +231,8 @@ def _measure(pack: Pack, path: str, node: Node, measure: str, catalogue: Catalog
         yield from (f"{path}: {measure} needs parameter '{p}'" for p in quantity.parameters if p not in pack.parameters)
     if isinstance(node, Sustained) and (quantity is None or quantity.steps is None):
         yield f"{path}: {measure} is not a stepwise quantity"
+    if isinstance(node, Lasted) and (catalogue.signal(measure).dense if quantity is None else quantity.samples is None):
+        yield f"{path}: {measure} has no single samples"
     for name in node.numbers():
         found = pack.parameters.get(name)
         if found is None:
