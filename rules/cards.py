@@ -14,7 +14,7 @@ from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, 
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
-from rules.wording import Words, capital, plain, strength
+from rules.wording import Words, capital, fill, plain, strength
 
 _GOALS: Final = {
     None: "goals of care not recorded",
@@ -110,7 +110,7 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
     match counsel.advice:
         case Advice.BLOCKED:
             therapy = pack.therapy(counsel.therapy)
-            against = [reason.title for reason in therapy.absolute if reason.id in counsel.reasons]
+            against = [_because(words.view, reason) for reason in therapy.absolute if reason.id in counsel.reasons]
             if therapy.deadline is not None and therapy.deadline.id in counsel.reasons:
                 against.append(f"{therapy.deadline.title} has passed")
             return f"{name} is not suggested: {'; '.join(against)}."
@@ -124,11 +124,17 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
             return ""
 
 
+def _because(view: View, reason: Reason) -> str:
+    """A contraindication with what it rests on, where that says more than that it is there."""
+    findings = [f for f in reason.when.evaluate(view).all_findings() if f.text not in ("present", "done")][:1]
+    return " ".join((reason.title, *(f"({finding.text})" for finding in findings)))
+
+
 def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
     counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == therapy.id), None)
     reasons = counsel.reasons if counsel else ()
     capability = getattr(view.settings.capability, therapy.capability) if therapy.capability else True
-    text = therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion
+    text = fill(therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion, view)
     grades = [grade.otherwise for grade in therapy.grade if grade.when.evaluate(view).truth is MET]
     cautions = [reason.title for reason in therapy.relative if reason.id in reasons]
     parts = [f"Caution: {'; '.join(cautions)}." if cautions else "", text, *grades[:1]]

@@ -66,11 +66,16 @@ class Check(_Frozen):
 
 
 class HardCheck(_Frozen):
-    """A hard check of a stage; it counts only while ``when`` is met, and is only mentioned while ``unless`` is."""
+    """A hard check of a stage; it counts only while ``when`` is met, and is only mentioned while ``unless`` is.
+
+    A ``lasting`` one, of the base stage only, does not keep that stage from being reached: it counts from then on, so
+    that something to fix first, or to find out, is said although the state itself is beyond doubt.
+    """
 
     check: Name
     when: Condition | None = None
     unless: Condition | None = None
+    lasting: bool = False
 
 
 class Confirmation(_Frozen):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
 from rules.facts import Coded, Flow, Given, Sample
@@ -21,6 +21,7 @@ from rules.steps import Scale, Steps, bridged, delivery, plausible
 from rules.timeline import RETENTION, Fact, MinuteSeries, Timeline
 from rules.values import Value, exact, number, unknown
 
+T = TypeVar("T")
 _ABOVE_ZERO: Final = 1e-12
 """A rate per kilogram of an unknown weight is more than nothing; that is all that is known of it."""
 
@@ -68,7 +69,7 @@ class View:
         state: the pathway's verdict at this instant, once there is one.
     """
 
-    __slots__ = ("_named", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
+    __slots__ = ("_named", "_once", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
 
     def __init__(
         self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
@@ -82,6 +83,7 @@ class View:
         self.state: State | None = None
         self._values: dict[str, Value] = {}
         self._named: dict[str, Evaluation] = {}
+        self._once: dict[Hashable, Any] = {}
 
     def named(self, name: str) -> Evaluation:
         """A condition or check that the pack names, evaluated once per view."""
@@ -90,11 +92,19 @@ class View:
             found = self._named[name] = self.knowledge.named[name].evaluate(self)
         return found
 
+    def once(self, key: Hashable, build: Callable[[View], T]) -> T:
+        """Something that several conditions need, worked out once per view."""
+        if key not in self._once:
+            self._once[key] = build(self)
+        found: T = self._once[key]
+        return found
+
     def remember(self, anchor: str) -> None:
         """Note the first time that something was reached; conditions may ask for it from now on."""
         if anchor not in self.anchors:
             self.anchors[anchor] = self.at
             self._named.clear()
+            self._once.clear()
             self._values.clear()
 
     @property

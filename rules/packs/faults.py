@@ -35,6 +35,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
         yield from _therapy(pack, therapy)
+        yield from _suggestion(therapy, catalogue)
     for path, root in pack.roots():
         for node in root.walk():
             yield from _durations(pack, path, node)
@@ -57,6 +58,8 @@ def _structure(pack: Pack) -> Iterator[str]:
     hard = {check.id for check in pack.checks if check.kind == "hard"}
     for stage in pack.stages:
         yield from (f"stages.{stage.id}.hard: no hard check '{h.check}'" for h in stage.hard if h.check not in hard)
+        if stage.role != "base":
+            yield from (f"stages.{stage.id}.hard: only the base's can be lasting" for h in stage.hard if h.lasting)
     for what, names in (
         ("stages", [stage.id for stage in pack.stages]),
         ("checks", [check.id for check in pack.checks]),
@@ -107,6 +110,14 @@ def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         for asked in placeholders(text):
             if asked not in pack.parameters and asked not in QUANTITIES:
                 yield from _lookup(f"words.{name}", catalogue.signal, asked)
+
+
+def _suggestion(therapy: Therapy, catalogue: Catalogue) -> Iterator[str]:
+    said = set(placeholders(therapy.suggestion))
+    unsaid = set(placeholders(therapy.elsewhere or "")) - said
+    yield from (f"therapies.{therapy.id}.elsewhere: '{name}' is not in the suggestion" for name in sorted(unsaid))
+    for measure in sorted(said):
+        yield from (f"therapies.{therapy.id}.suggestion: {fault}" for fault in _unknown_measure(measure, catalogue))
 
 
 def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:

@@ -290,26 +290,6 @@ def _good_signal(view: View) -> Evaluation:
     return Evaluation(UNKNOWN if missing else MET, label, (), missing)
 
 
-def _vasopressor_rising(view: View) -> Evaluation:
-    label = "vasopressor requirement rising"
-    window = view.duration("vasopressor_window")
-    steps = view.knowledge.quantities["nee_kotani"].steps
-    if steps is None:
-        return Evaluation(UNKNOWN, label, (), ("nee_kotani",))
-    requirement = steps(view, 0)
-    before, now = requirement.value(view.at - window), requirement.value(view.at)
-    view.note(requirement.next_step(view.at))
-    following = requirement.next_step(view.at - window)
-    view.note(None if following is None else following + window)
-    text = f"{before.text('')} to {now.text('ug/kg/min')} in {format_duration(window)}"
-    finding = Finding("nee_kotani", text, view.at)
-    if round(now.low - before.high, 9) >= view.number("vasopressor_rise"):
-        return Evaluation(MET, label, (finding,))
-    if round(now.high - before.low, 9) < view.number("vasopressor_rise"):
-        return Evaluation(NOT_MET, label, (finding,))
-    return Evaluation(UNKNOWN, label, (finding,), now.missing or before.missing or ("nee_kotani",))
-
-
 _GAS: Final = ("signal:pao2", "signal:fio2", "signal:spo2")
 _GAS_NUMBERS: Final = ("venous_pao2", "venous_spo2", "fio2_steady_for")
 _SIGNAL: Final = tuple(f"signal:{name}" for name in ("spo2", "perfusion_index", "pleth_rate", "heart_rate", "sao2"))
@@ -413,14 +393,5 @@ ARDS: Final = (
         (*_SIGNAL, "state:spo2_probe_off"),
         _good_signal,
         parameters=_SIGNAL_NUMBERS,
-    ),
-    Predicate(
-        "vasopressor_rising",
-        "vasopressor requirement rose in the last hour",
-        "local setting",
-        ("signal:weight",),
-        _vasopressor_rising,
-        ("vasopressor",),
-        parameters=("vasopressor_rise", "vasopressor_window"),
     ),
 )

@@ -189,14 +189,6 @@ def _driving_pressure(view: View) -> Value:
     return exact(pressure, Finding("driving_pressure_now", f"{number(pressure)} cm[H2O]", plateau.findings[0].at))
 
 
-def _body_mass_index(view: View) -> Value:
-    weight, height = view.value("weight"), view.value("height")
-    if not weight.known or not height.known:
-        return unknown(*weight.missing, *height.missing)
-    index = round(weight.low / (height.low / 100) ** 2, 6)
-    return exact(index, Finding("body_mass_index", f"{number(round(index, 1))} kg/m2"))
-
-
 def _injurious_days(view: View) -> Value:
     """Days since intubation on which a high plateau pressure was measured while much oxygen was given."""
     began, missing, _ = view.mark("intubation")
@@ -305,14 +297,6 @@ RESPIRATORY: Final = (
         "as measured, or plateau pressure less PEEP",
         ("signal:driving_pressure", "signal:plateau_pressure", "signal:peep"),
         _driving_pressure,
-    ),
-    Quantity(
-        "body_mass_index",
-        "body mass index",
-        "kg/m2",
-        "weight over height squared",
-        ("signal:weight", "signal:height"),
-        _body_mass_index,
     ),
     Quantity(
         "injurious_days",
