@@ -219,7 +219,7 @@ def _answers(view: View, therapy: Therapy | None) -> tuple[str, ...]:
     """What a clinician may answer, as the actions of the wire with their reasons."""
     declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
     reasons = (*declines, "not applicable")
-    snooze = ("snooze",) if therapy is None or view.duration(therapy.snooze) else ()
+    snooze = ("snooze",) if view.duration("snooze" if therapy is None else therapy.snooze) else ()
     return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
 
 
