@@ -278,7 +278,7 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
 def _ending(verdict: Verdict) -> str:
     match verdict.state:
         case State.RESOLVED:
-            return "resolution rule met"
+            return ", ".join(verdict.reasons) or "resolution rule met"
         case State.NOT_APPLICABLE:
             return ", ".join(verdict.reasons) or "the condition is no longer present"
         case _:

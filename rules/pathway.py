@@ -172,7 +172,7 @@ class Pathway:
         if fold.resolved:
             begins = self.pack.relapse.evaluate(view)
             if begins.truth is NOT_MET:
-                return Verdict(State.RESOLVED)
+                return self._resolved(view)
         else:
             begins = self.pack.onset.evaluate(view)
         if begins.truth is MET:
@@ -181,12 +181,17 @@ class Pathway:
             return Verdict(State.INDETERMINATE, reasons=begins.missing)
         return Verdict(State.NOT_APPLICABLE)
 
+    def _resolved(self, view: View) -> Verdict:
+        """Resolved, and in which way where the pack tells several apart."""
+        ways = (ending.title for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
+        return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
+
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
         if self.pack.ruled_out is not None and self.pack.ruled_out.evaluate(view).truth is MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
             if self.pack.resolution.evaluate(view).truth is MET:
-                return Fold(fold.episode, resolved=True), Verdict(State.RESOLVED)
+                return Fold(fold.episode, resolved=True), self._resolved(view)
         elif self.pack.onset.evaluate(view).truth is NOT_MET and self.pack.recognition.evaluate(view).truth is NOT_MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None

@@ -138,6 +138,20 @@ class View:
         series = self.timeline.series(f"signal:{name}")
         return self._sparse(name) if series is None else self._minute(name, series)
 
+    def sampled(self, measure: str) -> list[int]:
+        """The instants up to now at which a sparse signal or quantity was measured, oldest first."""
+        quantity = self.knowledge.quantities.get(measure)
+        if quantity is None:
+            return list(dict.fromkeys(fact.at for fact in self.timeline.upto(f"signal:{measure}", self.at)))
+        if quantity.samples is None:
+            msg = f"{measure} has no samples"
+            raise TypeError(msg)
+        return quantity.samples(self)
+
+    def mask(self, measure: str) -> None:
+        """From now on a measure counts as not known: it has no sample that belongs to this instant."""
+        self._values[measure] = unknown(measure)
+
     def _minute(self, name: str, series: MinuteSeries) -> Value:
         self.note(series.next_end(self.at))
         unit = self.catalogue.signal(name).unit

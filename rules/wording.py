@@ -111,7 +111,7 @@ class Words:
             return f"{self.item(head)} ({self._spell_out(bounds)})"
         for pattern, form in _ITEMS:
             match = pattern.fullmatch(item)
-            if match is not None:
+            if match is not None and item not in titles(self.view.catalogue):
                 return form.format(self.name(match[1]), *match.groups()[1:])
         return self._shorts.get(item) or self.name(item)
 

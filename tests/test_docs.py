@@ -123,11 +123,15 @@ def test_every_kind_of_condition_has_an_example_that_loads() -> None:
 
 
 def test_the_examples_of_conditions_name_what_the_bundled_pack_has() -> None:
-    (pack,) = load_packs()
+    packs = load_packs()
     rows = re.findall(r"^\| `(\w+)` \| .* \| `(.*)` \|$", RULE_PACKS, re.MULTILINE)
     nodes = [node for _, text in rows for node in CONDITION.validate_python(yaml.safe_load("{" + text + "}")).walk()]
-    assert {name for node in nodes for name in (*node.numbers(), *node.durations())} <= set(pack.parameters)
-    assert {node.name for node in nodes if isinstance(node, Use)} <= set(pack.conditions)
+    assert {name for node in nodes for name in (*node.numbers(), *node.durations())} <= {
+        name for pack in packs for name in pack.parameters
+    }
+    assert {node.name for node in nodes if isinstance(node, Use)} <= {
+        name for pack in packs for name in pack.conditions
+    }
 
 
 def test_the_parameters_of_the_guide_load() -> None:

@@ -16,7 +16,7 @@ from rules.packs.reads import channels_read
 from rules.parameters import Parameter
 from rules.settings import SettingsError, SiteSettings
 
-BUNDLED = ("septic_shock", "status_epilepticus")
+BUNDLED = ("cardiac_arrest", "septic_shock", "ards", "status_epilepticus")
 
 
 class PackError(ValueError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from rules.catalogue import Catalogue, UnknownCodeError
 from rules.catalogue.errors import did_you_mean
-from rules.conditions import Check, Decide, Elapsed, Node, Reached, Stands, Sustained, Use
+from rules.conditions import Check, Decide, Elapsed, Lasted, Node, Reached, Stands, Sustained, Use
 from rules.instants import parse_duration
 from rules.landmarks import LANDMARKS
 from rules.outputs import State
@@ -135,6 +135,7 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
     if deadline is not None:
         if deadline.since not in _anchors(pack):
             yield f"{path}.deadline: unknown anchor '{deadline.since}'"
+        yield from _needed(pack, f"{path}.deadline", deadline.since)
         times = [
             deadline.limit,
             *(lead.time for lead in deadline.lead),
@@ -147,6 +148,12 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
 def _anchors(pack: Pack) -> set[str]:
     """What time may be counted from: anchors of the pathway and landmarks."""
     return {"recognition", "episode", *LANDMARKS, *(stage.id for stage in pack.stages)}
+
+
+def _needed(pack: Pack, path: str, name: str) -> Iterator[str]:
+    """Parameters that a landmark is found with and the pack lacks."""
+    needed = LANDMARKS[name].parameters if name in LANDMARKS else ()
+    yield from (f"{path}: {name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
 
 
 def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
@@ -202,6 +209,8 @@ def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[
             yield f"{path}: unknown stage '{node.name}'{did_you_mean(node.name, stages)}"
         case Elapsed() if node.since not in _anchors(pack):
             yield f"{path}: unknown anchor '{node.since}'{did_you_mean(node.since, _anchors(pack))}"
+        case Elapsed():
+            yield from _needed(pack, path, node.since)
         case Decide() if node.name not in PREDICATES:
             yield f"{path}: unknown predicate '{node.name}'{did_you_mean(node.name, PREDICATES)}"
         case Decide():
@@ -233,6 +242,8 @@ def _measure(pack: Pack, path: str, node: Node, measure: str, catalogue: Catalog
         yield from (f"{path}: {measure} needs parameter '{p}'" for p in quantity.parameters if p not in pack.parameters)
     if isinstance(node, Sustained) and (quantity is None or quantity.steps is None):
         yield f"{path}: {measure} is not a stepwise quantity"
+    if isinstance(node, Lasted) and (catalogue.signal(measure).dense if quantity is None else quantity.samples is None):
+        yield f"{path}: {measure} has no single samples"
     for name in node.numbers():
         found = pack.parameters.get(name)
         if found is None:

@@ -8,8 +8,6 @@ from typing import Final
 from rules.instants import TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
-from rules.quantities.vasoactive import KOTANI_2023
-from rules.values import number
 from rules.view import View
 
 _LABS: Final = ("glucose", "sodium", "potassium", "bicarbonate", "lipase", "triglycerides", "bilirubin", "lactate")
@@ -47,23 +45,6 @@ def _propofol_recent(view: View) -> Evaluation:
     if possible is not None and view.at - possible < free:
         view.note(possible + free)
         return Evaluation(UNKNOWN, label, (), ("propofol_rate",))
-    return Evaluation(NOT_MET, label)
-
-
-def _vasopressor_rising(view: View) -> Evaluation:
-    """The sum of vasopressors is higher than it was a while ago."""
-    label, window = "vasopressor rising", view.duration("vasopressor_rise_window")
-    steps_of = view.knowledge.quantities["nee_kotani"].steps
-    if steps_of is None:
-        return Evaluation(NOT_MET, label)
-    steps = steps_of(view, 0)
-    for step in steps.steps:
-        view.note(step.at + window)
-    now, before = steps.value(view.at), steps.value(view.at - window)
-    rise = round(now.low - before.high, 9)
-    if rise >= view.number("vasopressor_rise"):
-        text = f"norepinephrine equivalents {number(before.high)} to {number(now.low)} ug/kg/min"
-        return Evaluation(MET, label, (Finding("vasopressor", text, view.at),))
     return Evaluation(NOT_MET, label)
 
 
@@ -109,14 +90,6 @@ KETOGENIC: Final = (
         ("infusion:propofol", "dose:propofol", "signal:weight"),
         _propofol_recent,
         parameters=("propofol_free",),
-    ),
-    Predicate(
-        "vasopressor_rising",
-        "vasopressor requirement rising",
-        "local setting",
-        (*(f"infusion:{drug}" for drug in KOTANI_2023), "signal:weight"),
-        _vasopressor_rising,
-        parameters=("vasopressor_rise", "vasopressor_rise_window"),
     ),
     Predicate(
         "carbohydrate_going_in",

@@ -55,7 +55,7 @@ def _expected(part: Expectation, known: _Known) -> Iterator[str]:
         yield _unknown("stage", part.stage, known.stages)
     for kind, names, among in (
         ("check", (*(part.soft or ()), *(part.fix_first or ())), known.checks),
-        ("therapy", (*part.therapies, *part.priority), known.therapies),
+        ("therapy", (*part.therapies, *part.priority, *part.windows), known.therapies),
         ("subject", (*part.alerts, *part.interrupts, *(card.subject for card in part.cards)), known.subjects),
     ):
         yield from (_unknown(kind, name, among) for name in names if name not in among)

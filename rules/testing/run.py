@@ -9,7 +9,7 @@ from typing import Final
 
 from rules.coverage import Coverage
 from rules.lifecycle import AlertState
-from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, Change, State, StatusChange
+from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, Change, State, StatusChange, TherapyStatus
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from rules.testing.bedside import Bedside, NoAlertError
@@ -121,7 +121,7 @@ class Run:
         fix_first = set(status.reasons) if status is not None and status.state is State.PSEUDO else set[str]()
         if expected.fix_first is not None and fix_first != set(expected.fix_first):
             yield f"{place}: expected to fix first {sorted(expected.fix_first)}, got {sorted(fix_first)}"
-        yield from self._compare_therapies(expected, status, place)
+        yield from self._compare_therapies(expected, status, moment)
         yield from self._compare_alerts(expected, moment, place)
         for field in ("decided_at", "effective_from"):
             wanted = getattr(expected, field)
@@ -131,7 +131,8 @@ class Run:
             yield f"{place}: expected amended {expected.amended}, got {bool(status and status.amends)}"
 
     @staticmethod
-    def _compare_therapies(expected: Expectation, status: StatusChange | None, place: str) -> Iterator[str]:
+    def _compare_therapies(expected: Expectation, status: StatusChange | None, moment: datetime) -> Iterator[str]:
+        place = _place(moment)
         therapies = {t.therapy: t for t in status.therapies} if status else {}
         for name, advice in expected.therapies.items():
             given = therapies.get(name)
@@ -142,6 +143,10 @@ class Run:
             given = therapies.get(name)
             if given is None or given.priority != priority:
                 yield f"{place}: expected {name} with priority {priority}, got {given.priority if given else None}"
+        for name, window in expected.windows.items():
+            got = _window_of(therapies.get(name), moment)
+            if got != window:
+                yield f"{place}: expected {name} with {window}, got {got}"
 
     def _compare_alerts(self, expected: Expectation, moment: datetime, place: str) -> Iterator[str]:
         alerts = self.alerts(moment, expected.pathway)
@@ -222,3 +227,8 @@ def _split(reasons: str) -> list[str]:
 
 def _advice(advice: Advice, reasons: tuple[str, ...]) -> str:
     return f"{advice}({', '.join(reasons)})" if reasons else str(advice)
+
+
+def _window_of(status: TherapyStatus | None, moment: datetime) -> str | None:
+    """The window of a therapy as it is seen at a moment."""
+    return None if status is None or status.window is None else status.window.text(moment)

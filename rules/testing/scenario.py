@@ -175,7 +175,7 @@ class Happening(_Frozen):
                 msg = "an action names its alert by 'subject' or by 'alert_id', not both"
                 raise ValueError(msg)
             body["alert_id"] = f"{_ALERT_ABOUT}|{body.pop('pathway', '')}|{body.pop('subject')}"
-        for key in ("started_at",):
+        for key in ("started_at", "last_seen_at"):
             if key in body:
                 body[key] = read_time(body[key])
         return body
@@ -224,6 +224,7 @@ class Expectation(_Frozen):
     fix_first: tuple[str, ...] | None = None
     therapies: dict[str, str | None] = {}
     priority: dict[str, str] = {}
+    windows: dict[str, str] = {}
     alerts: dict[str, str | None] = {}
     interrupts: dict[str, bool] = {}
     card: CardText | tuple[CardText, ...] = ()

@@ -35,8 +35,8 @@ def clock(text: str) -> datetime:
 
 
 def status(changes: Sequence[Change], bed: str, at: str) -> StatusChange:
-    found = [c for c in changes if isinstance(c, StatusChange) and c.patient == bed and c.decided_at <= clock(at)]
-    return found[-1]
+    statuses = (c for c in changes if isinstance(c, StatusChange) and c.pathway == "septic-shock")
+    return [c for c in statuses if c.patient == bed and c.decided_at <= clock(at)][-1]
 
 
 def advice(changes: Sequence[Change], bed: str, at: str, therapy: str) -> tuple[Advice, tuple[str, ...]] | None:

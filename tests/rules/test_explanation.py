@@ -5,9 +5,9 @@ import pytest
 from rules.engine import PatientEngine
 from rules.explanation import Explanation
 from rules.logic import MET, UNKNOWN
-from tests.rules.strategies import PATIENT, SITE, make, moment, packs, readings
+from tests.rules.strategies import PATIENT, SITE, make, moment, packs, readings, septic
 
-PACK = packs()[0]
+PACK = septic()
 
 
 def explained(
@@ -43,8 +43,8 @@ def test_before_any_data_there_is_nothing_to_explain() -> None:
 
 
 def test_an_unknown_pathway_is_a_key_error() -> None:
-    with pytest.raises(KeyError, match="ards"):
-        PatientEngine(PATIENT, packs(), SITE).explain("ards")
+    with pytest.raises(KeyError, match="elsewhere"):
+        PatientEngine(PATIENT, packs(), SITE).explain("elsewhere")
 
 
 def test_every_stage_check_therapy_and_contraindication_is_there() -> None:

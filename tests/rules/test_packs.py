@@ -293,4 +293,4 @@ def test_two_packs_run_side_by_side() -> None:
     engine = PatientEngine("p", pair, SiteSettings())
     assert engine.explain("mini").verdict == engine.explain("septic-shock").verdict == "NOT_APPLICABLE"
     with pytest.raises(KeyError):
-        engine.explain("ards")
+        engine.explain("elsewhere")

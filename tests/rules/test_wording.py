@@ -4,17 +4,18 @@ import pytest
 
 from rules import catalogue
 from rules.pack import Pack
-from rules.packs import PackError, load_packs, parse_pack
+from rules.packs import PackError, parse_pack
 from rules.packs.faults import find_faults
 from rules.pathway import Fold, Pathway
 from rules.settings import SiteSettings
 from rules.timeline import Timeline
 from rules.wording import Words, name_identifiers, plain, strength, titles
+from tests.rules.strategies import septic
 
 
 @pytest.fixture(scope="module")
 def pack() -> Pack:
-    return load_packs()[0]
+    return septic()
 
 
 @pytest.fixture(scope="module")
