@@ -8,12 +8,14 @@ from typing import Final, NamedTuple
 
 from typing_extensions import override
 
+from rules.catalogue import load
 from rules.conditions import (
     All,
     AnyOf,
     AtLeast,
     Certain,
     Check,
+    Compare,
     Decide,
     DoseGiven,
     Elapsed,
@@ -30,14 +32,20 @@ from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
 from rules.outputs import Advice, State
 from rules.pack import Pack, Therapy
+from rules.packs.reach import contradicts_itself
 from rules.pathway import Fold, Pathway, Step
 from rules.predicates import PREDICATES
+from rules.quantities import QUANTITIES
 from rules.timeline import Timeline
 
 TRUTHS: Final = (MET, NOT_MET, UNKNOWN)
 
 KINDS: Final = ("conditions", "stages", "checks", "therapies", "pathway")
 """What the conditions of a pack belong to; those of the pathway itself are its onset, resolution and the like."""
+
+_ALL: Final = frozenset(TRUTHS)
+_KNOWN: Final = frozenset((MET, NOT_MET))
+_OPPOSITE: Final = {MET: NOT_MET, NOT_MET: MET, UNKNOWN: UNKNOWN}
 
 _ASKED_BEFORE: Final = ("recognition", "onset", "relapse")
 """What is asked while no episode goes on."""
@@ -64,33 +72,68 @@ def items(pack: Pack) -> tuple[Item, ...]:
         if therapy.hold_while:
             checks = tuple(Check(type="check", name=name) for name in therapy.hold_while)
             roots.append((f"therapies.{therapy.id}.hold_while", AnyOf(type="any", of=checks)))
-    return tuple(Item(path, node, TRUTHS if can_be_unknown(node, pack) else (MET, NOT_MET)) for path, node in roots)
+    asked = [(node, wanted) for _, node in roots for wanted in (True, False)]
+    never = iter([*contradicts_itself(pack, load(), asked)])
+    found = []
+    for (path, node), never_met, never_not_met in zip(roots, never, never, strict=True):
+        can_be = truths(node, pack) - {truth for truth, no in ((MET, never_met), (NOT_MET, never_not_met)) if no}
+        found.append(Item(path, node, tuple(truth for truth in TRUTHS if truth in can_be)))
+    return tuple(found)
 
 
-def can_be_unknown(node: Node, pack: Pack) -> bool:
-    """Whether missing data can make a condition unknown, so that a test should show what happens then.
+def truths(node: Node, pack: Pack) -> frozenset[Truth]:
+    """The truths that a condition can have, as far as its parts can have theirs independently of each other.
 
-    What is about the pathway's own memory, settings and verdict is always known, and so is a dose that was given; a
-    landmark of the patient's course may be unknown. A record whose absence counts as absent is unknown only where
-    somebody recorded just that, which is not demanded.
+    What is about the pathway's own memory, settings and verdict is always known, and so is a dose that was given;
+    predicates, quantities and landmarks say whether they can be unknown. A record whose absence counts as absent is
+    unknown only where somebody recorded just that, which is not demanded.
     """
+    parts = [truths(part, pack) for part in node.children()]
+    match node:
+        case Use() if node.name in pack.conditions:
+            answer = truths(pack.conditions[node.name], pack)
+        case Check():
+            answer = frozenset[Truth]().union(*(truths(c.when, pack) for c in pack.checks if c.id == node.name))
+        case Not():
+            answer = frozenset(_OPPOSITE[truth] for truth in parts[0])
+        case Certain():
+            answer = frozenset(MET if truth is MET else NOT_MET for truth in parts[0])
+        case All() | AnyOf() | AtLeast():
+            count = node.count if isinstance(node, AtLeast) else len(parts) if isinstance(node, All) else 1
+            answer = _counted(parts, count)
+        case _:
+            answer = _ALL if _can_be_unknown(node, pack) else _KNOWN
+            if isinstance(node, Decide) and node.name in PREDICATES:
+                found = PREDICATES[node.name]
+                never = (MET, found.can_be_met), (NOT_MET, found.can_be_not_met)
+                answer -= {truth for truth, can_be in never if not can_be}
+    return answer
+
+
+def _can_be_unknown(node: Node, pack: Pack) -> bool:
+    """Whether missing data can make a condition without parts unknown, so that a test should show what happens then."""
     answer = True
     match node:
+        case Compare() if node.measure in QUANTITIES and node.max_age is None:
+            limit = pack.parameters.get(node.threshold)
+            answer = QUANTITIES[node.measure].can_be_unknown or (limit is not None and bool(limit.by_age))
         case Elapsed():
-            answer = node.since in LANDMARKS
-        case Reached() | Setting() | Stands() | DoseGiven() | Certain():
+            answer = node.since in LANDMARKS and LANDMARKS[node.since].can_be_unknown
+        case Reached() | Setting() | Stands() | DoseGiven():
             answer = False
         case Present():
             answer = node.if_missing == "unknown"
         case Decide() if node.name in PREDICATES:
             answer = PREDICATES[node.name].can_be_unknown
-        case Use() if node.name in pack.conditions:
-            answer = can_be_unknown(pack.conditions[node.name], pack)
-        case Check():
-            answer = any(can_be_unknown(check.when, pack) for check in pack.checks if check.id == node.name)
-        case All() | AnyOf() | AtLeast() | Not():
-            answer = any(can_be_unknown(part, pack) for part in node.children())
     return answer
+
+
+def _counted(parts: Iterable[frozenset[Truth]], needed: int) -> frozenset[Truth]:
+    """What a number of parts can come to: from every number of them that can be met, and that can be unknown."""
+    counts = {(0, 0)}
+    for part in parts:
+        counts = {(met + (t is MET), open_ + (t is UNKNOWN)) for met, open_ in counts for t in part}
+    return frozenset(MET if met >= needed else UNKNOWN if met + open_ >= needed else NOT_MET for met, open_ in counts)
 
 
 @dataclass(slots=True)
@@ -138,8 +181,9 @@ class Coverage:
         view = pathway.view(timeline, fold, at, full=True)
         view.state = verdict.state
         for item in self._items[pathway.pack.id]:
-            if fold.open or item.path in _ASKED_BEFORE:
-                seen.truths.setdefault(item.path, set()).add(item.node.evaluate(view).truth)
+            known = seen.truths.setdefault(item.path, set())
+            if (fold.open or item.path in _ASKED_BEFORE) and not known.issuperset(item.demanded):
+                known.add(item.node.evaluate(view).truth)
 
     def merge(self, other: Coverage) -> None:
         """Add what was seen elsewhere of the same packs."""

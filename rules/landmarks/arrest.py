@@ -47,6 +47,7 @@ ARREST: Final = (
         _collapse,
         LONG_RETENTION,
         ("sustained_rosc",),
+        can_be_unknown=False,
     ),
     Landmark(
         "cpr_start",
@@ -56,6 +57,7 @@ ARREST: Final = (
         _cpr_start,
         LONG_RETENTION,
         ("sustained_rosc",),
+        can_be_unknown=False,
     ),
     Landmark(
         "cpr_clock",
@@ -65,5 +67,6 @@ ARREST: Final = (
         _cpr_clock,
         LONG_RETENTION,
         ("sustained_rosc", "pause_counted"),
+        can_be_unknown=False,
     ),
 )

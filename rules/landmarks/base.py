@@ -26,7 +26,8 @@ class Landmark:
     """A moment in a patient's course from which windows are counted: its name, source, what it reads, how it is found.
 
     ``remembers`` is how far back it looks, in milliseconds, if that is longer than what is kept anyway. ``parameters``
-    are the pack's numbers that it is found with.
+    are the pack's numbers that it is found with. ``can_be_unknown`` says whether missing data can leave open when it
+    was.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Landmark:
     find: Callable[[View], Mark]
     remembers: int = 0
     parameters: tuple[str, ...] = ()
+    can_be_unknown: bool = True

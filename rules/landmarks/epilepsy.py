@@ -64,6 +64,7 @@ EPILEPSY: Final = (
         seizures.READS,
         _seizure_onset,
         remembers=_REMEMBERED,
+        can_be_unknown=False,
     ),
     Landmark(
         "episode_onset",
@@ -72,6 +73,7 @@ EPILEPSY: Final = (
         seizures.READS,
         _episode_onset,
         remembers=_REMEMBERED,
+        can_be_unknown=False,
     ),
     Landmark(
         "first_line_end",
@@ -86,6 +88,7 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_attempt,
+        can_be_unknown=False,
     ),
     Landmark(
         "second_line_end",
@@ -101,6 +104,14 @@ EPILEPSY: Final = (
         anaesthesia.READS,
         _anaesthetic_start,
         remembers=_REMEMBERED,
+        can_be_unknown=False,
     ),
-    Landmark("ketogenic_start", "start of the ketogenic diet", "record", ("state:ketogenic_diet",), _ketogenic_start),
+    Landmark(
+        "ketogenic_start",
+        "start of the ketogenic diet",
+        "record",
+        ("state:ketogenic_diet",),
+        _ketogenic_start,
+        can_be_unknown=False,
+    ),
 )

@@ -9,7 +9,7 @@ out, counts as reachable: nothing that could happen is reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
 from math import comb, inf
 from typing import Final
@@ -49,6 +49,13 @@ def find_unreachable(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         for kind, reasons in (("absolute", therapy.absolute), ("relative", therapy.relative)):
             for reason in reasons:
                 yield from question.report(f"{path}.{kind}.{reason.id}", [(reason.when, True)])
+
+
+def contradicts_itself(pack: Pack, catalogue: Catalogue, asked: Iterable[Asked]) -> Iterator[bool]:
+    """Of each condition, asked to be met or not met by itself, whether that can never be."""
+    question = _Question(pack, catalogue, _reachable(pack, catalogue))
+    for found in asked:
+        yield question.contradiction([found]) is not None
 
 
 def _stage(question: _Question, stage: Stage, reachable: frozenset[str]) -> Iterator[str]:

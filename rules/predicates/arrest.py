@@ -218,6 +218,8 @@ def _about_the_course(
     reads: tuple[str, ...] = (),
     parameters: tuple[str, ...] = (),
     classes: tuple[str, ...] = (),
+    *,
+    can_be_unknown: bool = True,
 ) -> Predicate:
     """A predicate that reads the course of the arrest, which is kept for as long as coded facts are."""
     return Predicate(
@@ -229,6 +231,7 @@ def _about_the_course(
         classes,
         parameters=("sustained_rosc", *parameters),
         remembers=LONG_RETENTION,
+        can_be_unknown=can_be_unknown,
     )
 
 
@@ -242,6 +245,7 @@ ARREST: Final = (
         "an arrest that is not over: no sustained return of circulation, no ECMO flow, not stopped by the team",
         _ELSO,
         _going_on,
+        can_be_unknown=False,
     ),
     _about_the_course(
         "in_cardiac_arrest",
@@ -255,27 +259,50 @@ ARREST: Final = (
         "compressions were begun and there is no sustained return of circulation",
         _ELSO,
         _not_responding,
+        can_be_unknown=False,
     ),
-    _about_the_course("transient_rosc", "circulation has returned, and has not lasted yet", _ELSO, _transient_rosc),
+    _about_the_course(
+        "transient_rosc",
+        "circulation has returned, and has not lasted yet",
+        _ELSO,
+        _transient_rosc,
+        can_be_unknown=False,
+    ),
     _about_the_course(
         "arrest_over",
         "sustained return of circulation, ECMO flow, or stopped by the team",
         _ELSO,
         _ended("the arrest is over", "rosc", "quiet", "ecmo", "stopped"),
+        can_be_unknown=False,
     ),
-    _about_the_course("rosc_sustained", "circulation has lasted", _ELSO, _ended("circulation has lasted", "rosc")),
+    _about_the_course(
+        "rosc_sustained",
+        "circulation has lasted",
+        _ELSO,
+        _ended("circulation has lasted", "rosc"),
+        can_be_unknown=False,
+    ),
     _about_the_course(
         "compressions_not_needed",
         "no compressions for so long that circulation must have lasted, although nobody charted it",
         _ELSO,
         _ended("no compressions for long", "quiet"),
+        can_be_unknown=False,
     ),
-    _about_the_course("ecmo_flowing", "ECMO flow has begun", _ELSO, _ended("ECMO flow", "ecmo")),
+    _about_the_course("ecmo_flowing", "ECMO flow has begun", _ELSO, _ended("ECMO flow", "ecmo"), can_be_unknown=False),
     _about_the_course(
-        "resuscitation_stopped", "the team has stopped", _KNOWLEDGE, _ended("stopped by the team", "stopped")
+        "resuscitation_stopped",
+        "the team has stopped",
+        _KNOWLEDGE,
+        _ended("stopped by the team", "stopped"),
+        can_be_unknown=False,
     ),
-    _about_the_course("cannulating", "cannulation for ECMO has begun in this arrest", _KNOWLEDGE, _cannulating),
-    _about_the_course("compressions_on", "compressions are going on now", _KNOWLEDGE, _compressing),
+    _about_the_course(
+        "cannulating", "cannulation for ECMO has begun in this arrest", _KNOWLEDGE, _cannulating, can_be_unknown=False
+    ),
+    _about_the_course(
+        "compressions_on", "compressions are going on now", _KNOWLEDGE, _compressing, can_be_unknown=False
+    ),
     _about_the_course(
         "arrest_witnessed",
         "somebody saw the collapse",
@@ -314,6 +341,7 @@ ARREST: Final = (
         _clock_unsynchronised,
         ("state:clocks_synchronised",),
         ("clock_tolerance",),
+        can_be_unknown=False,
     ),
     _about_the_course(
         "drug_not_given",
@@ -322,6 +350,7 @@ ARREST: Final = (
         _drug_not_given,
         parameters=("drug_order_limit",),
         classes=("epinephrine", "antiarrhythmic"),
+        can_be_unknown=False,
     ),
     _about_the_course(
         "adrenaline_overdue",
@@ -330,6 +359,7 @@ ARREST: Final = (
         _adrenaline_overdue,
         parameters=("adrenaline_interval", "adrenaline_shocks"),
         classes=("epinephrine",),
+        can_be_unknown=False,
     ),
     _about_the_course(
         "antiarrhythmic_missing",
@@ -338,6 +368,7 @@ ARREST: Final = (
         _antiarrhythmic_missing,
         parameters=("antiarrhythmic_shocks",),
         classes=("antiarrhythmic",),
+        can_be_unknown=False,
     ),
     _about_the_course(
         "shock_energy_low",
@@ -345,6 +376,7 @@ ARREST: Final = (
         "ARREST trial (source read)",
         _low_energy,
         parameters=("shock_energy",),
+        can_be_unknown=False,
     ),
     _about_the_course(
         "compressions_paused",
@@ -352,5 +384,6 @@ ARREST: Final = (
         "AHA 2025 (secondary source only)",
         _long_pause,
         parameters=("pause_limit",),
+        can_be_unknown=False,
     ),
 )

@@ -333,9 +333,22 @@ def _p(
     reads: tuple[str, ...] = seizures.READS,
     parameters: tuple[str, ...] = (),
     source: str = "AES 2016, ESETT, ACNS 2021 (see the pack's parameters)",
+    *,
+    never: Truth | None = None,
 ) -> Predicate:
     used = tuple(dict.fromkeys((*seizures.PARAMETERS, *parameters)))
-    return Predicate(name, title, source, reads, decide, parameters=used, remembers=_REMEMBERED)
+    return Predicate(
+        name,
+        title,
+        source,
+        reads,
+        decide,
+        parameters=used,
+        remembers=_REMEMBERED,
+        can_be_met=never is not MET,
+        can_be_not_met=never is not NOT_MET,
+        can_be_unknown=never is not UNKNOWN,
+    )
 
 
 _DOSES: Final = antiseizure.READS
@@ -366,7 +379,7 @@ _TARGET: Final = (*_DEEP, "state:seizure_suppressed_on_eeg", "signal:burst_suppr
 
 EPILEPSY: Final = (
     _p("still_seizing", "seizing now, by what was seen or by the EEG", _still_seizing),
-    _p("seen_only_on_eeg", "seizures only on the EEG", _seen_only_on_eeg),
+    _p("seen_only_on_eeg", "seizures only on the EEG", _seen_only_on_eeg, never=UNKNOWN),
     _p(
         "seizure_prolonged",
         "a seizure has lasted longer than its t1",
@@ -374,7 +387,7 @@ EPILEPSY: Final = (
         parameters=tuple(dict.fromkeys(_T1.values())),
     ),
     _p("seizures_without_recovery", "two seizures without recovery between them", _without_recovery),
-    _p("electrographic_seizures", "seizures on the EEG in the last hour", _electrographic_seizures),
+    _p("electrographic_seizures", "seizures on the EEG in the last hour", _electrographic_seizures, never=UNKNOWN),
     _p(
         "electrographic_status",
         "electrographic status epilepticus",
@@ -382,11 +395,11 @@ EPILEPSY: Final = (
         parameters=("eeg_status_run",),
     ),
     _p("past_t2", "seizing longer than t2", _past_t2, parameters=tuple(dict.fromkeys(_T2.values()))),
-    _p("paralysed_no_eeg", "paralysed without EEG", _paralysed_no_eeg),
-    _p("seizure_unobserved", "a seizure without an update", _seizure_unobserved),
-    _p("eeg_invalid", "EEG not usable", _eeg_invalid),
-    _p("quiet_eeg", "no seizure on a usable EEG", _quiet_eeg),
-    _p("eeg_seen", "EEG running", _eeg_seen),
+    _p("paralysed_no_eeg", "paralysed without EEG", _paralysed_no_eeg, never=MET),
+    _p("seizure_unobserved", "a seizure without an update", _seizure_unobserved, never=MET),
+    _p("eeg_invalid", "EEG not usable", _eeg_invalid, never=UNKNOWN),
+    _p("quiet_eeg", "no seizure on a usable EEG", _quiet_eeg, never=UNKNOWN),
+    _p("eeg_seen", "EEG running", _eeg_seen, never=NOT_MET),
     _p(
         "seizure_free",
         "no seizure for the time that ends status",
@@ -399,22 +412,23 @@ EPILEPSY: Final = (
         _free_for("resolved_after_anaesthesia"),
         parameters=("resolved_after_anaesthesia",),
     ),
-    _p("awake_or_quiet", "awake since the last seizure, or none on a usable EEG", _awake_or_quiet),
+    _p("awake_or_quiet", "awake since the last seizure, or none on a usable EEG", _awake_or_quiet, never=NOT_MET),
     _p("first_line_adequate", "benzodiazepine dose adequate", _first_line_adequate, _DOSES, _DOSED),
     _p("second_line_adequate", "second-line dose adequate", _second_line_adequate, _DOSES, _DOSED),
     _p("asm_underdosed", "second-line dose below guideline", _asm_underdosed, _DOSES, _DOSED),
-    _p("asm_not_completed", "second-line drug not completed", _asm_not_completed, _DOSES, _DOSED),
-    _p("valproate_carbapenem", "carbapenem with valproate", _valproate_carbapenem, _DOSES, _DOSED),
+    _p("asm_not_completed", "second-line drug not completed", _asm_not_completed, _DOSES, _DOSED, never=UNKNOWN),
+    _p("valproate_carbapenem", "carbapenem with valproate", _valproate_carbapenem, _DOSES, _DOSED, never=UNKNOWN),
     _p("level_subtherapeutic", "level below the therapeutic range", _level_subtherapeutic, _LEVELS, _LEVELLED),
-    _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH),
+    _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH, never=UNKNOWN),
     _p("anaesthetic_running", "anaesthetic running", _anaesthetic_running, _DEEP, _DEPTH),
-    _p("anaesthetic_gap", "anaesthesia interrupted", _anaesthetic_gap, _DEEP, _DEPTH),
+    _p("anaesthetic_gap", "anaesthesia interrupted", _anaesthetic_gap, _DEEP, _DEPTH, never=UNKNOWN),
     _p(
         "eeg_target_reached",
         "EEG target reached under anaesthesia",
         _eeg_target_reached,
         _TARGET,
         (*_DEPTH, "burst_suppression_target"),
+        never=UNKNOWN,
     ),
     _p("recurred_on_wean", "seizures recurred when the anaesthetic was reduced", _recurred_on_wean, _DEEP, _DEPTH),
 )

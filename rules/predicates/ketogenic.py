@@ -8,6 +8,7 @@ from typing import Final
 from rules.instants import TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
+from rules.values import exact
 from rules.view import View
 
 _LABS: Final = ("glucose", "sodium", "potassium", "bicarbonate", "lipase", "triglycerides", "bilirubin", "lactate")
@@ -49,19 +50,25 @@ def _propofol_recent(view: View) -> Evaluation:
 
 
 def _going_in(drug: str, label: str) -> Callable[[View], Evaluation]:
-    """Something is ordered, given or running that does not go with the diet."""
+    """Something is ordered, given or running that does not go with the diet; what nobody confirmed may be running."""
 
     def decide(view: View) -> Evaluation:
         within = view.duration("order_counts")
         found = []
+        missing: list[str] = []
         for name in view.drugs(drug):
             words = name.replace("_", " ")
             for fact in view.timeline.upto(f"dose:{name}", view.at):
                 if fact.value.status in ("ordered", "given") and view.at - fact.at <= within:
                     view.note(fact.at + within + TICK)
                     found.append(Finding(name, f"{words} {fact.value.status}", fact.at, fact.event))
-            if view.timeline.facts(f"infusion:{name}") and view.flow(name).low > 0:
+            flow = view.flow(name) if view.timeline.facts(f"infusion:{name}") else exact(0.0)
+            if flow.low > 0:
                 found.append(Finding(name, f"{words} running", view.rate(name).since(view.at)))
+            elif flow.high > 0:
+                missing += flow.missing
+        if missing and not found:
+            return Evaluation(UNKNOWN, label, (), tuple(missing))
         return Evaluation(MET if found else NOT_MET, label, tuple(found))
 
     return decide
@@ -82,6 +89,7 @@ KETOGENIC: Final = (
             "state:metabolic_screen_sent",
         ),
         _workup,
+        can_be_not_met=False,
     ),
     Predicate(
         "propofol_recent",

@@ -110,6 +110,7 @@ ARREST: Final = (
         _failed_shocks,
         parameters=("sustained_rosc",),
         remembers=LONG_RETENTION,
+        can_be_unknown=False,
     ),
     Quantity(
         "arterial_pulse_pressure",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rules.coverage import Coverage, can_be_unknown, items
+from rules.coverage import Coverage, items, truths
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
 from rules.outputs import Advice, State
 from rules.pack import Pack
@@ -33,6 +33,11 @@ SCENARIOS = Path(__file__).parents[1] / "scenarios/septic_shock"
         ({"present": {"concept": "echo", "if_missing": "absent"}}, False),
         ({"given": {"drug": "propofol", "within": "hour"}}, False),
         ({"elapsed": {"since": "recognition", "more_than": "hour"}}, False),
+        ({"elapsed": {"since": "cpr_start", "more_than": "hour"}}, False),
+        ({"elapsed": {"since": "second_line_end", "more_than": "hour"}}, True),
+        ({"compare": {"measure": "failed_shocks", "gte": "shocks"}}, False),
+        ({"compare": {"measure": "failed_shocks", "gte": "shocks_by_age"}}, True),
+        ({"compare": {"measure": "no_flow", "gte": "shocks"}}, True),
         ({"reached": "T-0"}, False),
         ({"setting": {"name": "strict_fluid", "is": True}}, False),
         ({"verdict": {"is": ["CONFIRMED"]}}, False),
@@ -50,10 +55,40 @@ SCENARIOS = Path(__file__).parents[1] / "scenarios/septic_shock"
     ids=str,
 )
 def test_unknown_is_demanded_only_of_what_missing_data_can_leave_open(condition: Any, unknown: bool) -> None:
+    pack = with_first_stage(condition)
+    assert (UNKNOWN in truths(pack.stages[0].when, pack)) is unknown
+
+
+@pytest.mark.parametrize(
+    ("condition", "demanded"),
+    [
+        ({"predicate": "eeg_seen"}, (MET, UNKNOWN)),
+        ({"not": {"predicate": "eeg_seen"}}, (NOT_MET, UNKNOWN)),
+        ({"certain": {"predicate": "eeg_seen"}}, (MET, NOT_MET)),
+        ({"predicate": "paralysed_no_eeg"}, (NOT_MET, UNKNOWN)),
+        ({"all": [{"predicate": "paralysed_no_eeg"}, COMPARE]}, (NOT_MET, UNKNOWN)),
+        ({"any": [{"predicate": "paralysed_no_eeg"}, COMPARE]}, (MET, NOT_MET, UNKNOWN)),
+        ({"any": [{"predicate": "eeg_seen"}, {"reached": "T-0"}]}, (MET, UNKNOWN)),
+        ({"at_least": {"count": 1, "of": [{"predicate": "eeg_seen"}, COMPARE]}}, (MET, UNKNOWN)),
+        ({"any": [COMPARE, {"compare": {"measure": "lactate", "lte": "lactate_high"}}]}, (MET, UNKNOWN)),
+        ({"all": [COMPARE, {"compare": {"measure": "lactate", "lte": "lactate_high"}}]}, (NOT_MET, UNKNOWN)),
+    ],
+    ids=str,
+)
+def test_what_can_never_be_is_not_demanded(condition: Any, demanded: tuple[Truth, ...]) -> None:
+    (found,) = (item for item in items(with_first_stage(condition)) if item.path == "stages.T-0.when")
+    assert found.demanded == demanded
+
+
+def with_first_stage(condition: Any) -> Pack:
     raw = yaml.safe_load(MINI_PACK)
+    number = {"title": "shocks", "unit": "1", "source": "local", "strength": "D", "kind": "engine"}
+    raw["parameters"] |= {
+        "shocks": {**number, "value": 3},
+        "shocks_by_age": {**number, "by_age": [{"from_years": 0, "value": 3}, {"from_years": 65, "value": 4}]},
+    }
     raw["stages"][0]["when"] = condition
-    pack = Pack.model_validate(raw)
-    assert can_be_unknown(pack.stages[0].when, pack) is unknown
+    return Pack.model_validate(raw)
 
 
 def test_every_root_of_a_pack_is_an_item_and_so_is_what_holds_a_therapy_back() -> None:
