@@ -33,6 +33,12 @@ def names_of(catalogue: Catalogue, drug_or_class: str) -> tuple[str, ...]:
     return (catalogue.drug(drug_or_class).name,)
 
 
+@cache
+def _age_limit(catalogue: Catalogue, signal: str, charted: bool, context: AgeContext | None) -> int | None:
+    limit = catalogue.signal(signal).age_limit(charted=charted, when=context)
+    return None if limit is None else round(limit.total_seconds() * 1000)
+
+
 class Evaluable(Protocol):
     """Something with a three-valued answer: a condition."""
 
@@ -68,7 +74,7 @@ class View:
         state: the pathway's verdict at this instant, once there is one.
     """
 
-    __slots__ = ("_named", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
+    __slots__ = ("_named", "_past", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
 
     def __init__(
         self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
@@ -82,6 +88,7 @@ class View:
         self.state: State | None = None
         self._values: dict[str, Value] = {}
         self._named: dict[str, Evaluation] = {}
+        self._past: dict[int, View] = {}
 
     def named(self, name: str) -> Evaluation:
         """A condition or check that the pack names, evaluated once per view."""
@@ -96,6 +103,7 @@ class View:
             self.anchors[anchor] = self.at
             self._named.clear()
             self._values.clear()
+            self._past.clear()
 
     @property
     def settings(self) -> SiteSettings:
@@ -138,6 +146,13 @@ class View:
             raise TypeError(msg)
         return quantity.samples(self)
 
+    def past(self, at: int) -> View:
+        """The patient at an earlier instant, by what is known now."""
+        found = self._past.get(at)
+        if found is None:
+            found = self._past[at] = View(self.knowledge, self.timeline, self.anchors, at)
+        return found
+
     def mask(self, measure: str) -> None:
         """From now on a measure counts as not known: it has no sample that belongs to this instant."""
         self._values[measure] = unknown(measure)
@@ -178,8 +193,7 @@ class View:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
         if name == "age":
             return None
-        limit = self.catalogue.signal(name).age_limit(charted=method == "charted", when=self.knowledge.context)
-        return None if limit is None else round(limit.total_seconds() * 1000)
+        return _age_limit(self.catalogue, name, method == "charted", self.knowledge.context)
 
     def coded(self, concept: str) -> tuple[str | None, Fact | None]:
         """The latest value of a coded fact, and the fact."""
