@@ -34,6 +34,12 @@ def names_of(catalogue: Catalogue, drug_or_class: str) -> tuple[str, ...]:
     return (catalogue.drug(drug_or_class).name,)
 
 
+@cache
+def _age_limit(catalogue: Catalogue, signal: str, charted: bool, context: AgeContext | None) -> int | None:
+    limit = catalogue.signal(signal).age_limit(charted=charted, when=context)
+    return None if limit is None else round(limit.total_seconds() * 1000)
+
+
 class Evaluable(Protocol):
     """Something with a three-valued answer: a condition."""
 
@@ -148,6 +154,10 @@ class View:
             raise TypeError(msg)
         return quantity.samples(self)
 
+    def past(self, at: int) -> View:
+        """The patient at an earlier instant, by what is known now."""
+        return self.once(("past", at), lambda view: View(view.knowledge, view.timeline, view.anchors, at))
+
     def mask(self, measure: str) -> None:
         """From now on a measure counts as not known: it has no sample that belongs to this instant."""
         self._values[measure] = unknown(measure)
@@ -188,8 +198,7 @@ class View:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
         if name == "age":
             return None
-        limit = self.catalogue.signal(name).age_limit(charted=method == "charted", when=self.knowledge.context)
-        return None if limit is None else round(limit.total_seconds() * 1000)
+        return _age_limit(self.catalogue, name, method == "charted", self.knowledge.context)
 
     def coded(self, concept: str) -> tuple[str | None, Fact | None]:
         """The latest value of a coded fact, and the fact."""

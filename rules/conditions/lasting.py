@@ -64,14 +64,14 @@ class Lasted(Node):
         old = (f"{measure} (last {clock_time(instants[-1])})",)
         if not fresh:
             return Evaluation(UNKNOWN, label, (), old)
-        sure = self._unbroken(view, [sample for sample in chain if sample.truth is MET])
+        sure = self._run(view, [sample for sample in chain if sample.truth is MET])
         found = self._told(view, sure)
         if self._enough(view, sure):
             if self._connected(view, sure[0].at, view.at):
                 view.note(sure[0].at + view.duration(self.max_gap) + TICK)
                 return Evaluation(MET, label, found)
             return Evaluation(UNKNOWN, label, found, old)
-        possible = self._unbroken(view, chain)
+        possible = self._run(view, chain)
         if self._enough(view, possible):
             missing = (item for sample in possible for item in sample.missing)
             return Evaluation(UNKNOWN, label, found, tuple(dict.fromkeys(missing)) or (measure,))
@@ -97,18 +97,21 @@ class Lasted(Node):
         return chain
 
     def _judge(self, view: View, at: int) -> _Judged:
-        past = View(view.knowledge, view.timeline, view.anchors, at)
-        findings: list[Finding] = []
-        for name in self.sampled:
-            value = past.value(name)
-            if all(found.at != at for found in value.findings):
+        past = view.past(at)
+        values = {name: past.value(name) for name in self.sampled}
+        lacking = [name for name, value in values.items() if all(found.at != at for found in value.findings)]
+        if lacking:
+            past = View(view.knowledge, view.timeline, view.anchors, at)
+            for name in lacking:
                 past.mask(name)
-            findings += value.findings
         answer = self.where.evaluate(past)
-        return _Judged(at, answer.truth, tuple(findings), answer.missing)
+        findings = tuple(finding for value in values.values() for finding in value.findings)
+        return _Judged(at, answer.truth, findings, answer.missing)
 
-    def _unbroken(self, view: View, samples: list[_Judged]) -> list[_Judged]:
-        """The newest of the samples, as far back as there is no gap."""
+    def _run(self, view: View, samples: list[_Judged]) -> list[_Judged]:
+        """The newest of the samples, as far back as there is no gap; where they are too few anyway, only to explain."""
+        if not view.full and not self._enough(view, samples):
+            return []
         kept = samples[:1]
         for sample in samples[1:]:
             if not self._connected(view, sample.at, kept[-1].at):
@@ -134,8 +137,7 @@ class Lasted(Node):
         if self.bridge is None:
             return
         for at in range(until // MINUTE * MINUTE, after, -MINUTE):
-            past = View(view.knowledge, view.timeline, view.anchors, at)
-            if self.bridge.evaluate(past).truth is MET:
+            if self.bridge.evaluate(view.past(at)).truth is MET:
                 yield at
 
     def _enough(self, view: View, samples: list[_Judged]) -> bool:

@@ -67,8 +67,7 @@ def _ratios_since(view: View, begin: int) -> Iterator[Truth]:
     """Whether P/F called for prone position, in each arterial sample from an instant on."""
     for gas in arterial_gases(view):
         if gas.at >= begin:
-            value = View(view.knowledge, view.timeline, view.anchors, gas.at).value("pf_steady")
-            yield compare(value, "lt", view.number("prone_pf"))
+            yield compare(view.past(gas.at).value("pf_steady"), "lt", view.number("prone_pf"))
 
 
 def _supine_recently(view: View) -> Evaluation:
@@ -89,12 +88,12 @@ def _oxygenation_restored(view: View) -> Evaluation:
     if not sessions or sessions[-1].end is None:
         return Evaluation(NOT_MET, label)
     settled = sessions[-1].end + view.duration("supine_settled")
-    gases = arterial_gases(view)
-    if not gases or gases[-1].at < settled:
+    gas = next(arterial_gases(view), None)
+    if gas is None or gas.at < settled:
         return Evaluation(NOT_MET, label)
     if not view.value("pf_steady").known:
         return Evaluation(UNKNOWN, label, (), ("pf_steady",))
-    past = View(view.knowledge, view.timeline, view.anchors, gases[-1].at)
+    past = view.past(gas.at)
     ratio, fraction, peep = past.value("pf_steady"), past.value("fio2"), past.value("peep")
     truths = {
         compare(ratio, "gte", view.number("prone_pf")),
@@ -283,10 +282,14 @@ def _sensor_artefact(view: View) -> Evaluation:
 def _good_signal(view: View) -> Evaluation:
     """Nothing speaks against the saturation, and both perfusion index and pulse are there to speak for it."""
     label = "saturation with a good signal"
+    needed = ("perfusion_index", "pleth_rate", "heart_rate")
+    absent = tuple(name for name in needed if view.timeline.series(f"signal:{name}") is None)
+    if absent:
+        return Evaluation(UNKNOWN, label, (), absent)
     _, quality = _signal(view)
     if any(_faults(view)):
         return Evaluation(NOT_MET, label)
-    missing = tuple(name for name in ("perfusion_index", "pleth_rate", "heart_rate") if name not in quality)
+    missing = tuple(name for name in needed if name not in quality)
     return Evaluation(UNKNOWN if missing else MET, label, (), missing)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -33,10 +34,11 @@ def probably_venous(view: View, gas: Fact) -> bool:
     return saturation is not None and saturation >= view.number("venous_spo2")
 
 
-def arterial_gases(view: View) -> list[Fact]:
-    """The oxygen tensions of samples that are not, and do not seem to be, venous; oldest first."""
-    gases = view.timeline.upto("signal:pao2", view.at)
-    return [gas for gas in gases if gas.value.specimen != "venous" and not probably_venous(view, gas)]
+def arterial_gases(view: View) -> Iterator[Fact]:
+    """The oxygen tensions of samples that are not, and do not seem to be, venous; newest first."""
+    for gas in reversed(view.timeline.upto("signal:pao2", view.at)):
+        if gas.value.specimen != "venous" and not probably_venous(view, gas):
+            yield gas
 
 
 def fractions(view: View, at: int) -> list[float]:
@@ -60,10 +62,9 @@ def _pf(view: View) -> Value:
     Where the inspired fraction was changed shortly before, or is not known, only the least that the ratio can be is
     given: so it never shows a failure, but it can refute one.
     """
-    gases = arterial_gases(view)
-    if not gases:
+    gas = next(arterial_gases(view), None)
+    if gas is None:
         return unknown("pao2")
-    gas = gases[-1]
     limit = view.max_age("pao2")
     if limit is not None:
         if view.at - gas.at > limit:
@@ -81,7 +82,7 @@ def _pf(view: View) -> Value:
 
 
 def _pf_instants(view: View) -> list[int]:
-    return list(dict.fromkeys(gas.at for gas in arterial_gases(view)))
+    return sorted({gas.at for gas in arterial_gases(view)})
 
 
 def _pf_berlin(view: View) -> Value:
