@@ -49,7 +49,7 @@ __all__ = [
 DEMO_LOG: Final = Path(__file__).parent / "demo" / "ward.jsonl"
 DEMO_SECONDS: Final = 75
 """How long the demo plays on a terminal."""
-DEMO_REMARK: Final = "six beds chosen for the demo"
+DEMO_REMARK: Final = "ten beds chosen for the demo"
 
 _EXIT_CODES: Final = """\b
 Exit codes:
