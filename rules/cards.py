@@ -106,7 +106,8 @@ def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     if subject == FIX_FIRST:
         first = " ".join(pack.check(name).fix for name in _checks_of(pack, verdict))
     elif subject == OBTAIN_DATA:
-        missing = [words.item(item) for item in verdict.reasons if item not in pack.waiting]
+        asked = verdict.reasons if verdict.state is State.INDETERMINATE else ()
+        missing = [words.item(item) for item in asked if item not in pack.waiting]
         obtain = f"Consider obtaining: {'; '.join(missing)}."
         first = obtain if missing else "Nothing to obtain: this is judged again as treatment goes on."
     else:
@@ -244,7 +245,7 @@ def _answers(view: View, therapy: Therapy | None) -> tuple[str, ...]:
     """What a clinician may answer, as the actions of the wire with their reasons."""
     declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
     reasons = (*declines, "not applicable")
-    snooze = ("snooze",) if therapy is None or view.duration(therapy.snooze) else ()
+    snooze = ("snooze",) if view.duration("snooze" if therapy is None else therapy.snooze) else ()
     return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
 
 

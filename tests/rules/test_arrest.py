@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +12,21 @@ import pytest
 from rules import catalogue
 from rules.arrest import Arrest, follow
 from rules.engine import PatientEngine
+from rules.events import Event
 from rules.facts import ArrestEvent, Coded, Given
 from rules.instants import MINUTE, SECOND
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.outputs import AlertChange, StatusChange
+from rules.outputs import AlertChange, Rejection, StatusChange
 from rules.packs import load_packs
+from rules.packs.faults import find_faults
 from rules.pathway import Fold, Pathway
 from rules.predicates import PREDICATES
 from rules.settings import SiteSettings
+from rules.testing import PATIENT as SCENARIO_PATIENT
+from rules.testing import load_scenario
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.values import Value
-from tests.rules.strategies import PATIENT, make, moment, readings
+from tests.rules.strategies import PATIENT, as_bytes, make, moment, readings
 
 LASTING = 20 * MINUTE
 PAUSE = 2 * MINUTE
@@ -54,6 +59,18 @@ def course(*said: Said) -> Arrest:
 def shocked(*later: Said) -> Arrest:
     """Compressions from minute 2, a shock at minute 4, and what came after it."""
     return course((0, "collapse"), (2, "cpr_start"), (4, "shock"), *later)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "fault"),
+    [
+        ("pause_counted", "conditions.long_cpr: cpr_clock needs parameter 'pause_counted'"),
+        ("sustained_rosc", "therapies.ecpr.deadline: collapse needs parameter 'sustained_rosc'"),
+    ],
+)
+def test_a_pack_must_have_the_numbers_that_its_landmarks_are_found_with(parameter: str, fault: str) -> None:
+    parameters = {name: found for name, found in PACK.parameters.items() if name != parameter}
+    assert fault in find_faults(PACK.model_copy(update={"parameters": parameters}), catalogue.load())
 
 
 class TestFailedShocks:
@@ -374,6 +391,51 @@ class TestSignsOfCirculation:
         assert patient.dense("diastolic_invasive", 45).value("arterial_pulse_pressure", 0.5).low == 25
 
 
+SCENARIOS = Path(__file__).parents[1] / "scenarios" / "cardiac_arrest"
+COURSES = [
+    *sorted(SCENARIOS.glob("ca-v*")),
+    *sorted(SCENARIOS.glob("rosc-*")),
+    *(SCENARIOS / f"{name}.scenario.yaml" for name in ("false-start", "check-rosc-unrecognised", "soft-drugs-missing")),
+]
+
+
+@pytest.mark.parametrize("path", COURSES, ids=lambda path: path.name.partition(".")[0])
+class TestCourses:
+    """What is promised of every pathway, on arrests."""
+
+    def events(self, path: Path) -> list[Event]:
+        return load_scenario(path).wire_events()
+
+    def test_a_sleeping_engine_is_never_wrong(self, path: Path) -> None:
+        """Every 7 seconds, judging afresh gives the verdict that stands."""
+        engine = PatientEngine(SCENARIO_PATIENT, load_packs(), SiteSettings(lateness=timedelta(0)))
+        track = next(found for found in engine.tracks if found.pathway.pack.id == PACK.id)
+        events = self.events(path)
+        at = events[0].received_at
+        for event, following in pairwise([*events, None]):
+            assert event is not None
+            engine.observe(event)
+            end = events[-1].received_at + timedelta(minutes=30) if following is None else following.received_at
+            at = max(at, event.received_at)
+            while at < end:
+                engine.advance(at)
+                entry = track.present
+                if entry is not None and track.dirty is None and engine.reached is not None:
+                    fresh = track.pathway.step(engine.timeline, entry.fold, engine.reached)
+                    assert (fresh.fold, fresh.verdict) == (entry.fold, entry.verdict), engine.reached
+                at += timedelta(seconds=7)
+
+    def test_a_restored_snapshot_continues_byte_for_byte(self, path: Path) -> None:
+        events, packs = self.events(path), load_packs()
+        whole = PatientEngine(SCENARIO_PATIENT, packs, SiteSettings())
+        pieces = PatientEngine(SCENARIO_PATIENT, packs, SiteSettings())
+        for event in events:
+            pieces = PatientEngine.restore(pieces.snapshot(), packs, SiteSettings())
+            assert as_bytes(pieces.observe(event)) == as_bytes(whole.observe(event))
+        until = events[-1].received_at + timedelta(hours=1)
+        assert as_bytes(pieces.advance(until)) == as_bytes(whole.advance(until))
+
+
 class TestObserved:
     """With the usual lateness of 5 s: an event of the arrest is answered at once."""
 
@@ -407,6 +469,17 @@ class TestObserved:
         (status,) = [found for found in said if isinstance(found, StatusChange) and found.pathway == "cardiac-arrest"]
         assert status.decided_at == moment(10.5)
         assert next(t for t in status.therapies if t.therapy == "ecpr").reasons == ("etco2_low",)
+
+    def test_nothing_can_be_snoozed(self) -> None:
+        engine = PatientEngine(PATIENT, load_packs(), SiteSettings())
+        for event in self.events():
+            engine.observe(event)
+        said = engine.observe(make("resuscitation", 10, action="rhythm", rhythm="vf"))
+        alert = next(change for change in said if isinstance(change, AlertChange))
+        assert "snooze" not in alert.card.answers
+        engine.observe(make("action", 11, alert_id=alert.id, action="snooze", actor="a", role="nurse"))
+        (refused,) = [change for change in engine.advance(moment(12)) if isinstance(change, Rejection)]
+        assert refused.reason == "not_possible"
 
     def test_a_clock_that_stands_still_wakes_nobody(self) -> None:
         engine = PatientEngine(PATIENT, load_packs(), SiteSettings())
