@@ -96,7 +96,7 @@ class PatientTable:
             return
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="Patients", title_justify="left")
         for name in ("patient", "pathway", "furthest", "at the end"):
-            table.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold", no_wrap=name == "pathway")
         for name in ("alerts", "open"):
             table.add_column(name, justify="right")
         for (patient, pathway), course in rows:

@@ -121,7 +121,7 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
     match counsel.advice:
         case Advice.BLOCKED:
             therapy = pack.therapy(counsel.therapy)
-            against = [_because(words.view, reason) for reason in therapy.absolute if reason.id in counsel.reasons]
+            against = [_because(words, reason) for reason in therapy.absolute if reason.id in counsel.reasons]
             if therapy.deadline is not None and therapy.deadline.id in counsel.reasons:
                 against.append(f"the time for {therapy.deadline.title} has passed")
             return f"{name} is not suggested: {'; '.join(against)}."
@@ -135,10 +135,10 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
             return ""
 
 
-def _because(view: View, reason: Reason) -> str:
+def _because(words: Words, reason: Reason) -> str:
     """A contraindication with what it rests on, where that says more than that it is there."""
-    findings = [f for f in reason.when.evaluate(view).all_findings() if f.text not in _SAYS_NOTHING][:1]
-    return " ".join((reason.title, *(f"({finding.text})" for finding in findings)))
+    findings = [f for f in reason.when.evaluate(words.view).all_findings() if f.text not in _SAYS_NOTHING][:1]
+    return ", ".join((reason.title, *(f"{words.name(finding.measure)} {finding.text}" for finding in findings)))
 
 
 def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
