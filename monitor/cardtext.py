@@ -14,11 +14,28 @@ from rules.pathway import NOTICES
 
 FINDINGS: Final = "Findings"
 FIX_FIRST: Final = "Fix first"
+SUGGESTION: Final = "Suggestion"
 EVIDENCE: Final = "Evidence"
 AGAINST: Final = "Against it"
 NOT_KNOWN: Final = "Not known"
+WINDOW: Final = "Window"
+GOALS: Final = "Goals of care"
 DATA_QUALITY: Final = "Data quality"
 RULE: Final = "Rule"
+
+ORDER: Final = (
+    FINDINGS,
+    FIX_FIRST,
+    SUGGESTION,
+    EVIDENCE,
+    AGAINST,
+    NOT_KNOWN,
+    WINDOW,
+    GOALS,
+    DATA_QUALITY,
+    RULE,
+)
+"""The parts of a card in the order of the alert text contract."""
 
 _NONE_FOUND: Final = "no contraindication found in the data received"
 _NONE_MISSING: Final = "nothing that the rule asks for"
@@ -35,12 +52,12 @@ def parts(change: AlertChange) -> Iterator[Part]:
     texts: tuple[tuple[str, Iterable[str]], ...] = (
         (FINDINGS, _findings(card.findings, moment)),
         (FIX_FIRST, card.fix_first),
-        ("Suggestion", (_suggestion(change),)),
+        (SUGGESTION, (_suggestion(change),)),
         (EVIDENCE, card.evidence),
         (AGAINST, card.contraindications or _nothing(change, _NONE_FOUND)),
         (NOT_KNOWN, card.not_known or _nothing(change, _NONE_MISSING)),
-        ("Window", (card.window or "",)),
-        ("Goals of care", (card.goals_of_care,)),
+        (WINDOW, (card.window or "",)),
+        (GOALS, (card.goals_of_care,)),
         (DATA_QUALITY, card.data_quality),
         (RULE, (card.rule,)),
     )
@@ -60,7 +77,7 @@ def _suggestion(change: AlertChange) -> str:
 
 def news(before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]) -> Iterator[Part]:
     """What a card says now and did not say before, and which of its reservations are gone."""
-    for label in dict.fromkeys((*after, *before)):
+    for label in (label for label in ORDER if label in after or label in before):
         was, now = before.get(label, ()), after.get(label, ())
         new = [line for line in now if line not in was]
         if label in _RESERVATIONS:

@@ -83,8 +83,9 @@ def rescue_monitor() -> None:
     """Notice treatment that is failing, and suggest what to consider next.
 
     Reads vitals and treatment events of intensive-care patients and emits escalation alerts where rescue therapy should
-    be considered. The bundled rules are for septic shock that has become refractory; other conditions can be added as
-    rule packs. For research and education: not a medical device, and not an alarm system.
+    be considered. The bundled rules are for septic shock, ARDS, status epilepticus and cardiac arrest that have become
+    refractory; other conditions can be added as rule packs. For research and education: not a medical device, and not
+    an alarm system.
     """
 
 

@@ -154,9 +154,10 @@ class Renderer:
                 shown[label] = tuple(line for piece in new for line in piece)
         if elsewhere:
             today = f"{change.decided_at:%Y-%m-%d} "
-            shown["As before"] = tuple(
-                f"{', '.join(labels).lower()}: see {place.replace(today, '')}" for place, labels in elsewhere.items()
-            )
+            places: dict[str, list[str]] = {}
+            for place, labels in elsewhere.items():
+                places.setdefault(", ".join(labels).lower(), []).append(place.replace(today, ""))
+            shown["As before"] = tuple(f"{labels}: see {', '.join(found)}" for labels, found in places.items())
         return shown
 
     def _show_status(self, change: StatusChange) -> None:
