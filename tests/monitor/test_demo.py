@@ -210,6 +210,9 @@ def test_bed_10_gets_no_ecmo_but_the_treatment_that_was_missing(changes: list[Ch
     assert (fix.stage, fix.verdict) == ("ARD-2", "PSEUDO(vt_not_protective, prone_not_attempted)")
     (volume,) = [line for line in alerts(changes, "bed-10", "fix_first")[0].card.fix_first if "mL/kg" in line]
     assert "480 mL, 9.5 mL/kg" in volume
+    (turned,) = [line for line in alerts(changes, "bed-10", "fix_first")[0].card.fix_first if "no prone" in line]
+    assert turned.startswith("no prone session tried (PaO2/FiO2 of an arterial sample 91.2 mmHg")
+    assert "absent" not in turned
     assert status(changes, "bed-10", "10:59", "ards").state is State.ACTIVE
     assert still_open(changes, "bed-10", "11:35") == set()
     subjects = {c.subject for c in changes if isinstance(c, AlertChange) and c.patient == "bed-10"}

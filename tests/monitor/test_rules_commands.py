@@ -226,7 +226,8 @@ class TestExplain:
 
     def test_an_unknown_pathway_or_a_time_without_zone_is_wrong_usage(self, capsys: Printed) -> None:
         assert cli.main([*self.ASK, "--pathway", "asthma"]) == cli.USAGE
-        assert f"'asthma' is not loaded; known: {', '.join(pack.id for pack in load_packs())}" in capsys.readouterr().err
+        known = ", ".join(pack.id for pack in load_packs())
+        assert f"'asthma' is not loaded; known: {known}" in capsys.readouterr().err
         assert cli.main([*self.ASK[:-1], "2026-03-14T09:30"]) == cli.USAGE
         assert "no time zone" in capsys.readouterr().err
 
