@@ -49,7 +49,7 @@ __all__ = [
 DEMO_LOG: Final = Path(__file__).parent / "demo" / "ward.jsonl"
 DEMO_SECONDS: Final = 75
 """How long the demo plays on a terminal."""
-DEMO_REMARK: Final = "six beds chosen for the demo"
+DEMO_REMARK: Final = "ten beds chosen for the demo"
 
 _EXIT_CODES: Final = """\b
 Exit codes:
@@ -83,8 +83,9 @@ def rescue_monitor() -> None:
     """Notice treatment that is failing, and suggest what to consider next.
 
     Reads vitals and treatment events of intensive-care patients and emits escalation alerts where rescue therapy should
-    be considered. The bundled rules are for septic shock that has become refractory; other conditions can be added as
-    rule packs. For research and education: not a medical device, and not an alarm system.
+    be considered. The bundled rules are for septic shock, ARDS, status epilepticus and cardiac arrest that have become
+    refractory; other conditions can be added as rule packs. For research and education: not a medical device, and not
+    an alarm system.
     """
 
 

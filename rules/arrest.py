@@ -27,6 +27,12 @@ TWIN: Final = MINUTE
 """Shocks that two sources record less than this apart are one: as far as clocks may differ (local setting)."""
 
 SHOCKABLE: Final = ("vf", "vt")
+RHYTHMS: Final = {
+    "vf": "ventricular fibrillation",
+    "vt": "ventricular tachycardia",
+    "pea": "pulseless electrical activity",
+}
+"""Rhythms by their full names, where these say more than the code."""
 PULSELESS: Final = ("vf", "pea", "asystole")
 """Rhythms without circulation; ventricular tachycardia may have one."""
 

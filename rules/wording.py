@@ -28,7 +28,7 @@ _UNITS: Final = (
     (re.compile(r"^(\d+(?:\.\d+)?) a$"), r"\1 years"),
 )
 _PROPER: Final = ("Glasgow", "Strongyloides")
-_IDENTIFIER: Final = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+_IDENTIFIER: Final = re.compile(r"\b(?:[a-z]+(?:_[a-z0-9]+)+|[a-z]+o2)\b")
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _ITEMS: Final = (
     (re.compile(r"repeat (\w+)"), "a second {}"),

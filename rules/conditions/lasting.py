@@ -153,7 +153,7 @@ class Lasted(Node):
         if not samples:
             return ()
         last, first = samples[0].at, samples[-1].at
-        text = f"{len(samples)} samples over {format_duration(last - first)}, the first {clock_time(first)}"
+        text = f"{len(samples)} samples over {format_duration(last - first)} from {clock_time(first)}"
         if self.samples is None and not self._enough(view, samples):
             limit = self._wanted(view)
             relation = "more than" if self.longer_than else "at least"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from rules.arrest import CHANNEL, SHOCKABLE, UNCONFIRMED, course
+from rules.arrest import CHANNEL, RHYTHMS, SHOCKABLE, UNCONFIRMED, course
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.predicates.base import Predicate
@@ -121,7 +121,9 @@ def _rhythm_is(kinds: Iterable[str], *, initial: bool) -> Callable[[View], Evalu
         rhythm = None if arrest is None else arrest.initial_rhythm if initial else arrest.rhythm
         if arrest is None or rhythm is None:
             return Evaluation(UNKNOWN, label, (), (measure,))
-        return Evaluation(MET if rhythm in wanted else NOT_MET, label, (Finding(measure, rhythm, arrest.began),))
+        return Evaluation(
+            MET if rhythm in wanted else NOT_MET, label, (Finding(measure, RHYTHMS.get(rhythm, rhythm), arrest.began),)
+        )
 
     return decide
 
@@ -181,7 +183,7 @@ def _adrenaline_overdue(view: View) -> Evaluation:
         return Evaluation(NOT_MET, label)
     view.note(arrest.first_compressions + interval + TICK)
     late = view.at - arrest.first_compressions > interval
-    return _answer(label, late, Finding("epinephrine", f"none, rhythm {arrest.rhythm}"))
+    return _answer(label, late, Finding("epinephrine", f"none, rhythm {RHYTHMS.get(arrest.rhythm, arrest.rhythm)}"))
 
 
 def _antiarrhythmic_missing(view: View) -> Evaluation:
