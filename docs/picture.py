@@ -1,6 +1,6 @@
 """Writes ``docs/demo.svg``: some of what ``rescue-monitor demo`` prints, as a picture for the README.
 
-Run ``python docs/picture.py`` from the top of the repository after a change to the demo, the rule pack or the output.
+Run ``python docs/picture.py`` from the top of the repository after a change to the demo, a rule pack or the output.
 """
 # ruff: noqa: INP001 - a script, imported by nothing
 
@@ -25,7 +25,7 @@ from streams.summary import Tally
 
 PICTURE: Final = Path(__file__).with_name("demo.svg")
 
-SHOWN: Final = (("bed-2", "09:10", "09:10"), ("bed-3", "10:10", "10:10"))
+SHOWN: Final = (("bed-2", "09:10", "09:10"), ("bed-3", "10:10", "10:10"), ("bed-9", "10:50", "10:50"))
 """What of the demo it shows: a bed, and the first and the last minute."""
 
 _SVG: Final = """\

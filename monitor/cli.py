@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,21 +13,45 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from monitor import kafka_commands
+from monitor.options import (
+    BAD_LINES,
+    FAULTS,
+    FILE,
+    INTERRUPTED,
+    OK,
+    READER_GONE,
+    UNREADABLE,
+    USAGE,
+    Group,
+    InputError,
+    LogTime,
+    ReaderGoneError,
+    Speed,
+)
+from monitor.publishing import Destination, publish, with_destination
+from monitor.rules_commands import rules
 
 if TYPE_CHECKING:
     from streams.processor import Ward
 
-OK: Final = 0
-USAGE: Final = 2
-BAD_LINES: Final = 3
-UNREADABLE: Final = 4
-INTERRUPTED: Final = 130
-READER_GONE: Final = 141
+__all__ = [
+    "BAD_LINES",
+    "FAULTS",
+    "INTERRUPTED",
+    "OK",
+    "READER_GONE",
+    "UNREADABLE",
+    "USAGE",
+    "log_seconds",
+    "main",
+    "open_ward",
+    "rescue_monitor",
+]
 
 DEMO_LOG: Final = Path(__file__).parent / "demo" / "ward.jsonl"
 DEMO_SECONDS: Final = 75
 """How long the demo plays on a terminal."""
-DEMO_REMARK: Final = "six beds chosen for the demo"
+DEMO_REMARK: Final = "ten beds chosen for the demo"
 
 _EXIT_CODES: Final = """\b
 Exit codes:
@@ -41,60 +64,8 @@ Exit codes:
 """
 
 
-class InputError(click.ClickException):
-    """A file that cannot be used; the message names the file, the place in it and the reason."""
-
-    exit_code = UNREADABLE
-
-
-class _ReaderGoneError(Exception):
-    """Nobody reads the output any more; keeps click from turning that into a failure."""
-
-
-class _Group(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise _ReaderGoneError from None
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename is not None else ""
-            raise InputError(f"{place}{error.strerror or error}") from None
-
-
-class _LogTime(click.ParamType):
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-01-31T09:45Z", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; write for example {value}Z or {value}+01:00", param, ctx)
-        return moment
-
-
-class _Speed(click.ParamType):
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            speed = float(value)
-        except ValueError:
-            speed = math.nan
-        if not (math.isfinite(speed) and speed > 0):
-            self.fail(f"{value!r} is not a number above 0", param, ctx)
-        return speed
-
-
-_FILE: Final = click.Path(path_type=Path, dir_okay=False)
-
-
 @click.group(
-    cls=_Group,
+    cls=Group,
     name="rescue-monitor",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
@@ -103,7 +74,9 @@ Examples:
   rescue-monitor replay ward.jsonl.gz
   rescue-monitor replay ward.jsonl --format jsonl --rejects bad.jsonl > changes.jsonl
   zcat day-*.jsonl.gz | rescue-monitor replay - --until 2026-01-31T09:45Z
+  rescue-monitor replay ward.jsonl --to kafka --resume ward.bookmark
   rescue-monitor import mimic-iv mimic-iv-demo/ -o demo.jsonl.zst
+  rescue-monitor rules test scenarios/ --pack my_pack.yaml
 
 """
     + _EXIT_CODES,
@@ -113,8 +86,9 @@ def rescue_monitor() -> None:
     """Notice treatment that is failing, and suggest what to consider next.
 
     Reads vitals and treatment events of intensive-care patients and emits escalation alerts where rescue therapy should
-    be considered. The bundled rules are for septic shock that has become refractory; other conditions can be added as
-    rule packs. For research and education: not a medical device, and not an alarm system.
+    be considered. The bundled rules are for septic shock, ARDS, status epilepticus and cardiac arrest that have become
+    refractory; other conditions can be added as rule packs. For research and education: not a medical device, and not
+    an alarm system.
     """
 
 
@@ -128,13 +102,15 @@ def rescue_monitor() -> None:
     show_default=True,
     help="Text for people, or one JSON object per change and nothing else.",
 )
-@click.option("--speed", type=_Speed(), help="Play N times as fast as it happened.  [default: as fast as possible]")
-@click.option("--until", type=_LogTime(), help="Stop at this time of the log, e.g. 2026-01-31T09:45Z.")
-@click.option("--settings", type=_FILE, help="Site settings (YAML).")
-@click.option("--pack", "packs", type=_FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable.")
-@click.option("--rejects", type=_FILE, help="Keep the lines that are not events here, with the reason.")
+@click.option("--speed", type=Speed(), help="Play N times as fast as it happened.  [default: as fast as possible]")
+@click.option("--until", type=LogTime(), help="Stop at this time of the log, e.g. 2026-01-31T09:45Z.")
+@click.option("--settings", type=FILE, help="Site settings (YAML).")
+@click.option("--pack", "packs", type=FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable.")
+@click.option("--rejects", type=FILE, help="Keep the lines that are not events here, with the reason.")
 @click.option("--summary/--no-summary", default=True, help="Print the closing tables and figures.  [default: do]")
-def replay(
+@with_destination
+def replay(  # noqa: PLR0913 - one parameter for each option
+    *,
     log: str,
     form: str,
     speed: float | None,
@@ -143,6 +119,7 @@ def replay(
     packs: tuple[Path, ...],
     rejects: Path | None,
     summary: bool,
+    destination: Destination | None,
 ) -> int:
     """Replay a recorded LOG and show what the monitor would have said.
 
@@ -151,6 +128,9 @@ def replay(
     gives the same output, byte for byte.
 
     With --format jsonl, the summary goes to standard error.
+
+    With --to kafka, nothing is decided here: each event goes to the topic of its kind, under the key of its patient,
+    and counts as published when the brokers have stored it.
     """
     from monitor.playback import LineOutput, Output, TextOutput, play
     from monitor.terminal import open_console
@@ -159,6 +139,8 @@ def replay(
 
     if rejects is not None and log != STANDARD_INPUT and rejects.resolve() == Path(log).resolve():
         raise click.UsageError("--rejects must not be the log itself")
+    if destination is not None:
+        return publish(destination, log, speed, until, rejects)
     ward = open_ward(settings, packs)
     notes = open_console(sys.stderr)
     output: Output
@@ -172,7 +154,7 @@ def replay(
 
 
 @rescue_monitor.command(epilog=_EXIT_CODES)
-@click.option("--speed", type=_Speed(), help=f"Play N times as fast as it happened.  [default: in {DEMO_SECONDS} s]")
+@click.option("--speed", type=Speed(), help=f"Play N times as fast as it happened.  [default: in {DEMO_SECONDS} s]")
 def demo(speed: float | None) -> int:
     """Show the monitor at work on a made-up ward.
 
@@ -194,7 +176,7 @@ def demo(speed: float | None) -> int:
     return BAD_LINES if figures.bad_lines else OK
 
 
-@rescue_monitor.group(name="import", cls=_Group)
+@rescue_monitor.group(name="import", cls=Group)
 def import_() -> None:
     """Turn other records into an event log."""
 
@@ -202,7 +184,7 @@ def import_() -> None:
 @import_.command(name="mimic-iv")
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--stay", "stays", type=int, multiple=True, help="Only this stay_id; repeatable.  [default: all]")
-@click.option("-o", "--output", type=_FILE, required=True, help="The log to write: .jsonl, .jsonl.gz or .jsonl.zst.")
+@click.option("-o", "--output", type=FILE, required=True, help="The log to write: .jsonl, .jsonl.gz or .jsonl.zst.")
 def import_mimic_iv(directory: Path, stays: tuple[int, ...], output: Path) -> int:
     """Convert a copy of MIMIC-IV (DIRECTORY holds hosp/ and icu/) into a log for replay."""
     from streams.logfile import write_log
@@ -241,6 +223,7 @@ def schema(subject: str) -> int:
     return OK
 
 
+rescue_monitor.add_command(rules)
 kafka_commands.add_to(rescue_monitor)
 
 
@@ -250,28 +233,10 @@ def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:
     Raises:
         InputError: if a file cannot be used.
     """
-    from rules.packs import PackError, load_packs, with_overrides
-    from rules.settings import SettingsError, SiteSettings
+    from monitor.site import open_rules
     from streams.processor import Ward
 
-    try:
-        loaded = load_packs(packs or None)
-    except PackError as error:
-        raise InputError(str(error)) from None
-    if settings is None:
-        return Ward(loaded, SiteSettings())
-    try:
-        site = SiteSettings.from_file(settings)
-    except UnicodeDecodeError:
-        raise InputError(f"{settings}: not UTF-8 text") from None
-    except SettingsError as error:
-        raise InputError(str(error)) from None
-    try:
-        for pack in loaded:
-            with_overrides(pack, site)
-    except SettingsError as error:
-        raise InputError(f"{settings}: {error}") from None
-    return Ward(loaded, site)
+    return Ward(*open_rules(settings, packs))
 
 
 def log_seconds(path: Path) -> float:
@@ -293,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
-    except (_ReaderGoneError, BrokenPipeError):
+    except (ReaderGoneError, BrokenPipeError):
         # The interpreter flushes standard output once more at exit; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE

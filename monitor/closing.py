@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -84,14 +85,18 @@ class PatientTable:
 
     def print_on(self, console: Console) -> None:
         """Print the table, without the pathways that never applied."""
-        rows = [(key, course) for key, course in sorted(self._courses.items()) if course.alerts or _applied(course)]
-        quiet = sorted(self._patients - {patient for (patient, _), _ in rows})
+        rows = [
+            (key, course)
+            for key, course in sorted(self._courses.items(), key=_in_order)
+            if course.alerts or _applied(course)
+        ]
+        quiet = sorted(self._patients - {patient for (patient, _), _ in rows}, key=_counted)
         if not rows:
             console.print("No pathway ever applied to any patient.")
             return
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="Patients", title_justify="left")
         for name in ("patient", "pathway", "furthest", "at the end"):
-            table.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold", no_wrap=name == "pathway")
         for name in ("alerts", "open"):
             table.add_column(name, justify="right")
         for (patient, pathway), course in rows:
@@ -110,10 +115,21 @@ class PatientTable:
             console.print(Text(f"No pathway applied to: {clean(', '.join(quiet[:_NAMED]))}{more}"))
 
 
+def _in_order(row: tuple[tuple[str, str], _Course]) -> tuple[list[tuple[int, str]], str]:
+    (patient, pathway), _ = row
+    return _counted(patient), pathway
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names with numbers by these: bed-2 before bed-10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
 def print_summary(summary: ReplaySummary, console: Console, *, remark: str | None = None) -> None:
     """Print the figures of a replay, one topic to a line; what did not occur is left out.
 
-    ``remark`` is said of the interruptions instead of their rate, where the patients were chosen.
+    ``remark`` is said of the interruptions instead of their rate, where the patients were chosen; how many of them
+    reached what says nothing then.
     """
     console.print(_reading_line(summary))
     if summary.bad_lines:
@@ -125,7 +141,7 @@ def print_summary(summary: ReplaySummary, console: Console, *, remark: str | Non
             f"Late: {_number(summary.late_events, 'event')} came further out of the order of received_at than the "
             "site's lateness allows; sort the log, or the result depends on its order"
         )
-    if summary.reached:
+    if summary.reached and remark is None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="Reached", title_justify="left")
         for name in ("pathway", "verdict", "stage"):
             table.add_column(name)

@@ -1,4 +1,4 @@
-"""The commands at both ends of Kafka: ``publish`` a log, read ``alerts``, look after what was ``rejected``."""
+"""The commands at the far end of Kafka: read ``alerts``, look after what was ``rejected``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import base64
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.kafka_options import EXIT_CODES, with_kafka
+from monitor.options import BAD_LINES, OK
 from monitor.topics_commands import topics
 
 if TYPE_CHECKING:
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
     from streams.kafka.reading import Record
     from streams.kafka.settings import KafkaSettings
 
-OK: Final = 0
-FAULTY: Final = 3
-
-_FILE: Final = click.Path(path_type=Path, dir_okay=False)
-_FASTEST: Final = 1e9
 _FORMAT = click.option(
     "--format",
     "form",
@@ -38,49 +32,8 @@ _FORMAT = click.option(
 
 def add_to(group: click.Group) -> None:
     """Add all commands that speak to Kafka to the command line."""
-    for command in (topics, publish, alerts, rejected):
+    for command in (topics, alerts, rejected):
         group.add_command(command)
-
-
-@click.command(epilog=EXIT_CODES)
-@click.argument("log", type=str)
-@click.option(
-    "--speed",
-    type=click.FloatRange(0, _FASTEST, min_open=True),
-    help="Play N times as fast as it happened.  [default: as fast as possible]",
-)
-@click.option("--resume", "bookmark", type=_FILE, help="Note here how far it got, and go on from there the next time.")
-@click.option("--rejects", type=_FILE, help="Keep the lines that are not events here, with the reason.")
-@with_kafka
-def publish(kafka: KafkaSettings, log: str, speed: float | None, bookmark: Path | None, rejects: Path | None) -> int:
-    """Publish a recorded LOG to Kafka, where workers decide on it.
-
-    LOG is what replay reads. Each event goes to the topic of its kind, under the key of its patient, and counts as
-    published when the brokers have stored it.
-    """
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    from monitor.playback import BadLines
-    from monitor.terminal import open_console
-    from streams.kafka.publish import Publisher
-    from streams.kafka.publish import publish as publish_log
-    from streams.logfile import RejectsFile, read_log
-    from streams.replay import Pace
-    from streams.summary import Tally
-
-    tally, notes, count = Tally(), open_console(sys.stderr), 0
-    with ExitStack() as stack:
-        kept = stack.enter_context(RejectsFile(rejects)) if rejects is not None else None
-        events = stack.enter_context(read_log(log, BadLines(tally, notes, kept).report))
-        publisher = stack.enter_context(Publisher(kafka))
-        columns = (TextColumn("publish {task.fields[events]:,} events"), TimeElapsedColumn())
-        progress = stack.enter_context(Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal))
-        task = progress.add_task("publish", events=0)
-        pace = Pace(speed) if speed is not None else None
-        for count in publish_log(events, publisher, pace=pace, bookmark=bookmark, prefix=kafka.prefix):
-            progress.update(task, events=count)
-    click.echo(f"{count} events published", err=True)
-    return FAULTY if tally.bad_lines else OK
 
 
 @click.command(epilog=EXIT_CODES)
@@ -107,7 +60,7 @@ def alerts(kafka: KafkaSettings, follow: bool, form: str) -> int:
             for change in strange.passed_over(reader.coming()):
                 if present.take(change):
                     output.show(change)
-    return FAULTY if strange.count else OK
+    return BAD_LINES if strange.count else OK
 
 
 class Strangers:
@@ -152,7 +105,7 @@ def rejected(kafka: KafkaSettings, again: bool, only: tuple[str, ...], form: str
         click.echo(as_json(letter) if form == "jsonl" else clean(f"{letter.source}  {letter.reason}"))
     if again:
         click.echo(f"{resubmit(kafka, wanted)} sent again", err=True)
-    return FAULTY if strange else OK
+    return BAD_LINES if strange else OK
 
 
 def as_json(letter: DeadLetter) -> str:

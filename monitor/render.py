@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from rich.console import Console
@@ -14,7 +14,9 @@ from rich.text import Text
 from monitor.cardtext import AGAINST, DATA_QUALITY, EVIDENCE, FIX_FIRST, RULE, Part, arranged, news, on_the_day, parts
 from monitor.terminal import clean, show_time
 from rules import catalogue
+from rules.instants import MINUTE, format_duration
 from rules.outputs import (
+    Advice,
     AlertChange,
     AlertChangeKind,
     Amendment,
@@ -43,11 +45,18 @@ _MEANINGS: Final = {
     AlertChangeKind.WITHDRAWN: "Taken back. Do not act on what it said.",
     AlertChangeKind.SUPPRESSED: "Not shown at the bedside any more; recorded with its cause.",
 }
-_CAUSES: Final = {"running": "already running", "goals": "goals of care"}
+_CAUSES: Final = {
+    "running": "already running",
+    "goals": "goals of care",
+    "arrest": "cardiac arrest",
+    "rosc": "circulation has returned; kept back while that is not yet sustained",
+    "merged": "another pathway suggests it already",
+}
 _SHOWN_WHOLE: Final = frozenset({AlertChangeKind.RAISED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED})
 _SPEAKS_UP: Final = _SHOWN_WHOLE | {AlertChangeKind.UPDATED}
 _STRUCK: Final = frozenset({AlertChangeKind.WITHDRAWN, AlertChangeKind.SUPPRESSED})
 _SAID_ONCE: Final = (EVIDENCE, DATA_QUALITY, RULE)
+_SAID_BY_LINE: Final = (EVIDENCE, DATA_QUALITY)
 _MARK_WIDTH: Final = 4
 _LABEL_WIDTH: Final = 15
 
@@ -61,6 +70,9 @@ class Renderer:
         self._priorities: dict[str, Priority] = {}
         self._said: dict[Part, str] = {}
         self._states: dict[tuple[str, str], str] = {}
+        self._statuses: dict[tuple[str, str], str] = {}
+        self._kept_back: dict[tuple[str, str], frozenset[str]] = {}
+        self._hidden: set[str] = set()
         self._refusals: set[tuple[str, str]] = set()
         self._day: date | None = None
         self._after_block = False
@@ -68,8 +80,12 @@ class Renderer:
     def show(self, change: Change) -> None:
         """Print one change, if it says something new."""
         match change:
-            case AlertChange() if change.change is AlertChangeKind.SUPPRESSED and change.id not in self._cards:
+            case AlertChange() if change.id in self._cards and change.id not in self._hidden:
+                self._show_alert(change)
+            case AlertChange(change=AlertChangeKind.SUPPRESSED):
                 self._show_kept_back(change)
+            case AlertChange(change=AlertChangeKind.RESOLVED):
+                pass  # nobody sees it any more, or ever did
             case AlertChange():
                 self._show_alert(change)
             case StatusChange():
@@ -78,7 +94,9 @@ class Renderer:
                 self._show_rejection(change)
 
     def _show_kept_back(self, change: AlertChange) -> None:
-        """One line for what was never shown."""
+        """One line for what is not shown, unless the status has just said so."""
+        if change.subject in self._kept_back.get((change.patient, change.pathway), ()):
+            return
         what = "notice kept back" if change.subject in NOTICES else "not suggested"
         self._print_line("-", change, clean(f"{change.pathway}: {change.subject} {what}: {_because(change)}"), "dim")
 
@@ -96,6 +114,10 @@ class Renderer:
             shown = {}
         self._priorities[change.id] = change.priority
         struck = change.change in _STRUCK
+        if change.change is AlertChangeKind.SUPPRESSED:
+            self._hidden.add(change.id)
+        else:
+            self._hidden.discard(change.id)
         self._open_day(change)
         self._console.print()
         self._console.print(_header(change))
@@ -124,7 +146,7 @@ class Renderer:
             if label not in _SAID_ONCE:
                 shown[label] = lines
                 continue
-            pieces = [(line,) for line in lines] if label == DATA_QUALITY else [lines]
+            pieces = [(line,) for line in lines] if label in _SAID_BY_LINE else [lines]
             new = [piece for piece in pieces if self._said.setdefault((label, piece), here) == here]
             for place in dict.fromkeys(self._said[label, piece] for piece in pieces if piece not in new):
                 elsewhere.setdefault(place, []).append(label)
@@ -132,9 +154,10 @@ class Renderer:
                 shown[label] = tuple(line for piece in new for line in piece)
         if elsewhere:
             today = f"{change.decided_at:%Y-%m-%d} "
-            shown["As before"] = tuple(
-                f"{', '.join(labels).lower()}: see {place.replace(today, '')}" for place, labels in elsewhere.items()
-            )
+            places: dict[str, list[str]] = {}
+            for place, labels in elsewhere.items():
+                places.setdefault(", ".join(labels).lower(), []).append(place.replace(today, ""))
+            shown["As before"] = tuple(f"{labels}: see {', '.join(found)}" for labels, found in places.items())
         return shown
 
     def _show_status(self, change: StatusChange) -> None:
@@ -144,18 +167,24 @@ class Renderer:
         if before is None and change.state is State.NOT_APPLICABLE and not change.amends:
             return
         self._states[key] = state
+        self._kept_back[key] = frozenset(t.therapy for t in change.therapies if t.advice is Advice.SUPPRESSED)
         words = [f"{change.pathway}: {' '.join(filter(None, (change.stage, change.verdict)))}"]
+        details = []
+        if change.soft and not change.suppressed:
+            details.append(f"[caution: {', '.join(change.soft)}]")
+        if change.therapies:
+            details.append("- " + ", ".join(_advice(therapy, change.decided_at) for therapy in change.therapies))
+        said = " ".join((*words, *details))
+        if self._statuses.get(key) == said and not change.amends:
+            return
+        self._statuses[key] = said
         if before is not None and before != state:
             words.append(f"(was {before})")
         if change.effective_from != change.decided_at:
             words.append(f"since {show_time(change.effective_from, beside=change.decided_at)}")
-        if change.soft:
-            words.append(f"[caution: {', '.join(change.soft)}]")
-        if change.therapies:
-            words.append("- " + ", ".join(_advice(therapy, change.decided_at) for therapy in change.therapies))
-        words += [_amended(amendment, change) for amendment in change.amends]
+        words += [*details, *(_amended(amendment, change) for amendment in change.amends)]
         if change.cause:
-            words.append(f"because {change.cause}")
+            words.append(f"because {name_identifiers(change.cause, catalogue.load())}")
         text = on_the_day(" ".join(words), change.decided_at)
         self._print_line("~" if change.amends else "-", change, text, "dim")
 
@@ -240,6 +269,8 @@ def _place(change: AlertChange) -> str:
 def _because(change: AlertChange) -> str:
     """The cause of a change in words."""
     cause = change.cause or "no cause given"
+    if cause.startswith("now ") and change.subject not in NOTICES:
+        cause = f"no longer called for, {cause}"
     return on_the_day(_CAUSES.get(cause) or name_identifiers(cause, catalogue.load()), change.decided_at)
 
 
@@ -253,8 +284,18 @@ def _grounds(change: AlertChange) -> tuple[str, ...]:
 
 def _advice(therapy: TherapyStatus, at: datetime) -> str:
     reasons = f"({', '.join(therapy.reasons)})" if therapy.reasons else ""
-    window = f" {therapy.window.text(at)}" if therapy.window else ""
-    return f"{therapy.therapy} {therapy.advice}{reasons}{window}"
+    return f"{therapy.therapy} {therapy.advice}{reasons}{_time_left(therapy, at)}"
+
+
+def _time_left(therapy: TherapyStatus, at: datetime) -> str:
+    """How long there is to decide on what is suggested."""
+    window = therapy.window
+    if window is None or therapy.advice not in (Advice.ELIGIBLE, Advice.CAUTION):
+        return ""
+    if window.state == "extended":
+        return f" (no limit of time: {window.reason})"
+    left = (window.decide_by - at) // timedelta(minutes=1) * MINUTE
+    return f" (decide by {show_time(window.decide_by, beside=at)}, {format_duration(left)} left)"
 
 
 def _grid(shown: Iterable[Part]) -> Table:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from monitor.kafka_options import EXIT_CODES, with_kafka
+from monitor.options import OK
 
 if TYPE_CHECKING:
     from streams.kafka.settings import KafkaSettings
 
-OK: Final = 0
 FAULTY: Final = 3
 
 _REPLICAS = click.option(

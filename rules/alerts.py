@@ -32,6 +32,7 @@ class Standing(NamedTuple):
     cause: str | None = None
     closing: bool = False
     also: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -105,7 +106,17 @@ class Book:
         trigger, cause = standing.trigger, standing.cause
         told = [counsel[:3] for counsel in verdict.counsel if counsel.advice in _TOLD_BY_NOTICE]
         beside = (verdict.stage, told) if alert.subject == REFRACTORY else None
-        said = repr((standing.verdict, standing.priority, verdict.soft, beside, standing.closing, standing.also))
+        said = repr(
+            (
+                standing.verdict,
+                standing.priority,
+                verdict.soft,
+                beside,
+                standing.closing,
+                standing.also,
+                standing.filled,
+            )
+        )
         if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
             if trigger is Trigger.SUPPORT:
                 trigger, cause = Trigger.AMEND, moment.late
@@ -225,7 +236,8 @@ def _advised(counsel: Counsel, stage: str) -> Standing:
     match counsel.advice:
         case Advice.ELIGIBLE | Advice.CAUTION:
             closing = counsel.window is not None and counsel.window.closing
-            return Standing(Trigger.SUPPORT, words, counsel.priority, stage, closing=closing, also=counsel.also)
+            standing = Standing(Trigger.SUPPORT, words, counsel.priority, stage, closing=closing)
+            return standing._replace(also=counsel.also, filled=counsel.filled)
         case Advice.SUPPRESSED:
             return Standing(Trigger.SUPPRESS, words, counsel.priority, stage, reasons)
         case Advice.BLOCKED:
@@ -266,7 +278,7 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
 def _ending(verdict: Verdict) -> str:
     match verdict.state:
         case State.RESOLVED:
-            return "resolution rule met"
+            return ", ".join(verdict.reasons) or "resolution rule met"
         case State.NOT_APPLICABLE:
             return ", ".join(verdict.reasons) or "the condition is no longer present"
         case _:

@@ -31,12 +31,18 @@ def arbitrate(packs: Sequence[Pack], verdicts: Sequence[Verdict | None]) -> list
             continue
         first = min(candidates, key=lambda candidate: _RANK[candidate[1].priority])
         others = [candidate for candidate in candidates if candidate is not first]
-        also = tuple(f"{packs[index].title}: {packs[index].therapy(other.therapy).title}" for index, other in others)
+        also = tuple(_named(packs[index], other.therapy) for index, other in others)
         announced = _replaced(announced, first, first[1]._replace(also=also))
         for other in others:
             kept_back = other[1]._replace(advice=Advice.SUPPRESSED, reasons=(MERGED,))
             announced = _replaced(announced, other, kept_back)
     return announced
+
+
+def _named(pack: Pack, therapy: str) -> str:
+    """A therapy of another pathway, which its title may already name."""
+    title = pack.therapy(therapy).title
+    return title if pack.title in title else f"{title} ({pack.title})"
 
 
 _RANK: Final = {priority: rank for rank, priority in enumerate(Priority)}

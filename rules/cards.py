@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -14,7 +15,7 @@ from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, 
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
-from rules.wording import Words, capital, plain, strength
+from rules.wording import Words, capital, fill, plain, strength
 
 _GOALS: Final = {
     None: "goals of care not recorded",
@@ -24,6 +25,8 @@ _GOALS: Final = {
     "dnr": "do not attempt resuscitation",
     "comfort": "comfort care",
 }
+_SAYS_NOTHING: Final = ("present", "absent", "done")
+_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject: str) -> Card:
@@ -35,14 +38,16 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
     therapy = next((found for found in pack.therapies if found.id == subject), None)
     grounds = find_grounds(pack, view, verdict, subject, therapy)
     if therapy is not None:
-        headline, suggestion = f"Consider: {_title(view, therapy)}", _suggest(view, verdict, therapy)
+        headline, suggestion = _invitation(_title(view, therapy)), _suggest(view, verdict, therapy)
     else:
         headline = _headline(pack, words, verdict, subject)
         suggestion = _advise(pack, words, verdict, subject)
     return Card(
         headline=plain(headline),
         findings=tuple(_evidence(pack, view, words, grounds)),
-        fix_first=_lines(_fix(check, evaluation) for check, evaluation in grounds.checks if evaluation.truth is MET),
+        fix_first=_lines(
+            _fix(words, check, evaluation) for check, evaluation in grounds.checks if evaluation.truth is MET
+        ),
         suggestion=plain(suggestion),
         evidence=_lines(_cite(pack, cited) for cited in _statements(pack, verdict, subject, therapy)),
         contraindications=_lines(_against(view, words, therapy)),
@@ -72,6 +77,11 @@ def _headline(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     return f"{title}: criteria not met now"
 
 
+def _invitation(title: str) -> str:
+    """What a suggestion is headed by; a title that asks for a discussion already says how it is meant."""
+    return capital(title) if title.startswith("discuss ") else f"Consider: {title}"
+
+
 def _title(view: View, therapy: Therapy) -> str:
     met = (titled.title for titled in therapy.titles if titled.when.evaluate(view).truth is MET)
     return next(met, therapy.title)
@@ -96,7 +106,8 @@ def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     if subject == FIX_FIRST:
         first = " ".join(pack.check(name).fix for name in _checks_of(pack, verdict))
     elif subject == OBTAIN_DATA:
-        missing = [words.item(item) for item in verdict.reasons if item not in pack.waiting]
+        asked = verdict.reasons if verdict.state is State.INDETERMINATE else ()
+        missing = [words.item(item) for item in asked if item not in pack.waiting]
         obtain = f"Consider obtaining: {'; '.join(missing)}."
         first = obtain if missing else "Nothing to obtain: this is judged again as treatment goes on."
     else:
@@ -110,9 +121,9 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
     match counsel.advice:
         case Advice.BLOCKED:
             therapy = pack.therapy(counsel.therapy)
-            against = [reason.title for reason in therapy.absolute if reason.id in counsel.reasons]
+            against = [_because(words, reason) for reason in therapy.absolute if reason.id in counsel.reasons]
             if therapy.deadline is not None and therapy.deadline.id in counsel.reasons:
-                against.append(f"{therapy.deadline.title} has passed")
+                against.append(f"the time for {therapy.deadline.title} has passed")
             return f"{name} is not suggested: {'; '.join(against)}."
         case Advice.PSEUDO:
             checks = [pack.check(reason) for reason in counsel.reasons]
@@ -124,11 +135,17 @@ def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> 
             return ""
 
 
+def _because(words: Words, reason: Reason) -> str:
+    """A contraindication with what it rests on, where that says more than that it is there."""
+    findings = [f for f in reason.when.evaluate(words.view).all_findings() if f.text not in _SAYS_NOTHING][:1]
+    return ": ".join((reason.title, *(f"{words.name(finding.measure)} {finding.text}" for finding in findings)))
+
+
 def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
     counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == therapy.id), None)
     reasons = counsel.reasons if counsel else ()
     capability = getattr(view.settings.capability, therapy.capability) if therapy.capability else True
-    text = therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion
+    text = fill(therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion, view)
     grades = [grade.otherwise for grade in therapy.grade if grade.when.evaluate(view).truth is MET]
     cautions = [reason.title for reason in therapy.relative if reason.id in reasons]
     parts = [f"Caution: {'; '.join(cautions)}." if cautions else "", text, *grades[:1]]
@@ -139,9 +156,17 @@ def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _fix(check: Check, evaluation: Evaluation) -> str:
-    findings = evaluation.all_findings()
-    detail = f" ({'; '.join(finding.text for finding in findings)})" if findings else ""
+def _fix(words: Words, check: Check, evaluation: Evaluation) -> str:
+    """A check that is met with what shows it: bare numbers, and values of several measures, by their names."""
+    findings = [finding for finding in evaluation.all_findings() if finding.text not in _SAYS_NOTHING]
+    measures = {finding.measure for finding in findings}
+    texts = [
+        f"{words.name(finding.measure)} {finding.text}"
+        if _NUMBER.match(finding.text) and (len(measures) > 1 or _NUMBER.fullmatch(finding.text))
+        else finding.text
+        for finding in findings
+    ]
+    detail = f" ({'; '.join(dict.fromkeys(texts))})" if texts else ""
     return f"{check.title}{detail}. {check.fix}"
 
 
@@ -150,7 +175,7 @@ def _against(view: View, words: Words, therapy: Therapy | None) -> Iterator[str]
     for kind, reason in _reasons(therapy):
         evaluation = reason.when.evaluate(view)
         if evaluation.truth is MET:
-            found = [f for f in evaluation.all_findings() if f.text not in ("present", "done")][:1]
+            found = [f for f in evaluation.all_findings() if f.text not in _SAYS_NOTHING][:1]
             detail = "".join(f": {words.name(finding.measure)} {finding.text}" for finding in found)
             yield f"{reason.title} ({kind}{detail})"
 
@@ -212,14 +237,15 @@ def _time_left(view: View, window: Window | None, deadline: Deadline) -> str:
     if window.closed:
         return f"{deadline.title}: closed, last decision {clock_time(window.decide_by)}"
     left = format_duration((window.decide_by - view.at) // MINUTE * MINUTE)
-    return f"{deadline.title} {clock_time(window.closes)}: decide by {clock_time(window.decide_by)}, {left} left"
+    until = "" if window.closes == window.decide_by else f" (closes {clock_time(window.closes)})"
+    return f"{deadline.title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
 
 
 def _answers(view: View, therapy: Therapy | None) -> tuple[str, ...]:
     """What a clinician may answer, as the actions of the wire with their reasons."""
     declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
     reasons = (*declines, "not applicable")
-    snooze = ("snooze",) if therapy is None or view.duration(therapy.snooze) else ()
+    snooze = ("snooze",) if view.duration("snooze" if therapy is None else therapy.snooze) else ()
     return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
 
 

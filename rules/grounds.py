@@ -34,7 +34,7 @@ def find_grounds(pack: Pack, view: View, verdict: Verdict, subject: str, therapy
     if therapy is not None:
         conditions = [condition for condition in (therapy.when, therapy.requires) if condition is not None]
         return Grounds(tuple(condition.evaluate(view) for condition in conditions), checks)
-    return Grounds((_decisive(stage, view, verdict),), checks)
+    return Grounds((_decisive(stage, view, verdict), *_doubtful(stage, view, verdict)), checks)
 
 
 def _decisive(stage: Stage, view: View, verdict: Verdict) -> Evaluation:
@@ -44,6 +44,13 @@ def _decisive(stage: Stage, view: View, verdict: Verdict) -> Evaluation:
     if verdict.state is State.PSEUDO or pattern.truth is UNKNOWN:
         return pattern
     return whole
+
+
+def _doubtful(stage: Stage, view: View, verdict: Verdict) -> Iterator[Evaluation]:
+    """What keeps a stage from being more than suspected."""
+    if verdict.state is State.SUSPECTED:
+        answers = (confirmation.when.evaluate(view) for confirmation in stage.confirm)
+        yield from (answer for answer in answers if answer.truth is not MET)
 
 
 def shown_findings(pack: Pack, view: View, grounds: Grounds) -> list[Finding]:

@@ -66,11 +66,16 @@ class Check(_Frozen):
 
 
 class HardCheck(_Frozen):
-    """A hard check of a stage; it counts only while ``when`` is met, and is only mentioned while ``unless`` is."""
+    """A hard check of a stage; it counts only while ``when`` is met, and is only mentioned while ``unless`` is.
+
+    A ``lasting`` one, of the base stage only, does not keep that stage from being reached: it counts from then on, so
+    that something to fix first, or to find out, is said although the state itself is beyond doubt.
+    """
 
     check: Name
     when: Condition | None = None
     unless: Condition | None = None
+    lasting: bool = False
 
 
 class Confirmation(_Frozen):
@@ -183,7 +188,8 @@ class Pack(_Frozen):
     """A rule pack: one pathway.
 
     ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it
-    ends, ``relapse`` when another begins after that, ``ruled_out`` when it turns out to be something else. ``inhibit``
+    ends (and ``endings`` in which way, where there are several), ``relapse`` when another begins after that,
+    ``ruled_out`` when it turns out to be something else. ``inhibit``
     keeps suggestions back for a cause, and so do the goals of care in ``no_escalation``; while ``hush`` is met a change
     does not interrupt. The parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a
     suggestion back. ``age_context`` is the situation that decides how old values may be. ``display`` are the measures
@@ -208,6 +214,7 @@ class Pack(_Frozen):
     checks: tuple[Check, ...]
     therapies: tuple[Therapy, ...]
     resolution: Condition
+    endings: tuple[Titled, ...] = ()
     relapse: Condition
     ruled_out: Condition | None = None
     inhibit: tuple[Inhibition, ...] = ()
@@ -274,6 +281,7 @@ class Pack(_Frozen):
             yield f"conditions.{name}", condition
         for name in ("recognition", "onset", "resolution", "relapse", "ruled_out", "hush"):
             yield name, getattr(self, name)
+        yield from ((f"endings.{index}", found.when) for index, found in enumerate(self.endings))
         yield from ((f"inhibit.{found.cause}", found.when) for found in self.inhibit)
         for check in self.checks:
             yield f"checks.{check.id}", check.when

@@ -45,6 +45,9 @@ class Parameter(_Frozen):
             msg = "give either 'value' or 'by_age'"
             raise ValueError(msg)
         if isinstance(self.value, str):
+            if self.unit is not None and not self.value.startswith("P"):
+                msg = f"{self.value!r} is text, and a number in {self.unit} is written without quotes"
+                raise ValueError(msg)
             parse_duration(self.value)
             if self.unit is not None:
                 msg = "a duration has no unit"

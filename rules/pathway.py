@@ -17,6 +17,7 @@ from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
 from rules.timeline import Timeline
 from rules.view import Knowledge, View
+from rules.wording import evidence_of, placeholders
 
 ADULT: Final = 18.0
 """The dossier covers adults only."""
@@ -59,7 +60,11 @@ class Window(NamedTuple):
 
 
 class Counsel(NamedTuple):
-    """Advice on one therapy; ``also`` are suggestions of other pathways that this one stands for."""
+    """Advice on one therapy.
+
+    ``also`` are suggestions of other pathways that this one stands for; ``filled`` is what stands for the measures that
+    the suggestion names, so that it is said again when one of them changes.
+    """
 
     therapy: str
     advice: Advice
@@ -67,6 +72,7 @@ class Counsel(NamedTuple):
     priority: Priority
     window: Window | None = None
     also: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -166,7 +172,7 @@ class Pathway:
         if fold.resolved:
             begins = self.pack.relapse.evaluate(view)
             if begins.truth is NOT_MET:
-                return Verdict(State.RESOLVED)
+                return self._resolved(view)
         else:
             begins = self.pack.onset.evaluate(view)
         if begins.truth is MET:
@@ -175,12 +181,17 @@ class Pathway:
             return Verdict(State.INDETERMINATE, reasons=begins.missing)
         return Verdict(State.NOT_APPLICABLE)
 
+    def _resolved(self, view: View) -> Verdict:
+        """Resolved, and in which way where the pack tells several apart."""
+        ways = (ending.title for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
+        return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
+
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
         if self.pack.ruled_out is not None and self.pack.ruled_out.evaluate(view).truth is MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
             if self.pack.resolution.evaluate(view).truth is MET:
-                return Fold(fold.episode, resolved=True), Verdict(State.RESOLVED)
+                return Fold(fold.episode, resolved=True), self._resolved(view)
         elif self.pack.onset.evaluate(view).truth is NOT_MET and self.pack.recognition.evaluate(view).truth is NOT_MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None
@@ -190,6 +201,7 @@ class Pathway:
         decided = Decision(State.ACTIVE, ()) if base.id in view.anchors else self._decide(view, base)
         if decided is not None and decided.state is State.ACTIVE:
             view.remember(base.id)
+            decided = _weighed(view, hard_checks(base, view, lasting=True)) or decided
         failed: list[tuple[Stage, Decision]] = []
         for stage in self.pack.refractory:
             decision = self._decide(view, stage)
@@ -242,13 +254,9 @@ class Pathway:
             yield None
         if pattern.truth is UNKNOWN:
             yield Decision(State.INDETERMINATE, pattern.missing)
-        counted = hard_checks(stage, view)
-        flags = tuple(check for check in counted if _met(view, check))
-        if flags:
-            yield Decision(State.PSEUDO, flags)
-        unsettled = _missing(view, counted)
-        if unsettled:
-            yield Decision(State.INDETERMINATE, unsettled)
+        unfit = _weighed(view, hard_checks(stage, view, lasting=False))
+        if unfit is not None:
+            yield unfit
         whole = stage.when.evaluate(view)
         if whole.truth is NOT_MET:
             yield None
@@ -296,7 +304,8 @@ class Pathway:
         if found is None:
             return None
         priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
-        return Counsel(therapy.id, *found, priority, window)
+        filled = tuple(evidence_of(view, measure) for measure in placeholders(therapy.suggestion))
+        return Counsel(therapy.id, *found, priority, window, filled=filled)
 
     def _advice(
         self, view: View, therapy: Therapy, trigger: Evaluation, window: Window | None, stage: str | None
@@ -344,14 +353,24 @@ class Pathway:
         return None
 
 
-def hard_checks(stage: Stage, view: View) -> list[str]:
-    """The hard checks of a stage that count now."""
+def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> list[str]:
+    """The hard checks of a stage that count now: all, or only those that are lasting or are not."""
     return [
         hard.check
         for hard in stage.hard
-        if (hard.when is None or hard.when.evaluate(view).truth is MET)
+        if (lasting is None or hard.lasting is lasting)
+        and (hard.when is None or hard.when.evaluate(view).truth is MET)
         and (hard.unless is None or hard.unless.evaluate(view).truth is not MET)
     ]
+
+
+def _weighed(view: View, checks: list[str]) -> Decision | None:
+    """What hard checks make of a stage; None where none of them is met or unknown."""
+    flags = tuple(check for check in checks if _met(view, check))
+    if flags:
+        return Decision(State.PSEUDO, flags)
+    unsettled = _missing(view, checks)
+    return Decision(State.INDETERMINATE, unsettled) if unsettled else None
 
 
 def _foremost(failed: list[tuple[Stage, Decision]]) -> tuple[Stage, Decision] | None:

@@ -201,8 +201,9 @@ def _verdict(raw: list[Any]) -> Verdict:
             Priority(priority),
             None if window is None else Window(*window),
             tuple(also),
+            tuple(filled),
         )
-        for therapy, advice, why, priority, window, also in counsel
+        for therapy, advice, why, priority, window, also, filled in counsel
     )
     return Verdict(
         State(state),

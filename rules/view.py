@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
 from rules.facts import Coded, Flow, Given, Sample
@@ -21,6 +21,7 @@ from rules.steps import Scale, Steps, bridged, delivery, plausible
 from rules.timeline import RETENTION, Fact, MinuteSeries, Timeline
 from rules.values import Value, exact, number, unknown
 
+T = TypeVar("T")
 _ABOVE_ZERO: Final = 1e-12
 """A rate per kilogram of an unknown weight is more than nothing; that is all that is known of it."""
 
@@ -31,6 +32,12 @@ def names_of(catalogue: Catalogue, drug_or_class: str) -> tuple[str, ...]:
     if any(drug_or_class in drug.classes for drug in catalogue.drugs):
         return tuple(drug.name for drug in catalogue.drugs_of_class(drug_or_class))
     return (catalogue.drug(drug_or_class).name,)
+
+
+@cache
+def _age_limit(catalogue: Catalogue, signal: str, charted: bool, context: AgeContext | None) -> int | None:
+    limit = catalogue.signal(signal).age_limit(charted=charted, when=context)
+    return None if limit is None else round(limit.total_seconds() * 1000)
 
 
 class Evaluable(Protocol):
@@ -68,7 +75,7 @@ class View:
         state: the pathway's verdict at this instant, once there is one.
     """
 
-    __slots__ = ("_named", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
+    __slots__ = ("_named", "_once", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
 
     def __init__(
         self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
@@ -82,6 +89,7 @@ class View:
         self.state: State | None = None
         self._values: dict[str, Value] = {}
         self._named: dict[str, Evaluation] = {}
+        self._once: dict[Hashable, Any] = {}
 
     def named(self, name: str) -> Evaluation:
         """A condition or check that the pack names, evaluated once per view."""
@@ -90,11 +98,19 @@ class View:
             found = self._named[name] = self.knowledge.named[name].evaluate(self)
         return found
 
+    def once(self, key: Hashable, build: Callable[[View], T]) -> T:
+        """Something that several conditions need, worked out once per view."""
+        if key not in self._once:
+            self._once[key] = build(self)
+        found: T = self._once[key]
+        return found
+
     def remember(self, anchor: str) -> None:
         """Note the first time that something was reached; conditions may ask for it from now on."""
         if anchor not in self.anchors:
             self.anchors[anchor] = self.at
             self._named.clear()
+            self._once.clear()
             self._values.clear()
 
     @property
@@ -127,6 +143,24 @@ class View:
         """
         series = self.timeline.series(f"signal:{name}")
         return self._sparse(name) if series is None else self._minute(name, series)
+
+    def sampled(self, measure: str) -> list[int]:
+        """The instants up to now at which a sparse signal or quantity was measured, oldest first."""
+        quantity = self.knowledge.quantities.get(measure)
+        if quantity is None:
+            return list(dict.fromkeys(fact.at for fact in self.timeline.upto(f"signal:{measure}", self.at)))
+        if quantity.samples is None:
+            msg = f"{measure} has no samples"
+            raise TypeError(msg)
+        return quantity.samples(self)
+
+    def past(self, at: int) -> View:
+        """The patient at an earlier instant, by what is known now."""
+        return self.once(("past", at), lambda view: View(view.knowledge, view.timeline, view.anchors, at))
+
+    def mask(self, measure: str) -> None:
+        """From now on a measure counts as not known: it has no sample that belongs to this instant."""
+        self._values[measure] = unknown(measure)
 
     def _minute(self, name: str, series: MinuteSeries) -> Value:
         self.note(series.next_end(self.at))
@@ -164,8 +198,7 @@ class View:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
         if name == "age":
             return None
-        limit = self.catalogue.signal(name).age_limit(charted=method == "charted", when=self.knowledge.context)
-        return None if limit is None else round(limit.total_seconds() * 1000)
+        return _age_limit(self.catalogue, name, method == "charted", self.knowledge.context)
 
     def coded(self, concept: str) -> tuple[str | None, Fact | None]:
         """The latest value of a coded fact, and the fact."""

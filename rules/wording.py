@@ -28,7 +28,7 @@ _UNITS: Final = (
     (re.compile(r"^(\d+(?:\.\d+)?) a$"), r"\1 years"),
 )
 _PROPER: Final = ("Glasgow", "Strongyloides")
-_IDENTIFIER: Final = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+_IDENTIFIER: Final = re.compile(r"\b(?:[a-z]+(?:_[a-z0-9]+)+|[a-z]+o2)\b")
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _ITEMS: Final = (
     (re.compile(r"repeat (\w+)"), "a second {}"),
@@ -74,12 +74,23 @@ def placeholders(text: str) -> list[str]:
     return _PLACEHOLDER.findall(text)
 
 
+def evidence_of(view: View, measure: str) -> str:
+    """The present value of a measure as its evidence words it."""
+    value = view.value(measure)
+    return value.findings[0].text if value.findings else value.text("")
+
+
+def fill(text: str, view: View) -> str:
+    """A text with the present value of the measures that it names in braces."""
+    return _PLACEHOLDER.sub(lambda match: evidence_of(view, match.group(1)), text)
+
+
 class Words:
     """The words of a pack for one patient at one instant."""
 
     def __init__(self, pack: Pack, view: View) -> None:
         self._pack = pack
-        self._view = view
+        self.view = view
         self._stages = {stage.id: stage.title for stage in pack.stages}
         self._shorts = {
             q.short: q.title.partition(" (")[0] for q in QUANTITIES.values() if q.short and not q.stands_for
@@ -90,7 +101,7 @@ class Words:
         worded = self._pack.words.get(name)
         if worded is not None:
             return _PLACEHOLDER.sub(lambda match: self._number(match.group(1)), worded)
-        known = self._stages.get(name) or titles(self._view.catalogue).get(name)
+        known = self._stages.get(name) or titles(self.view.catalogue).get(name)
         return known or name.replace("_", " ")
 
     def item(self, item: str) -> str:
@@ -100,7 +111,7 @@ class Words:
             return f"{self.item(head)} ({self._spell_out(bounds)})"
         for pattern, form in _ITEMS:
             match = pattern.fullmatch(item)
-            if match is not None:
+            if match is not None and item not in titles(self.view.catalogue):
                 return form.format(self.name(match[1]), *match.groups()[1:])
         return self._shorts.get(item) or self.name(item)
 
@@ -111,8 +122,8 @@ class Words:
     def _number(self, name: str) -> str:
         """The present value of a measure, or the value of a parameter, without its unit."""
         if name in self._pack.parameters:
-            return " or ".join(number(limit) for limit in self._view.thresholds(name)[0])
-        value = self._view.value(name)
+            return " or ".join(number(limit) for limit in self.view.thresholds(name)[0])
+        value = self.view.value(name)
         if value.high == inf:
             return "unknown"
         return "-".join(dict.fromkeys(number(round(bound, 1)) for bound in (value.low, value.high)))

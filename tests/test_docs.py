@@ -6,9 +6,9 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
-from click import Group
 from pydantic import TypeAdapter
 
 from monitor import cli
@@ -88,9 +88,21 @@ def test_the_settings_of_the_readme_can_be_used(tmp_path: Path) -> None:
     cli.open_ward(file, ())
 
 
+def test_the_commands_of_the_guides_exist() -> None:
+    text = RULE_PACKS + SCENARIOS
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor rules ")]
+    group = cli.rescue_monitor.commands["rules"]
+    assert isinstance(group, click.Group)
+    assert {name for _, _, name, *_ in used} == set(group.commands)
+    for _, _, name, *arguments in used:
+        options = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert {argument for argument in arguments if argument.startswith("--")} <= options
+
+
 def test_the_exit_codes_of_the_readme_are_those_of_the_command_line() -> None:
     codes = [int(code) for code in re.findall(r"^\| (\d+) \| \S", README, re.MULTILINE)]
-    assert codes == [cli.OK, cli.USAGE, cli.BAD_LINES, cli.UNREADABLE, cli.INTERRUPTED, cli.READER_GONE]
+    assert codes == [cli.OK, cli.FAULTS, cli.USAGE, cli.BAD_LINES, cli.UNREADABLE, cli.INTERRUPTED, cli.READER_GONE]
 
 
 def test_the_commands_of_the_readme_exist() -> None:
@@ -98,8 +110,8 @@ def test_the_commands_of_the_readme_exist() -> None:
     used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor ")]
     assert used
     for _, name, *arguments in used:
-        command = cli.rescue_monitor.commands[name]
-        if isinstance(command, Group):
+        command: click.Command = cli.rescue_monitor.commands[name]
+        if isinstance(command, click.Group):
             command = command.commands[arguments[0]]
         options = {option for parameter in command.params for option in parameter.opts}
         assert {argument for argument in arguments if argument.startswith("--")} <= options
@@ -129,11 +141,15 @@ def test_every_kind_of_condition_has_an_example_that_loads() -> None:
 
 
 def test_the_examples_of_conditions_name_what_the_bundled_pack_has() -> None:
-    (pack,) = load_packs()
+    packs = load_packs()
     rows = re.findall(r"^\| `(\w+)` \| .* \| `(.*)` \|$", RULE_PACKS, re.MULTILINE)
     nodes = [node for _, text in rows for node in CONDITION.validate_python(yaml.safe_load("{" + text + "}")).walk()]
-    assert {name for node in nodes for name in (*node.numbers(), *node.durations())} <= set(pack.parameters)
-    assert {node.name for node in nodes if isinstance(node, Use)} <= set(pack.conditions)
+    assert {name for node in nodes for name in (*node.numbers(), *node.durations())} <= {
+        name for pack in packs for name in pack.parameters
+    }
+    assert {node.name for node in nodes if isinstance(node, Use)} <= {
+        name for pack in packs for name in pack.conditions
+    }
 
 
 def test_the_parameters_of_the_guide_load() -> None:
@@ -146,3 +162,8 @@ def test_the_scenario_of_the_guide_passes(tmp_path: Path) -> None:
     file = tmp_path / "guide.scenario.yaml"
     file.write_text(blocks(SCENARIOS, "yaml")[0], encoding="utf-8")
     assert Run(load_scenario(file)).failures() == []
+
+
+def test_the_python_of_the_guide_runs() -> None:
+    (example,) = blocks(SCENARIOS, "python")
+    exec(compile(example, "docs/scenarios.md", "exec"), {})  # noqa: S102 - our own example

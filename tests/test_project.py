@@ -106,3 +106,22 @@ def test_impurities_are_seen() -> None:
     source = "import time\nfrom random import choice\nfrom uuid import uuid4\nstamp = datetime.now\n"
     found = impurities(ast.parse(source), {"time", "random"})
     assert sorted(found) == [(1, "time"), (2, "random"), (3, "uuid4"), (4, "now")]
+
+
+# These keep the timeline and its snapshot; whoever else reads past its methods would be read from unnoticed.
+TIMELINE_KEEPERS = {"engine.py", "snapshot.py", "steps.py", "timeline.py"}
+
+
+def test_the_timeline_is_read_through_methods_that_take_down_what_was_read() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in RULES
+        if path.name not in TIMELINE_KEEPERS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"channels", "dense"} and is_timeline(node.value)
+    ]
+    assert not found
+
+
+def is_timeline(node: ast.expr) -> bool:
+    return (node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")) == "timeline"

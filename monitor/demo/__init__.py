@@ -1,1 +1,1 @@
-"""The bundled demo: a log of six made-up beds, and the script that builds it."""
+"""The bundled demo: a log of ten made-up beds, and the scripts that build it."""

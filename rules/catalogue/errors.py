@@ -22,6 +22,20 @@ class UnknownCodeError(LookupError):
     def __init__(self, kind: str, code: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.code = code
-        self.close = tuple(difflib.get_close_matches(code, sorted(known), n=3))
-        hint = f"; did you mean {', '.join(self.close)}?" if self.close else ""
-        super().__init__(f"unknown {kind} {code!r}{hint}")
+        self.close = close_to(code, known)
+        super().__init__(f"unknown {kind} {code!r}{hint(self.close)}")
+
+
+def close_to(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The nearest known names, best first; may be empty."""
+    return tuple(difflib.get_close_matches(name, sorted(known), n=3))
+
+
+def hint(close: tuple[str, ...]) -> str:
+    """What to add to a message about an unknown name."""
+    return f"; did you mean {', '.join(close)}?" if close else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What to add to a message about an unknown name, from the names that are known."""
+    return hint(close_to(name, known))

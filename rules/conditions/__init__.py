@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from rules.conditions.combinations import All, AnyOf, AtLeast, Certain, Not, Pending
+from rules.conditions.lasting import Lasted
 from rules.conditions.node import Node, one_key
 from rules.conditions.numbers import Compare, Fell, Persistent, Stayed, Sustained
 from rules.conditions.records import DoseGiven, Present, Running, Stopped
@@ -22,6 +23,7 @@ Condition = Annotated[
         | Sustained
         | Stayed
         | Persistent
+        | Lasted
         | Fell
         | Present
         | Running
@@ -45,7 +47,7 @@ Condition = Annotated[
     BeforeValidator(one_key),
 ]
 
-for _model in (All, AnyOf, Not, Certain, AtLeast, Pending):
+for _model in (All, AnyOf, Not, Certain, AtLeast, Pending, Lasted):
     _model.model_rebuild(_types_namespace={"Condition": Condition})
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "DoseGiven",
     "Elapsed",
     "Fell",
+    "Lasted",
     "Node",
     "Not",
     "Pending",

@@ -40,11 +40,12 @@ class Elapsed(Node):
         limit = view.duration(parameter)
         relation = "more than" if self.more_than else "at least"
         label = self.label or f"{relation} {format_duration(limit)} since {self.since}" if view.full else ""
-        began, missing = view.mark(self.since)
+        began, missing, stands = view.mark(self.since)
         if began is None:
             return Evaluation(UNKNOWN if missing else NOT_MET, label, (), missing)
         passed = view.at - began
-        view.note(began + limit + (TICK if self.more_than else 0))
+        if not stands:
+            view.note(began + limit + (TICK if self.more_than else 0))
         finding = Finding(self.since, f"{format_duration(passed)} ago", began)
         met = passed > limit if self.more_than else passed >= limit
         return Evaluation(MET if met else NOT_MET, label, (finding,))

@@ -11,17 +11,23 @@ if TYPE_CHECKING:
 
 
 class Mark(NamedTuple):
-    """When something happened; None if it has not, or if ``missing`` says what would have to be known."""
+    """When something happened; None if it has not, or if ``missing`` says what would have to be known.
+
+    ``stands`` says that the clock counted from it does not go on at the moment: the mark moves along with time.
+    """
 
     at: int | None
     missing: tuple[str, ...] = ()
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Landmark:
     """A moment in a patient's course from which windows are counted: its name, source, what it reads, how it is found.
 
-    ``remembers`` is how far back it looks, in milliseconds, if that is longer than what is kept anyway.
+    ``remembers`` is how far back it looks, in milliseconds, if that is longer than what is kept anyway. ``parameters``
+    are the pack's numbers that it is found with. ``can_be_unknown`` says whether missing data can leave open when it
+    was.
     """
 
     name: str
@@ -30,3 +36,5 @@ class Landmark:
     reads: tuple[str, ...]
     find: Callable[[View], Mark]
     remembers: int = 0
+    parameters: tuple[str, ...] = ()
+    can_be_unknown: bool = True

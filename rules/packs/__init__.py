@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from rules import catalogue as catalogues
+from rules.catalogue.errors import did_you_mean
 from rules.pack import Pack
-from rules.packs.faults import find_faults
+from rules.packs.reading import read_pack
 from rules.packs.reads import channels_read
 from rules.parameters import Parameter
 from rules.settings import SettingsError, SiteSettings
 
-BUNDLED = ("septic_shock",)
+BUNDLED = ("cardiac_arrest", "septic_shock", "ards", "status_epilepticus")
 
 
 class PackError(ValueError):
@@ -53,18 +52,36 @@ def parse_pack(name: str, text: str) -> Pack:
         PackError: naming every fault with its place.
     """
     try:
-        pack = Pack.model_validate(yaml.safe_load(text))
+        pack, faults = read_pack(text)
     except yaml.YAMLError as error:
         msg = f"{name}: not YAML: {error}"
         raise PackError(msg) from None
-    except ValidationError as error:
-        raise PackError(
-            "\n".join(f"{name}: {_place(e)}: {e['msg']}" for e in error.errors(include_url=False))
-        ) from None
-    faults = sorted(set(find_faults(pack, catalogues.load())))
-    if faults:
+    if pack is None or faults:
         raise PackError("\n".join(f"{name}: {fault}" for fault in faults))
     return pack
+
+
+def check_overrides(packs: Sequence[Pack], settings: SiteSettings) -> None:
+    """Check the local values of a site against all packs that it uses.
+
+    Raises:
+        SettingsError: one line for each unknown pack, unknown parameter, or value of the wrong kind.
+    """
+    known = {pack.id: pack for pack in packs}
+    faults = []
+    for name, local in settings.overrides.items():
+        pack = known.get(name)
+        if pack is None:
+            hint = did_you_mean(name, known) or f"; loaded: {', '.join(sorted(known))}"
+            faults.append(f"overrides.{name}: no such rule pack is loaded{hint}")
+            continue
+        for parameter, value in local.items():
+            try:
+                _local(pack, parameter, value)
+            except SettingsError as error:
+                faults.append(str(error))
+    if faults:
+        raise SettingsError("\n".join(faults))
 
 
 def with_overrides(pack: Pack, settings: SiteSettings) -> Pack:
@@ -73,30 +90,29 @@ def with_overrides(pack: Pack, settings: SiteSettings) -> Pack:
     Raises:
         SettingsError: naming an unknown parameter, or a value of the wrong kind.
     """
-    local = settings.overrides.get(pack.id, {})
+    changed = {name: _local(pack, name, value) for name, value in settings.overrides.get(pack.id, {}).items()}
+    if not changed:
+        return pack
     fields = {name: getattr(pack, name) for name in Pack.model_fields}
-    changed: dict[str, Parameter] = {}
-    for name, value in local.items():
-        found = pack.parameters.get(name)
-        place = f"overrides.{pack.id}.{name}"
-        if found is None:
-            msg = f"{place}: the pack has no such parameter"
-            raise SettingsError(msg)
-        if isinstance(value, str) != found.is_duration:
-            kind = "an ISO 8601 duration" if found.is_duration else f"a number in {found.unit}"
-            msg = f"{place}: must be {kind}"
-            raise SettingsError(msg)
-        try:
-            raw = {**found.model_dump(), "value": value, "by_age": (), "overridden": True}
-            changed[name] = Parameter.model_validate(raw)
-        except ValidationError as error:
-            msg = f"{place}: {error.errors()[0]['msg']}"
-            raise SettingsError(msg) from None
-    return Pack.model_validate({**fields, "parameters": {**pack.parameters, **changed}}) if changed else pack
+    return Pack.model_validate({**fields, "parameters": {**pack.parameters, **changed}})
 
 
-def _place(error: Any) -> str:
-    return ".".join(str(step) for step in error["loc"]) or "pack"
+def _local(pack: Pack, name: str, value: float | str) -> Parameter:
+    """A parameter with the site's own value."""
+    found = pack.parameters.get(name)
+    place = f"overrides.{pack.id}.{name}"
+    if found is None:
+        msg = f"{place}: the pack has no such parameter{did_you_mean(name, pack.parameters)}"
+        raise SettingsError(msg)
+    if isinstance(value, str) != found.is_duration:
+        kind = "an ISO 8601 duration" if found.is_duration else f"a number in {found.unit}"
+        msg = f"{place}: must be {kind}"
+        raise SettingsError(msg)
+    try:
+        return Parameter.model_validate({**found.model_dump(), "value": value, "by_age": (), "overridden": True})
+    except ValidationError as error:
+        msg = f"{place}: {error.errors()[0]['msg']}"
+        raise SettingsError(msg) from None
 
 
-__all__ = ["PackError", "channels_read", "load_packs", "parse_pack", "with_overrides"]
+__all__ = ["BUNDLED", "PackError", "channels_read", "check_overrides", "load_packs", "parse_pack", "with_overrides"]

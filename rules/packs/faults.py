@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rules.catalogue import Catalogue, UnknownCodeError
-from rules.conditions import Check, Decide, Elapsed, Node, Reached, Stands, Sustained, Use
+from rules.catalogue.errors import did_you_mean
+from rules.conditions import Check, Decide, Elapsed, Lasted, Node, Reached, Stands, Sustained, Use
+from rules.instants import parse_duration
 from rules.landmarks import LANDMARKS
 from rules.outputs import State
 from rules.pack import Pack, Therapy
+from rules.packs.reach import find_unreachable
+from rules.parameters import Parameter
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
+from rules.units import UnitError, conversion, is_ucum
 from rules.view import names_of
 from rules.wording import placeholders
 
@@ -24,10 +29,13 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     yield from _citations(pack)
     yield from _words(pack, catalogue)
     yield from _circles(pack)
+    yield from _units(pack, catalogue)
+    yield from find_unreachable(pack, catalogue)
     for measure in pack.display:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
         yield from _therapy(pack, therapy)
+        yield from _suggestion(therapy, catalogue)
     for path, root in pack.roots():
         for node in root.walk():
             yield from _durations(pack, path, node)
@@ -50,6 +58,8 @@ def _structure(pack: Pack) -> Iterator[str]:
     hard = {check.id for check in pack.checks if check.kind == "hard"}
     for stage in pack.stages:
         yield from (f"stages.{stage.id}.hard: no hard check '{h.check}'" for h in stage.hard if h.check not in hard)
+        if stage.role != "base":
+            yield from (f"stages.{stage.id}.hard: only the base's can be lasting" for h in stage.hard if h.lasting)
     for what, names in (
         ("stages", [stage.id for stage in pack.stages]),
         ("checks", [check.id for check in pack.checks]),
@@ -90,7 +100,9 @@ def _citations(pack: Pack) -> Iterator[str]:
         cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
         if therapy.deadline is not None:
             cited.append((f"therapies.{therapy.id}.deadline", therapy.deadline.source))
-    yield from (f"{path}: unknown source '{source}'" for path, source in cited if source not in pack.sources)
+    for path, source in cited:
+        if source not in pack.sources:
+            yield f"{path}: unknown source '{source}'{did_you_mean(source, pack.sources)}"
 
 
 def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
@@ -98,6 +110,14 @@ def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         for asked in placeholders(text):
             if asked not in pack.parameters and asked not in QUANTITIES:
                 yield from _lookup(f"words.{name}", catalogue.signal, asked)
+
+
+def _suggestion(therapy: Therapy, catalogue: Catalogue) -> Iterator[str]:
+    said = set(placeholders(therapy.suggestion))
+    unsaid = set(placeholders(therapy.elsewhere or "")) - said
+    yield from (f"therapies.{therapy.id}.elsewhere: '{name}' is not in the suggestion" for name in sorted(unsaid))
+    for measure in sorted(said):
+        yield from (f"therapies.{therapy.id}.suggestion: {fault}" for fault in _unknown_measure(measure, catalogue))
 
 
 def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
@@ -115,6 +135,7 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
     if deadline is not None:
         if deadline.since not in _anchors(pack):
             yield f"{path}.deadline: unknown anchor '{deadline.since}'"
+        yield from _needed(pack, f"{path}.deadline", deadline.since)
         times = [
             deadline.limit,
             *(lead.time for lead in deadline.lead),
@@ -129,6 +150,12 @@ def _anchors(pack: Pack) -> set[str]:
     return {"recognition", "episode", *LANDMARKS, *(stage.id for stage in pack.stages)}
 
 
+def _needed(pack: Pack, path: str, name: str) -> Iterator[str]:
+    """Parameters that a landmark is found with and the pack lacks."""
+    needed = LANDMARKS[name].parameters if name in LANDMARKS else ()
+    yield from (f"{path}: {name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
+
+
 def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
     for name in node.durations():
         yield from _duration(pack, path, name)
@@ -137,9 +164,34 @@ def _durations(pack: Pack, path: str, node: Node) -> Iterator[str]:
 def _duration(pack: Pack, path: str, name: str) -> Iterator[str]:
     found = pack.parameters.get(name)
     if found is None:
-        yield f"{path}: unknown parameter '{name}'"
+        yield f"{path}: {_unknown_parameter(pack, name)}"
     elif not found.is_duration:
-        yield f"{path}: parameter '{name}' must be a duration"
+        yield f"{path}: parameter '{name}' must be a duration, it is a number in {found.unit}"
+
+
+def _unknown_parameter(pack: Pack, name: str) -> str:
+    if _is_literal(name):
+        return f"unknown parameter '{name}': a number or duration needs a name, a source and a strength of its own"
+    return f"unknown parameter '{name}'{did_you_mean(name, pack.parameters)}"
+
+
+def _is_literal(name: str) -> bool:
+    """Whether a number or duration stands where the name of a parameter belongs."""
+    for read in (float, parse_duration):
+        try:
+            read(name)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _units(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
+    """Units that are none; those of the catalogue need not be looked up, which takes half a second."""
+    known = {signal.unit for signal in catalogue.signals} | {quantity.unit for quantity in QUANTITIES.values()}
+    for name, found in pack.parameters.items():
+        if found.unit is not None and found.unit not in known and not is_ucum(found.unit):
+            yield f"parameters.{name}.unit: '{found.unit}' is not a UCUM unit"
 
 
 def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[str]:
@@ -150,15 +202,17 @@ def _names(pack: Pack, path: str, node: Node, catalogue: Catalogue) -> Iterator[
     stages = {stage.id for stage in pack.stages}
     match node:
         case Use() if node.name not in pack.conditions:
-            yield f"{path}: unknown condition '{node.name}'"
-        case Check() if node.name not in {check.id for check in pack.checks}:
-            yield f"{path}: unknown check '{node.name}'"
+            yield f"{path}: unknown condition '{node.name}'{did_you_mean(node.name, pack.conditions)}"
+        case Check() if node.name not in (checks := [check.id for check in pack.checks]):
+            yield f"{path}: unknown check '{node.name}'{did_you_mean(node.name, checks)}"
         case Reached() if node.name not in stages:
-            yield f"{path}: unknown stage '{node.name}'"
+            yield f"{path}: unknown stage '{node.name}'{did_you_mean(node.name, stages)}"
         case Elapsed() if node.since not in _anchors(pack):
-            yield f"{path}: unknown anchor '{node.since}'"
+            yield f"{path}: unknown anchor '{node.since}'{did_you_mean(node.since, _anchors(pack))}"
+        case Elapsed():
+            yield from _needed(pack, path, node.since)
         case Decide() if node.name not in PREDICATES:
-            yield f"{path}: unknown predicate '{node.name}'"
+            yield f"{path}: unknown predicate '{node.name}'{did_you_mean(node.name, PREDICATES)}"
         case Decide():
             needed = PREDICATES[node.name].parameters
             yield from (f"{path}: {node.name} needs parameter '{p}'" for p in needed if p not in pack.parameters)
@@ -169,8 +223,9 @@ def _unknown_measure(measure: str, catalogue: Catalogue) -> Iterator[str]:
         return
     try:
         signal = catalogue.signal(measure)
-    except UnknownCodeError as error:
-        yield str(error)
+    except UnknownCodeError:
+        close = did_you_mean(measure, [*(signal.name for signal in catalogue.signals), *QUANTITIES])
+        yield f"unknown signal or quantity '{measure}'{close}"
         return
     if signal.name != measure:
         yield f"name the signal '{signal.name}', not its code {measure!r}"
@@ -187,14 +242,28 @@ def _measure(pack: Pack, path: str, node: Node, measure: str, catalogue: Catalog
         yield from (f"{path}: {measure} needs parameter '{p}'" for p in quantity.parameters if p not in pack.parameters)
     if isinstance(node, Sustained) and (quantity is None or quantity.steps is None):
         yield f"{path}: {measure} is not a stepwise quantity"
+    if isinstance(node, Lasted) and (catalogue.signal(measure).dense if quantity is None else quantity.samples is None):
+        yield f"{path}: {measure} has no single samples"
     for name in node.numbers():
         found = pack.parameters.get(name)
         if found is None:
-            yield f"{path}: unknown parameter '{name}'"
+            yield f"{path}: {_unknown_parameter(pack, name)}"
         elif found.is_duration:
             yield f"{path}: parameter '{name}' is a duration, {measure} needs a number in {unit}"
         elif found.unit != unit:
-            yield f"{path}: parameter '{name}' is in {found.unit}, {measure} is in {unit}"
+            advice = "" if quantity else _convert(found, measure, catalogue)
+            yield f"{path}: parameter '{name}' is in {found.unit}, {measure} is in {unit}{advice}"
+
+
+def _convert(found: Parameter, signal: str, catalogue: Catalogue) -> str:
+    """What to write instead, where the unit measures the same."""
+    if found.unit is None or signal == "age" or found.by_age:
+        return ""
+    try:
+        value = conversion(catalogue.signal(signal), found.unit).apply(found.number)
+    except UnitError:
+        return ""
+    return f"; write {value:.4g} {catalogue.signal(signal).unit}"
 
 
 def _lookup(path: str, find: Callable[[str], object], name: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from rules.pack import Pack
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
 from rules.view import names_of
+from rules.wording import placeholders
 
 ALWAYS_READ = frozenset({"state:admitted", "state:goals_of_care", "signal:age"})
 
@@ -22,6 +23,8 @@ def channels_read(pack: Pack, catalogue: Catalogue) -> frozenset[str]:
         for node in root.walk():
             channels |= _node_channels(node, catalogue)
     for therapy in pack.therapies:
+        for measure in placeholders(therapy.suggestion):
+            channels |= _measure_channels(measure)
         if therapy.deadline is not None:
             channels |= _landmark_channels(therapy.deadline.since)
     return frozenset(channels)
@@ -31,6 +34,7 @@ def longer(pack: Pack) -> dict[str, int]:
     """Channels that a quantity, predicate or landmark of a pack looks back on further than usual, and how far."""
     nodes = [node for _, root in pack.roots() for node in root.walk()]
     names = {name for node in nodes for name in (*node.measures(), *_referred(node))}
+    names |= {measure for therapy in pack.therapies for measure in placeholders(therapy.suggestion)}
     names |= {therapy.deadline.since for therapy in pack.therapies if therapy.deadline is not None}
     found: dict[str, int] = {}
     for name in names:

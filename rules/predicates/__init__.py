@@ -2,9 +2,15 @@
 
 from typing import Final
 
+from rules.predicates.ards import ARDS
+from rules.predicates.arrest import ARREST
 from rules.predicates.base import Predicate
+from rules.predicates.circulation import CIRCULATION
+from rules.predicates.epilepsy import EPILEPSY
+from rules.predicates.ketogenic import KETOGENIC
 from rules.predicates.sepsis import SEPSIS
+from rules.registry import by_name
 
-PREDICATES: Final[dict[str, Predicate]] = {predicate.name: predicate for predicate in SEPSIS}
+PREDICATES: Final[dict[str, Predicate]] = by_name((*CIRCULATION, *SEPSIS, *ARDS, *ARREST, *EPILEPSY, *KETOGENIC))
 
 __all__ = ["PREDICATES", "Predicate"]

@@ -15,7 +15,8 @@ class Predicate:
 
     ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
     numbers that it is judged by; ``remembers`` is how far back it looks, in milliseconds, if that is longer than what
-    is kept anyway.
+    is kept anyway; ``can_be_unknown`` says whether missing data can leave it undecided. Some predicates only tell what
+    is known from what is not: ``can_be_met`` and ``can_be_not_met`` say whether they are ever that.
     """
 
     name: str
@@ -26,3 +27,6 @@ class Predicate:
     classes: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     remembers: int = 0
+    can_be_unknown: bool = True
+    can_be_met: bool = True
+    can_be_not_met: bool = True

@@ -291,6 +291,7 @@ SEPSIS: Final = (
         _infection_suspected,
         ("antimicrobial",),
         parameters=("culture_antimicrobial_window",),
+        can_be_unknown=False,
     ),
     Predicate(
         "infusion_interrupted",
@@ -303,6 +304,7 @@ SEPSIS: Final = (
             "restart_hold",
             "bag_change_hold",
         ),
+        can_be_unknown=False,
     ),
     Predicate(
         "map_artefact",
@@ -333,6 +335,7 @@ SEPSIS: Final = (
             "late_dose_ratio",
             "culture_antimicrobial_window",
         ),
+        can_be_unknown=False,
     ),
     Predicate(
         "antimicrobial_inactive",
@@ -350,6 +353,7 @@ SEPSIS: Final = (
         ("state:source_control", *(f"state:{source}" for source in SOURCES)),
         _source_uncontrolled,
         parameters=("source_control_limit",),
+        can_be_unknown=False,
     ),
     Predicate(
         "missed_stress_steroid",
@@ -358,6 +362,7 @@ SEPSIS: Final = (
         ("state:chronic_steroid_use",),
         _missed_stress_steroid,
         ("corticosteroid",),
+        can_be_unknown=False,
     ),
     Predicate(
         "add_on_working",
@@ -367,6 +372,7 @@ SEPSIS: Final = (
         _add_on_working,
         ("vasopressor",),
         parameters=("relief", "relief_window"),
+        can_be_unknown=False,
     ),
     Predicate(
         "epinephrine_new",
@@ -375,6 +381,7 @@ SEPSIS: Final = (
         ("infusion:epinephrine",),
         _epinephrine_new,
         parameters=("epinephrine_new",),
+        can_be_unknown=False,
     ),
     Predicate(
         "recent_seizure",
@@ -383,5 +390,6 @@ SEPSIS: Final = (
         ("seizure",),
         _recent_seizure,
         parameters=("seizure_recent",),
+        can_be_unknown=False,
     ),
 )

@@ -19,7 +19,8 @@ class Quantity:
     ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
     ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it; ``stands_for``
     is the quantity that people know its value by; ``remembers`` is how far back it looks, in milliseconds, if that is
-    longer than what is kept anyway.
+    longer than what is kept anyway. ``samples`` is there for quantities that are measured now and then; it gives the
+    instants at which that was done, oldest first. ``can_be_unknown`` says whether missing data can leave it open.
     """
 
     name: str
@@ -33,3 +34,5 @@ class Quantity:
     short: str | None = None
     stands_for: str | None = None
     remembers: int = 0
+    samples: Callable[[View], list[int]] | None = None
+    can_be_unknown: bool = True

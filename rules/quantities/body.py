@@ -35,7 +35,24 @@ def _fluid_weight(view: View) -> Value:
     return ideal if ideal.known and ideal.low < weight.low else weight
 
 
+def _body_mass_index(view: View) -> Value:
+    height, weight = view.value("height"), view.value("weight")
+    missing = [*(["height"] if not height.known else []), *(["weight"] if not weight.known else [])]
+    if missing:
+        return unknown(*missing)
+    index = weight.low / (height.low / 100) ** 2
+    return exact(index, Finding("body_mass_index", f"{number(round(index, 1))} kg/m2"))
+
+
 BODY: Final = (
+    Quantity(
+        "body_mass_index",
+        "body mass index",
+        "kg/m2",
+        "weight over height squared",
+        ("signal:height", "signal:weight"),
+        _body_mass_index,
+    ),
     Quantity(
         "predicted_body_weight",
         "predicted body weight",

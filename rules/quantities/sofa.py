@@ -65,8 +65,9 @@ def _support(pressor: float, dopamine: float, dobutamine: float) -> int:
     return 2 if dopamine > 0 or dobutamine > 0 else 0
 
 
-def _sofa(view: View) -> Value:
-    components = (
+def components(view: View) -> tuple[tuple[int, int], ...]:
+    """The least and most points of each organ, in the order of the score."""
+    return (
         _respiration(view),
         _below(view.value("platelets"), _PLATELETS),
         _from(view.value("bilirubin"), _BILIRUBIN),
@@ -74,13 +75,17 @@ def _sofa(view: View) -> Value:
         _below(view.value("gcs"), _GCS),
         _from(view.value("creatinine"), _CREATININE),
     )
-    low, high = sum(part[0] for part in components), sum(part[1] for part in components)
-    missing = tuple(title for title, (least, most) in zip(_TITLES, components, strict=True) if least != most)
+
+
+def _sofa(view: View) -> Value:
+    parts = components(view)
+    low, high = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    missing = tuple(title for title, (least, most) in zip(_TITLES, parts, strict=True) if least != most)
     text = number(low) if low == high else f"{low} to {high} (not known: {', '.join(missing)})"
     return Value(low, high, tuple(f"SOFA {title}" for title in missing), (Finding("sofa", text, view.at),))
 
 
-_READS: Final = (
+SOFA_READS: Final = (
     *(f"signal:{name}" for name in ("pao2", "fio2", "platelets", "bilirubin", "gcs", "creatinine", "weight")),
     "signal:map_invasive",
     *(f"infusion:{drug}" for drug in ("norepinephrine", "epinephrine", "dopamine", "dobutamine")),
@@ -93,7 +98,7 @@ SOFA: Final = (
         "rise of the SOFA score above a baseline taken as 0",
         "{score}",
         "Sepsis-3, Singer, JAMA 2016 (secondary source only); score of Vincent, Intensive Care Med 1996 (not checked)",
-        _READS,
+        SOFA_READS,
         _sofa,
     ),
 )

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -160,6 +161,11 @@ def publish(
     publisher.settle()
     position.note()
     yield count
+
+
+def arrived_by(until: datetime | None, log: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
+    """The events of a log that were received by a time, or all of them."""
+    return (numbered for numbered in log if until is None or numbered[1].received_at <= until)
 
 
 class _Position:

@@ -96,7 +96,7 @@ def test_topics_are_created_described_and_checked(run: Run, kafka: KafkaSettings
 
 
 def test_a_log_arrives_whole_and_each_patients_events_in_their_order(run: Run, topics: KafkaSettings) -> None:
-    code, _, err = run("publish", str(DEMO))
+    code, _, err = run("replay", str(DEMO), "--to", "kafka")
     events = events_of(DEMO)
     assert (code, err) == (0, f"{len(events)} events published\n")
     homes: dict[bytes | None, set[int]] = {}
@@ -116,13 +116,13 @@ def test_publishing_goes_on_where_it_stopped(run: Run, topics: KafkaSettings, tm
     lines = DEMO.read_text(encoding="utf-8").splitlines(keepends=True)
     log, bookmark = tmp_path / "ward.jsonl", tmp_path / "ward.bookmark"
     log.write_text("".join(lines[:100]), encoding="utf-8")
-    assert run("publish", str(log), "--resume", str(bookmark))[2] == "100 events published\n"
+    assert run("replay", str(log), "--to", "kafka", "--resume", str(bookmark))[2] == "100 events published\n"
     log.write_text("".join(lines[:130]), encoding="utf-8")
-    assert run("publish", str(log), "--resume", str(bookmark))[2] == "30 events published\n"
-    assert run("publish", str(log), "--resume", str(bookmark))[2] == "0 events published\n"
+    assert run("replay", str(log), "--to", "kafka", "--resume", str(bookmark))[2] == "30 events published\n"
+    assert run("replay", str(log), "--to", "kafka", "--resume", str(bookmark))[2] == "0 events published\n"
     assert sum(len(records(topics, name)) for name in INPUTS) == 130
     log.write_text("".join(lines[5:]), encoding="utf-8")
-    code, _, err = run("publish", str(log), "--resume", str(bookmark))
+    code, _, err = run("replay", str(log), "--to", "kafka", "--resume", str(bookmark))
     assert code == 4
     assert "belongs to another log" in err
 
@@ -132,14 +132,14 @@ def test_lines_that_are_no_events_are_reported_and_the_rest_is_published(
 ) -> None:
     log = tmp_path / "ward.jsonl"
     log.write_text("{}\n" + DEMO.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
-    code, _, err = run("publish", str(log))
+    code, _, err = run("replay", str(log), "--to", "kafka")
     assert code == 3
     assert f"not read: {log}:1:" in err
     assert err.endswith("1 events published\n")
 
 
 def test_without_topics_the_way_to_make_them_is_said(run: Run) -> None:
-    code, _, err = run("publish", str(DEMO))
+    code, _, err = run("replay", str(DEMO), "--to", "kafka")
     assert code == 4
     assert "make them with: rescue-monitor topics create" in err
     code, _, err = run("alerts")
@@ -219,7 +219,7 @@ def test_what_is_in_the_topic_of_dead_letters_and_is_none_is_named(run: Run, sen
 
 
 def test_a_ward_decides_the_same_from_kafka_as_from_the_log(run: Run, topics: KafkaSettings) -> None:
-    run("publish", str(DEMO))
+    run("replay", str(DEMO), "--to", "kafka")
     arrived = [decode(one.value or b"") for name in INPUTS for one in records(topics, name)]
     arrived.sort(key=lambda event: event.received_at)
     again = replay(arrived, cli.open_ward(None, ()), Tally())

@@ -34,13 +34,15 @@ def clock(text: str) -> datetime:
     return DAY.replace(hour=hours, minute=minutes, second=59)
 
 
-def status(changes: Sequence[Change], bed: str, at: str) -> StatusChange:
-    found = [c for c in changes if isinstance(c, StatusChange) and c.patient == bed and c.decided_at <= clock(at)]
-    return found[-1]
+def status(changes: Sequence[Change], bed: str, at: str, pathway: str = "septic-shock") -> StatusChange:
+    statuses = (c for c in changes if isinstance(c, StatusChange) and c.pathway == pathway)
+    return [c for c in statuses if c.patient == bed and c.decided_at <= clock(at)][-1]
 
 
-def advice(changes: Sequence[Change], bed: str, at: str, therapy: str) -> tuple[Advice, tuple[str, ...]] | None:
-    found = {t.therapy: (t.advice, t.reasons) for t in status(changes, bed, at).therapies}
+def advice(
+    changes: Sequence[Change], bed: str, at: str, therapy: str, pathway: str = "septic-shock"
+) -> tuple[Advice, tuple[str, ...]] | None:
+    found = {t.therapy: (t.advice, t.reasons) for t in status(changes, bed, at, pathway).therapies}
     return found.get(therapy)
 
 
@@ -137,6 +139,91 @@ def test_bed_6_is_silent(changes: list[Change]) -> None:
     assert {change.state for change in said if isinstance(change, StatusChange)} <= {State.NOT_APPLICABLE}
 
 
+def test_bed_7_needs_ecmo_to_be_discussed_when_six_hours_are_full(changes: list[Change]) -> None:
+    suspected = status(changes, "bed-7", "07:00", "ards")
+    assert (suspected.stage, suspected.verdict) == ("ARD-3", "SUSPECTED(needs more than 6 h of P/F below 80)")
+    card = alerts(changes, "bed-7", "refractory")[0].card
+    assert any("more than 6 h needed: a sample after 2026-03-14 10:15" in finding.text for finding in card.findings)
+    assert status(changes, "bed-7", "10:23", "ards").state is State.SUSPECTED
+    assert advice(changes, "bed-7", "10:23", "vv_ecmo", "ards") is None
+    assert status(changes, "bed-7", "10:24", "ards").state is State.CONFIRMED
+    assert advice(changes, "bed-7", "10:24", "vv_ecmo", "ards") == (Advice.ELIGIBLE, ())
+    assert [change.change for change in alerts(changes, "bed-7", "vv_ecmo")] == [
+        AlertChangeKind.RAISED,
+        AlertChangeKind.ACCEPTED,
+    ]
+    assert not alerts(changes, "bed-7", "fix_first")
+
+
+def test_bed_7_is_asked_once_about_the_steroid_that_shock_and_ards_both_want(changes: list[Change]) -> None:
+    assert advice(changes, "bed-7", "07:00", "hydrocortisone") == (Advice.ELIGIBLE, ())
+    assert advice(changes, "bed-7", "07:00", "ards_corticosteroid", "ards") == (Advice.SUPPRESSED, ("merged",))
+    assert "also stands for: corticosteroid for ARDS." in alerts(changes, "bed-7", "hydrocortisone")[0].card.suggestion
+    assert advice(changes, "bed-7", "07:54", "ards_corticosteroid", "ards") == (Advice.SUPPRESSED, ("running",))
+    assert still_open(changes, "bed-7", "11:35") == {"refractory", "vv_ecmo"}
+
+
+def test_bed_8_is_underdosed_first_and_refractory_only_after_full_doses(changes: list[Change]) -> None:
+    def verdict(at: str) -> str:
+        return status(changes, "bed-8", at, "status-epilepticus").verdict
+
+    assert verdict("07:56") == "ACTIVE"
+    assert status(changes, "bed-8", "07:57", "status-epilepticus").stage == "SE-0"
+    assert verdict("08:20") == "PSEUDO(bzd_underdosed, asm_underdosed)"
+    escalate = alerts(changes, "bed-8", "escalate_now")[0]
+    assert (escalate.decided_at.strftime("%H:%M"), escalate.priority) == ("08:22", Priority.HIGH)
+    assert "Dose gap: 3000 mg levetiracetam." in escalate.card.suggestion
+    assert not [c for c in alerts(changes, "bed-8", "refractory") if c.decided_at <= clock("08:46")]
+    assert verdict("08:46") == "ACTIVE"
+    confirmed = status(changes, "bed-8", "08:47", "status-epilepticus")
+    assert (confirmed.stage, confirmed.state) == ("SE-2", State.CONFIRMED)
+    assert advice(changes, "bed-8", "08:47", "anaesthetic", "status-epilepticus") == (Advice.ELIGIBLE, ())
+    assert advice(changes, "bed-8", "08:54", "anaesthetic", "status-epilepticus") == (Advice.SUPPRESSED, ("running",))
+    assert still_open(changes, "bed-8", "11:35") == {"refractory"}
+
+
+def test_bed_9_is_a_candidate_for_ecpr_until_circulation_returns(changes: list[Change]) -> None:
+    assert alerts(changes, "bed-9", "pre_alert")[0].priority is Priority.INFORMATION
+    assert status(changes, "bed-9", "10:57", "cardiac-arrest").state is State.ACTIVE
+    assert status(changes, "bed-9", "10:58", "cardiac-arrest").state is State.CONFIRMED
+    raised = alerts(changes, "bed-9", "ecpr")[0]
+    assert raised.priority is Priority.HIGH
+    assert "decide by 11:30, 31 min left (closes 11:50)" in (raised.card.window or "").replace("2026-03-14 ", "")
+    assert status(changes, "bed-9", "11:06", "cardiac-arrest").verdict == "SUPPRESSED(rosc)"
+    assert status(changes, "bed-9", "11:26", "cardiac-arrest").verdict == "RESOLVED(sustained return of circulation)"
+    assert still_open(changes, "bed-9", "11:35") == set()
+
+
+def test_bed_9_is_not_asked_about_a_steroid_during_resuscitation(changes: list[Change]) -> None:
+    assert advice(changes, "bed-9", "10:49", "hydrocortisone") == (Advice.ELIGIBLE, ())
+    assert status(changes, "bed-9", "10:50").verdict == "SUPPRESSED(arrest)"
+    assert [(c.change, c.cause) for c in alerts(changes, "bed-9", "hydrocortisone")] == [
+        (AlertChangeKind.RAISED, None),
+        (AlertChangeKind.SUPPRESSED, "arrest"),
+        (AlertChangeKind.SUPPRESSED, "running"),
+    ]
+
+
+def test_bed_10_gets_no_ecmo_but_the_treatment_that_was_missing(changes: list[Change]) -> None:
+    assert advice(changes, "bed-10", "07:00", "prone_position", "ards") == (Advice.ELIGIBLE, ())
+    fix = status(changes, "bed-10", "08:44", "ards")
+    assert (fix.stage, fix.verdict) == ("ARD-2", "PSEUDO(vt_not_protective, prone_not_attempted)")
+    (volume,) = [line for line in alerts(changes, "bed-10", "fix_first")[0].card.fix_first if "mL/kg" in line]
+    assert "480 mL, 9.5 mL/kg" in volume
+    (turned,) = [line for line in alerts(changes, "bed-10", "fix_first")[0].card.fix_first if "no prone" in line]
+    assert turned.startswith("no prone session tried (PaO2/FiO2 of an arterial sample 91.2 mmHg")
+    assert "absent" not in turned
+    assert status(changes, "bed-10", "10:59", "ards").state is State.ACTIVE
+    assert still_open(changes, "bed-10", "11:35") == set()
+    subjects = {c.subject for c in changes if isinstance(c, AlertChange) and c.patient == "bed-10"}
+    assert not subjects & {"refractory", "ecmo_call", "vv_ecmo"}
+
+
+def test_every_state_reaches_its_refractory_stage(changes: list[Change]) -> None:
+    confirmed = {c.pathway for c in changes if isinstance(c, StatusChange) and c.state is State.CONFIRMED}
+    assert confirmed == {pack.id for pack in load_packs()}
+
+
 def test_nothing_else_interrupts(changes: list[Change]) -> None:
     interruptions = [(c.patient, c.subject) for c in changes if isinstance(c, AlertChange) and c.interrupts]
     assert sorted(interruptions) == [
@@ -144,9 +231,20 @@ def test_nothing_else_interrupts(changes: list[Change]) -> None:
         ("bed-1", "refractory"),
         ("bed-1", "va_ecmo"),
         ("bed-1", "vasopressin"),
+        ("bed-10", "fix_first"),
+        ("bed-10", "prone_position"),
         ("bed-2", "fix_first"),
         ("bed-3", "refractory"),
         ("bed-5", "vasopressin"),
+        ("bed-7", "refractory"),
+        ("bed-7", "vv_ecmo"),
+        ("bed-8", "anaesthetic"),
+        ("bed-8", "escalate_now"),
+        ("bed-8", "fix_first"),
+        ("bed-8", "refractory"),
+        ("bed-8", "second_line"),
+        ("bed-9", "ecpr"),
+        ("bed-9", "refractory"),
     ]
 
 
@@ -156,7 +254,7 @@ def test_no_card_names_what_a_reader_cannot_look_up(changes: list[Change]) -> No
         assert not re.search(r"clinical\.md|\[V\d|\[K\]|\[D\]|mm\[Hg\]|\bug/", text)
     titles = {finding.title for card in cards for finding in card.findings}
     assert None not in titles
-    assert not {title for title in titles if title and ("_" in title or title.startswith("SEP-"))}
+    assert not {title for title in titles if title and ("_" in title or re.match(r"(SEP|ARD|SE|CA)-", title))}
 
 
 def test_an_alert_that_ends_keeps_the_headline_it_had(changes: list[Change]) -> None:
@@ -164,6 +262,10 @@ def test_an_alert_that_ends_keeps_the_headline_it_had(changes: list[Change]) -> 
     assert headlines["bed-3", "refractory", AlertChangeKind.WITHDRAWN] == "Refractory septic shock: criteria met"
     interrupted = "Fix this first: norepinephrine delivery interrupted"
     assert headlines["bed-2", "fix_first", AlertChangeKind.RESOLVED] == interrupted
+    assert headlines["bed-7", "vv_ecmo", AlertChangeKind.ACCEPTED] == "Discuss VV-ECMO with the ECMO centre"
+    assert headlines["bed-8", "fix_first", AlertChangeKind.RESOLVED] == (
+        "Fix this first: benzodiazepine dose below guideline; second-line dose below guideline"
+    )
     waiting = "Septic shock cannot be called yet: initial fluid in progress (10 of 30 mL/kg)"
     assert headlines["bed-1", "obtain_data", AlertChangeKind.RESOLVED] == waiting
 
@@ -176,7 +278,7 @@ def test_what_is_only_waited_for_is_neither_missing_nor_to_be_fixed(changes: lis
 
 def test_why_a_therapy_is_not_suggested_is_said_in_words(changes: list[Change]) -> None:
     blocked = alerts(changes, "bed-3", "refractory")[0].card.suggestion
-    assert "VA-ECMO is not suggested: preserved heart function (distributive shock)." in blocked
+    assert "VA-ECMO is not suggested: preserved heart function (distributive shock): " in blocked
     held = [change.card.suggestion for change in alerts(changes, "bed-1", "refractory")]
     assert "VA-ECMO is held back: no inotrope tried. Consider an inotrope" in held[1]
     assert "VA-ECMO" not in held[-1]

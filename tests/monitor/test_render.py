@@ -17,6 +17,7 @@ from rules.outputs import (
     Rejection,
     State,
     TherapyStatus,
+    TherapyWindow,
 )
 from streams.summary import Tally
 from tests.streams.fake_engine import alert, at, card, status, vitals
@@ -85,7 +86,7 @@ def test_an_alert_shows_every_part_of_its_card() -> None:
         "Ten minutes have passed",
         "Because         dose went up",
         "Findings        map: 58 mmHg (08:55)",
-        "lactate: 4.1 mmol/L (2026-01-30 09:00), 5 mmol/L (08:50)",
+        "lactate: 5 mmol/L (08:50), 4.1 mmol/L (2026-01-30 09:00)",
         "equivalents (A 2021, B 2023): 0.3 µg/kg/min",
         "weight: not known",
         "Fix first       Restart the paused pump",
@@ -187,6 +188,79 @@ def test_contraindications_that_were_not_checked_stand_together() -> None:
     text = rendered(alert(card=card(not_known=(*unknown, "echo"))))
     assert "Not known       echo\n" in text
     assert "relative contraindications not checked: asthma; gout\n" in text
+
+
+def test_what_nobody_sees_is_not_said_to_end() -> None:
+    hidden = alert(change=AlertChangeKind.SUPPRESSED, cause="running", interrupts=False)
+    ended = alert(change=AlertChangeKind.RESOLVED, cause="now ACTIVE", interrupts=False)
+    assert "RESOLVED" not in rendered(hidden, ended)
+    assert "RESOLVED" not in rendered(alert(), hidden, ended)
+    assert "REOPENED" in rendered(alert(), hidden, alert(change=AlertChangeKind.REOPENED))
+    assert "Because         no longer called for, now ACTIVE" in rendered(alert(), ended)
+    assert "Because         now ACTIVE" in rendered(
+        alert(subject="fix_first"), alert(subject="fix_first", change=AlertChangeKind.RESOLVED, cause="now ACTIVE")
+    )
+
+
+def test_what_the_status_says_is_kept_back_is_not_said_again() -> None:
+    kept = TherapyStatus(therapy="clock", advice=Advice.SUPPRESSED, reasons=("running",))
+    text = rendered(status(therapies=(kept,)), alert(change=AlertChangeKind.SUPPRESSED, cause="running"))
+    assert text.splitlines()[1:] == ["-   p1  09:00  test: T-1 ACTIVE - clock SUPPRESSED(running)"]
+
+
+def test_a_status_that_says_nothing_new_is_left_out() -> None:
+    assert rendered(status(), status(decided_at=at(3))).count("T-1 ACTIVE") == 1
+
+
+def test_the_time_left_is_said_of_what_is_suggested() -> None:
+    window = TherapyWindow(closes_at=at(60), decide_by=at(40), state="open")
+    open_, kept = (
+        TherapyStatus(therapy="clock", advice=advice, window=window) for advice in (Advice.ELIGIBLE, Advice.SUPPRESSED)
+    )
+    assert "clock ELIGIBLE (decide by 09:40, 40 min left)\n" in rendered(status(therapies=(open_,)))
+    assert "clock SUPPRESSED\n" in rendered(status(therapies=(kept,)))
+    far = window.model_copy(update={"decide_by": at(13 * 24 * 60)})
+    text = rendered(status(therapies=(open_.model_copy(update={"window": far}),)))
+    assert "clock ELIGIBLE (decide by 2026-02-13 09:00, 13 d left)" in text
+    extended = window.model_copy(update={"state": "extended", "reason": "cold"})
+    text = rendered(status(therapies=(open_.model_copy(update={"window": extended}),)))
+    assert "clock ELIGIBLE (no limit of time: cold)" in text
+
+
+def test_a_reservation_whose_value_changed_is_not_gone() -> None:
+    lines = ("volume too high (480 mL). Consider less.", "never turned. Consider it.")
+    update = alert(change=AlertChangeKind.UPDATED, card=card(fix_first=("volume too high (310 mL). Consider less.",)))
+    _, _, text = rendered(alert(card=card(fix_first=lines)), update).partition("UPDATED")
+    assert "Fix first       volume too high (310 mL). Consider less.\n" in text
+    assert [line.strip() for line in text.splitlines() if "no longer" in line] == ["no longer: never turned"]
+
+
+def test_a_notice_does_not_suggest_again_what_it_says_to_fix() -> None:
+    fix = card(fix_first=("pump stopped (09:05). Check it.",), suggestion="Check it.")
+    assert "Suggestion" not in rendered(alert(subject="fix_first", card=fix))
+    assert "Suggestion" in rendered(alert(card=fix))
+    more = card(fix_first=fix.fix_first, suggestion="Check it. ECMO is held back.")
+    assert "Suggestion      Check it. ECMO is held back." in rendered(alert(subject="fix_first", card=more))
+
+
+def test_findings_say_each_thing_once() -> None:
+    found = (
+        Evidence(measure="pf", text="76 mmHg (PaO2 69)", at=at(-5)),
+        Evidence(measure="pf", text="2 samples over 2 h", at=at(-5)),
+        Evidence(measure="pf", text="2 samples over 2 h; 6 h needed", at=at(-5)),
+        Evidence(measure="seizure", text="since 08:52", at=at(-8)),
+        Evidence(measure="seizure", text="tonic, going on since 08:52", at=at(-2)),
+        Evidence(measure="dose", text="drug x 2 of 4 mg", at=at(-3)),
+        Evidence(measure="drug_x", text="drug x 2 of 4 mg", at=at(-3)),
+    )
+    assert (
+        " ".join(rendered(alert(card=card(findings=found))).split())
+        .partition(" Suggestion")[0]
+        .endswith(
+            "pf: 76 mmHg (PaO2 69, 08:55), 2 samples over 2 h; 6 h needed (08:55) "
+            "seizure: tonic, going on since 08:52 (08:58) dose: drug x 2 of 4 mg (08:57)"
+        )
+    )
 
 
 def test_a_rise_of_the_priority_is_said() -> None:

@@ -59,6 +59,11 @@ def packs() -> tuple[Pack, ...]:
     return load_packs()
 
 
+def septic() -> Pack:
+    """The pack of septic shock, wherever it stands among the bundled ones."""
+    return next(pack for pack in packs() if pack.id == "septic-shock")
+
+
 def moment(minutes: float) -> datetime:
     """The time so many minutes after the start, to the millisecond."""
     return START + timedelta(milliseconds=round(minutes * 60_000))

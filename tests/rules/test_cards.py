@@ -11,7 +11,7 @@ from rules.events import Event
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, State
 from rules.packs import load_packs
 from rules.testing import Run, load_scenario
-from tests.rules.strategies import alerts, in_order, make, moment, play, readings
+from tests.rules.strategies import alerts, in_order, make, moment, play, readings, septic
 
 SEPTIC_SHOCK = Path(__file__).parents[1] / "scenarios" / "septic_shock"
 SHOWING = (
@@ -27,7 +27,7 @@ SHOWING = (
     "vasopressin-limb-ischaemia",
 )
 SCENARIOS = [*(SEPTIC_SHOCK / f"{name}.scenario.yaml" for name in SHOWING), *sorted(SEPTIC_SHOCK.iterdir())[::9]]
-PACK = load_packs()[0]
+PACK = septic()
 THERAPIES = {therapy.id: therapy for therapy in PACK.therapies}
 OPEN = {AlertChangeKind.RAISED, AlertChangeKind.REOPENED, AlertChangeKind.AMENDED, AlertChangeKind.UPDATED}
 

@@ -20,7 +20,7 @@ from rules.pathway import Fold, Pathway
 from rules.settings import SiteSettings
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.view import View
-from tests.rules.strategies import MINI_PACK, SITE, packs, scaled
+from tests.rules.strategies import MINI_PACK, SITE, scaled, septic
 
 CONDITION: TypeAdapter[Node] = TypeAdapter(Condition)
 BASE = 1_772_352_000_000
@@ -375,7 +375,7 @@ def test_what_is_no_condition_is_refused(raw: str) -> None:
 
 # --- when the answer could change by itself ------------------------------------------------------------------------
 
-BUNDLED = Pathway(packs()[0], SITE, catalogue.load())
+BUNDLED = Pathway(septic(), SITE, catalogue.load())
 ROOTS = list(BUNDLED.pack.roots())
 SPARSE = {
     "lactate": [1.0, 2.0, 2.1, 5.0],

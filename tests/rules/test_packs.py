@@ -176,6 +176,9 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     ("stages/0/sources", [], "stages.0.sources", "at least 1"),
     ("stages/1/hard/0/check", "hint", "stages.T-1.hard", "no hard check 'hint'"),
     ("stages/1/hard/0/check", "nothing", "stages.T-1.hard", "no hard check 'nothing'"),
+    ("stages/1/hard/0/lasting", True, "stages.T-1.hard", "only the base's can be lasting"),
+    ("therapies/0/suggestion", "Consider {luck}.", "therapies.rescue.suggestion", "luck"),
+    ("therapies/0/elsewhere", "Ask for {lactate}.", "therapies.rescue.elsewhere", "'lactate' is not in the suggestion"),
     ("stages/0/when", {"use": "low"}, "stages.T-0.when", "unknown condition 'low'"),
     ("checks/1/id", "gap", "checks", "'gap' is there twice"),
     ("checks/1/kind", "gentle", "checks.1.kind", "hard"),
@@ -290,4 +293,4 @@ def test_two_packs_run_side_by_side() -> None:
     engine = PatientEngine("p", pair, SiteSettings())
     assert engine.explain("mini").verdict == engine.explain("septic-shock").verdict == "NOT_APPLICABLE"
     with pytest.raises(KeyError):
-        engine.explain("ards")
+        engine.explain("elsewhere")

@@ -15,13 +15,13 @@ from rules.settings import SiteSettings
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.values import Value
 from rules.view import View
-from tests.rules.strategies import packs
+from tests.rules.strategies import septic
 
 NOON = 1_772_366_400_000
 
 
 def pathway(**settings: Any) -> Pathway:
-    return Pathway(packs()[0], SiteSettings.model_validate(settings), catalogue.load())
+    return Pathway(septic(), SiteSettings.model_validate(settings), catalogue.load())
 
 
 BASE_SALT = pathway(norepinephrine_salt="base")
@@ -79,7 +79,7 @@ def test_every_quantity_has_a_unit_a_source_and_says_what_it_reads(quantity: Any
     assert quantity.title
     assert quantity.source
     assert quantity.unit
-    assert all(channel == "fluid" or ":" in channel for channel in quantity.reads)
+    assert all(channel in ("fluid", "resuscitation", "seizure") or ":" in channel for channel in quantity.reads)
 
 
 class TestNorepinephrineEquivalents:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from rules.engine import PatientEngine
-from rules.packs import load_packs, with_overrides
+from rules.packs import with_overrides
 from rules.settings import SettingsError, SiteSettings
+from tests.rules.strategies import septic
 
-PACK = load_packs()[0]
+PACK = septic()
 
 
 def load(folder: Path, text: str) -> SiteSettings:
@@ -93,7 +94,7 @@ class TestOverrides:
         assert not local.parameters["map_target"].by_age
 
     def test_overridden_rules_have_another_digest(self) -> None:
-        assert PACK.digest == load_packs()[0].digest
+        assert PACK.digest == septic().digest
         local = with_overrides(PACK, SiteSettings(overrides={"septic-shock": {"lactate_high": 2.5}}))
         other = with_overrides(PACK, SiteSettings(overrides={"septic-shock": {"lactate_high": 2.6}}))
         assert len({PACK.digest, local.digest, other.digest}) == 3

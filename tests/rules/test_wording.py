@@ -4,17 +4,18 @@ import pytest
 
 from rules import catalogue
 from rules.pack import Pack
-from rules.packs import PackError, load_packs, parse_pack
+from rules.packs import PackError, parse_pack
 from rules.packs.faults import find_faults
 from rules.pathway import Fold, Pathway
 from rules.settings import SiteSettings
 from rules.timeline import Timeline
 from rules.wording import Words, name_identifiers, plain, strength, titles
+from tests.rules.strategies import septic
 
 
 @pytest.fixture(scope="module")
 def pack() -> Pack:
-    return load_packs()[0]
+    return septic()
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,7 @@ def test_every_drug_signal_and_concept_has_a_title_for_sentences() -> None:
     assert {entry.name for entry in (*known.drugs, *known.signals, *known.concepts)} <= set(said)
     assert (said["ph"], said["ecmo_va"], said["crp"]) == ("arterial pH", "veno-arterial ECMO", "C-reactive protein")
     assert name_identifiers("plr_response of e_1", known).endswith("mini-bolus of e_1")
+    assert name_identifiers("pao2 66 of 10:20", known) == "arterial oxygen tension 66 of 10:20"
 
 
 def test_what_a_verdict_waits_for_is_known_to_the_pack(pack: Pack) -> None:

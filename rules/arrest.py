@@ -1,0 +1,302 @@
+"""A cardiac arrest as it was recorded, on the clock of Utstein: what happened, which shocks failed, how it ended.
+
+An arrest goes on until circulation has lasted (no compressions needed for so long, recorded as such or not), until ECMO
+flows, or until the team stops. A return of circulation that does not last is part of it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from rules.facts import ArrestEvent
+from rules.instants import HOUR, MINUTE
+
+if TYPE_CHECKING:
+    from rules.timeline import Fact
+    from rules.view import View
+
+CHANNEL: Final = "resuscitation"
+
+UNCONFIRMED: Final = 2 * HOUR
+"""How long after the last word of an arrest nobody can say any more whether it goes on (local setting)."""
+
+TWIN: Final = MINUTE
+"""Shocks that two sources record less than this apart are one: as far as clocks may differ (local setting)."""
+
+SHOCKABLE: Final = ("vf", "vt")
+RHYTHMS: Final = {
+    "vf": "ventricular fibrillation",
+    "vt": "ventricular tachycardia",
+    "pea": "pulseless electrical activity",
+}
+"""Rhythms by their full names, where these say more than the code."""
+PULSELESS: Final = ("vf", "pea", "asystole")
+"""Rhythms without circulation; ventricular tachycardia may have one."""
+
+_BEGINNING: Final = ("collapse", "found", "cpr_start", "rearrest")
+_AT: Final = attrgetter("at")
+
+Ending = Literal["rosc", "quiet", "ecmo", "stopped"]
+"""Circulation lasted, as recorded or because nobody needed to compress; ECMO flows; the team stopped."""
+
+
+class Shock(NamedTuple):
+    """A shock with its energy in joules, and what has come of it.
+
+    ``failed`` is when it was known to have failed, ``worked`` says that circulation returned after it. ``cycle`` is how
+    far the check after it has come: compressions were ``given``, then ``paused``.
+    """
+
+    at: int
+    source: str
+    energy: float | None = None
+    failed: int | None = None
+    worked: bool = False
+    cycle: Literal["open", "given", "paused"] = "open"
+
+
+class Arrest(NamedTuple):
+    """An arrest as known after some event of it.
+
+    Attributes:
+        began: the earliest moment at which it is known to have been going on.
+        collapse: when the patient collapsed, if anybody knows.
+        found: when the patient was found, and ``last_seen`` when last seen well before that.
+        witnessed: whether somebody saw the collapse; ``told`` is when that was said.
+        initial_rhythm: the first rhythm, if it was charted no later than the first shock.
+        rhythm: the latest rhythm.
+        first_compressions: when compressions began.
+        compressing: since when compressions have been going on.
+        paused: since when they have not, although they are needed.
+        compressed: milliseconds of compressions in stretches that are over.
+        pauses: lengths of the pauses that are over.
+        quiet: the latest moment at which compressions were needed, while none are given.
+        rosc: since when there has been circulation; ``returned`` says that there has been at some time.
+        shocks: the shocks during the arrest.
+        cannulation: when cannulation for ECMO began.
+        ended: when it was over, and ``ending`` how.
+        newest: the last word of it.
+    """
+
+    began: int
+    newest: int
+    quiet: int
+    collapse: int | None = None
+    found: int | None = None
+    last_seen: int | None = None
+    witnessed: bool | None = None
+    told: int = 0
+    initial_rhythm: str | None = None
+    rhythm: str | None = None
+    first_compressions: int | None = None
+    compressing: int | None = None
+    paused: int | None = None
+    compressed: int = 0
+    pauses: tuple[int, ...] = ()
+    rosc: int | None = None
+    returned: bool = False
+    shocks: tuple[Shock, ...] = ()
+    cannulation: int | None = None
+    ended: int | None = None
+    ending: Ending | None = None
+
+    @property
+    def failed(self) -> int:
+        """How many shocks have failed."""
+        return sum(shock.failed is not None for shock in self.shocks)
+
+    @property
+    def needs_compressions(self) -> bool:
+        """Whether there is no circulation, as far as recorded."""
+        return self.ended is None and self.rosc is None
+
+    def low_flow(self, at: int, pause: int) -> int | None:
+        """Milliseconds under resuscitation by an instant, or None before the first compressions.
+
+        Minutes with circulation are left out. Of a pause that nobody explained no more than ``pause`` counts: a longer
+        one was either circulation that nobody charted, or no resuscitation.
+        """
+        if self.first_compressions is None:
+            return None
+        if self.compressing is not None:
+            going_on = at - self.compressing
+        else:
+            going_on = 0 if self.paused is None else min(at - self.paused, pause)
+        return self.compressed + sum(min(length, pause) for length in self.pauses) + going_on
+
+
+def course(view: View) -> Arrest | None:
+    """The arrest that is going on, or the last one, at the view's instant; None where none was recorded."""
+    lasting, timeline = view.duration("sustained_rosc"), view.timeline
+    facts = timeline.facts(CHANNEL)
+    if not facts:
+        return None
+    courses = timeline.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))
+    index = bisect_right(facts, view.at, key=_AT)
+    arrest = _settled(courses[index - 1], view.at, lasting) if index else None
+    if arrest is not None and arrest.ended is None and arrest.compressing is None:
+        view.note(arrest.quiet + lasting)
+    return arrest
+
+
+def follow(facts: Sequence[Fact], lasting: int) -> list[Arrest | None]:
+    """The arrest as known after each of the facts; ``lasting`` is how long circulation must last to end it."""
+    courses: list[Arrest | None] = []
+    arrest: Arrest | None = None
+    for fact in facts:
+        arrest = _settled(arrest, fact.at, lasting)
+        event: ArrestEvent = fact.value
+        if arrest is None or arrest.ended is not None:
+            begins = _begins(arrest, event)
+            arrest = Arrest(fact.at, fact.at, fact.at) if begins else arrest
+        if arrest is not None and arrest.ended is None:
+            arrest = _charted(_told(arrest, fact), fact)
+            act = _ACTIONS.get(event.action)
+            arrest = arrest if act is None else act(arrest, fact)
+        courses.append(arrest)
+    return courses
+
+
+def _settled(arrest: Arrest | None, at: int, lasting: int) -> Arrest | None:
+    """The arrest once time has passed: over, where no compressions were needed for long enough."""
+    if arrest is None or arrest.ended is not None or arrest.compressing is not None or at - arrest.quiet < lasting:
+        return arrest
+    ended = arrest.quiet + lasting
+    return _over(arrest, ended, "quiet" if arrest.rosc is None else "rosc")
+
+
+def _begins(last: Arrest | None, event: ArrestEvent) -> bool:
+    """Whether an event begins an arrest.
+
+    On ECMO, and once the team has stopped, a rhythm or a shock does not.
+    """
+    if event.action in _BEGINNING:
+        return True
+    final = last is not None and last.ending in ("ecmo", "stopped")
+    return not final and (event.action == "shock" or (event.action == "rhythm" and event.rhythm in PULSELESS))
+
+
+def _told(arrest: Arrest, fact: Fact) -> Arrest:
+    """What an event says beside its action: who saw it, when the patient was last seen; of two reports the later."""
+    event: ArrestEvent = fact.value
+    if event.last_seen is not None:
+        arrest = arrest._replace(last_seen=event.last_seen)
+    if event.witnessed is not None and fact.received >= arrest.told:
+        arrest = arrest._replace(witnessed=event.witnessed, told=fact.received)
+    return arrest._replace(newest=fact.at)
+
+
+def _charted(arrest: Arrest, fact: Fact) -> Arrest:
+    """A rhythm that an event names: other than organised, it shows that the shocks before it have failed."""
+    rhythm, at = fact.value.rhythm, fact.at
+    if rhythm is None:
+        return arrest
+    arrest = arrest._replace(rhythm=rhythm)
+    if arrest.initial_rhythm is None and all(at <= shock.at for shock in arrest.shocks):
+        arrest = arrest._replace(initial_rhythm=rhythm)
+    if rhythm == "organised":
+        return arrest
+    if arrest.rosc is None:
+        return _failed(arrest, at)._replace(quiet=at)
+    return _lost(arrest, at) if rhythm in PULSELESS and at > arrest.rosc else arrest
+
+
+def _collapsed(arrest: Arrest, fact: Fact) -> Arrest:
+    if arrest.rosc is not None and fact.at > arrest.rosc:
+        arrest = _lost(arrest, fact.at)
+    return arrest if arrest.collapse is not None else arrest._replace(collapse=fact.at)
+
+
+def _found(arrest: Arrest, fact: Fact) -> Arrest:
+    return arrest if arrest.found is not None else arrest._replace(found=fact.at)
+
+
+def _arrested_again(arrest: Arrest, fact: Fact) -> Arrest:
+    arrest = _lost(arrest, fact.at) if arrest.rosc is not None else arrest
+    return arrest._replace(quiet=fact.at, collapse=fact.at if arrest.began == fact.at else arrest.collapse)
+
+
+def _returned(arrest: Arrest, fact: Fact) -> Arrest:
+    shocks = tuple(s if s.failed is not None else s._replace(worked=True) for s in arrest.shocks)
+    return _still(arrest, fact.at)._replace(rosc=fact.at, returned=True, quiet=fact.at, shocks=shocks)
+
+
+def _compressing(arrest: Arrest, fact: Fact) -> Arrest:
+    """Compressions begin or go on; where circulation was recorded, only a later start says that it was lost again."""
+    at = fact.at
+    if arrest.compressing is not None or (arrest.rosc is not None and at <= arrest.rosc):
+        return arrest
+    first = at if arrest.first_compressions is None else arrest.first_compressions
+    shocks = tuple(_resumed(shock, at) for shock in arrest.shocks)
+    return _still(arrest, at)._replace(first_compressions=first, compressing=at, rosc=None, shocks=shocks)
+
+
+def _pausing(arrest: Arrest, fact: Fact) -> Arrest:
+    """Compressions stop; where circulation had been recorded already, they had gone on until now."""
+    at = fact.at
+    if arrest.compressing is None:
+        return arrest if arrest.rosc is None else arrest._replace(quiet=max(arrest.quiet, at))
+    shocks = tuple(s._replace(cycle="paused") if s.cycle == "given" and at > s.at else s for s in arrest.shocks)
+    return _still(arrest, at)._replace(paused=at, quiet=at, shocks=shocks)
+
+
+def _resumed(shock: Shock, at: int) -> Shock:
+    """A shock once compressions are given: a second time after a pause, they say that it has failed."""
+    if shock.cycle == "paused" and shock.failed is None and not shock.worked:
+        return shock._replace(failed=at)
+    return shock._replace(cycle="given") if shock.cycle == "open" else shock
+
+
+def _shocked(arrest: Arrest, fact: Fact) -> Arrest:
+    """A shock during the arrest; while there is circulation it is no evidence that compressions are needed."""
+    at, source = fact.at, fact.event.partition(" ")[0]
+    last = arrest.shocks[-1] if arrest.shocks else None
+    if arrest.rosc is not None or (last is not None and last.source != source and at - last.at < TWIN):
+        return arrest
+    arrest = _failed(arrest, at)
+    shock = Shock(at, source, fact.value.energy_joules, cycle="open" if arrest.compressing is None else "given")
+    return arrest._replace(quiet=at, shocks=(*arrest.shocks, shock))
+
+
+def _failed(arrest: Arrest, at: int) -> Arrest:
+    """Evidence at an instant that there is still no circulation: the shocks before it have failed."""
+    shocks = tuple(
+        s._replace(failed=at) if s.failed is None and not s.worked and s.at < at else s for s in arrest.shocks
+    )
+    return arrest._replace(shocks=shocks)
+
+
+def _lost(arrest: Arrest, at: int) -> Arrest:
+    """Circulation is lost again."""
+    paused = None if arrest.first_compressions is None else at
+    return arrest._replace(rosc=None, quiet=at, paused=paused)
+
+
+def _still(arrest: Arrest, at: int) -> Arrest:
+    """The stretch of compressions, or the pause, that went on until an instant is over."""
+    if arrest.compressing is not None:
+        return arrest._replace(compressed=arrest.compressed + at - arrest.compressing, compressing=None)
+    if arrest.paused is not None:
+        return arrest._replace(pauses=(*arrest.pauses, at - arrest.paused), paused=None)
+    return arrest
+
+
+def _over(arrest: Arrest, at: int, ending: Ending) -> Arrest:
+    return _still(arrest, at)._replace(ended=at, ending=ending)
+
+
+_ACTIONS: Final[dict[str, Callable[[Arrest, Fact], Arrest]]] = {
+    "collapse": _collapsed,
+    "found": _found,
+    "rearrest": _arrested_again,
+    "cpr_start": _compressing,
+    "cpr_stop": _pausing,
+    "shock": _shocked,
+    "rosc": _returned,
+    "cannulation": lambda arrest, fact: arrest._replace(cannulation=fact.at),
+    "ecmo_flow": lambda arrest, fact: _over(arrest, fact.at, "ecmo"),
+    "stopped": lambda arrest, fact: _over(arrest, fact.at, "stopped"),
+}

@@ -1,0 +1,400 @@
+"""Checks of ARDS: how it came about, whether ventilation was protective, prone sessions, signal quality, recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from rules.facts import Coded
+from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.predicates.base import Predicate
+from rules.quantities.respiratory import UNSTEADY, arterial_gases, probably_venous
+from rules.values import compare, number
+from rules.view import View
+
+_ROUNDING: Final = 1e-6
+
+
+class Session(NamedTuple):
+    """A stretch in prone position; ``end`` is None while it goes on."""
+
+    start: int
+    end: int | None
+    event: str
+
+
+def prone_sessions(view: View) -> list[Session]:
+    """The prone sessions of this ventilation or this episode, oldest first."""
+    sessions: list[Session] = []
+    for fact in view.timeline.upto("state:prone", view.at):
+        coded: Coded = fact.value
+        ongoing = bool(sessions) and sessions[-1].end is None
+        if coded.value == "present" and not ongoing:
+            sessions.append(Session(fact.at if coded.since is None else coded.since, None, fact.event))
+        elif coded.value == "absent" and ongoing:
+            sessions[-1] = sessions[-1]._replace(end=fact.at)
+    intubated, episode = view.mark("intubation").at, view.anchors.get("episode")
+
+    def belongs(session: Session) -> bool:
+        ended_within = episode is not None and (session.end is None or session.end >= episode)
+        return ended_within or (intubated is not None and session.start >= intubated)
+
+    return [session for session in sessions if belongs(session)]
+
+
+def _prone_attempted(view: View) -> Evaluation:
+    """A session was long enough, and a sample well after the turn shows that oxygenation still fails."""
+    label = "prone session long enough, and still failing"
+    truth: Truth = NOT_MET
+    found: tuple[Finding, ...] = ()
+    for session in reversed(prone_sessions(view)):
+        length = (view.at if session.end is None else session.end) - session.start
+        if length < view.duration("prone_accepted"):
+            view.note(session.start + view.duration("prone_accepted") if session.end is None else None)
+            continue
+        text = f"prone for {format_duration(length // MINUTE * MINUTE)} from {clock_time(session.start)}"
+        finding = Finding("prone", text, session.start, session.event)
+        answers = [*_ratios_since(view, session.start + view.duration("prone_gas_after"))]
+        if MET in answers:
+            return Evaluation(MET, label, (finding,))
+        if NOT_MET not in answers:
+            truth, found = UNKNOWN, (finding,)
+    return Evaluation(truth, label, found, ("pf_steady",) if truth is UNKNOWN else ())
+
+
+def _ratios_since(view: View, begin: int) -> Iterator[Truth]:
+    """Whether P/F called for prone position, in each arterial sample from an instant on."""
+    for gas in arterial_gases(view):
+        if gas.at >= begin:
+            yield compare(view.past(gas.at).value("pf_steady"), "lt", view.number("prone_pf"))
+
+
+def _supine_recently(view: View) -> Evaluation:
+    label = "turned back supine a short while ago"
+    sessions = prone_sessions(view)
+    if not sessions or sessions[-1].end is None:
+        return Evaluation(NOT_MET, label)
+    settled = sessions[-1].end + view.duration("supine_settled")
+    view.note(settled)
+    finding = Finding("prone", f"supine since {clock_time(sessions[-1].end)}", sessions[-1].end, sessions[-1].event)
+    return Evaluation(MET if view.at < settled else NOT_MET, label, (finding,))
+
+
+def _oxygenation_restored(view: View) -> Evaluation:
+    """The newest arterial sample, taken hours after the last prone session, shows that none is needed any more."""
+    label = "oxygenation holds up hours after the last prone session"
+    sessions = prone_sessions(view)
+    if not sessions or sessions[-1].end is None:
+        return Evaluation(NOT_MET, label)
+    settled = sessions[-1].end + view.duration("supine_settled")
+    gas = next(arterial_gases(view), None)
+    if gas is None or gas.at < settled:
+        return Evaluation(NOT_MET, label)
+    if not view.value("pf_steady").known:
+        return Evaluation(UNKNOWN, label, (), ("pf_steady",))
+    past = view.past(gas.at)
+    ratio, fraction, peep = past.value("pf_steady"), past.value("fio2"), past.value("peep")
+    truths = {
+        compare(ratio, "gte", view.number("prone_pf")),
+        compare(fraction, "lte", view.number("stop_fio2")),
+        compare(peep, "lte", view.number("stop_peep")),
+        NOT_MET if any(_vasodilator_new(past)) else MET,
+    }
+    truth = NOT_MET if NOT_MET in truths else UNKNOWN if UNKNOWN in truths else MET
+    findings = (*ratio.findings, *fraction.findings, *peep.findings)
+    return Evaluation(truth, label, findings, (*fraction.missing, *peep.missing) if truth is UNKNOWN else ())
+
+
+def _vasodilator_new(view: View) -> Iterator[Finding]:
+    """Inhaled vasodilators that run, and have not for long enough that their first effect is over."""
+    for name in view.drugs("inhaled_vasodilator"):
+        if not view.timeline.facts(f"infusion:{name}"):
+            continue
+        rate = view.rate(name)
+        if rate.value(view.at).high > 0:
+            held = rate.held(view.at, "gt", 0.0, view.duration("vasodilator_bump"), HOUR)
+            view.note(held.next_change)
+            if held.truth is not MET:
+                yield Finding(name, "running for less than the time that its first effect may last", held.since)
+
+
+def _inhaled_vasodilator_new(view: View) -> Evaluation:
+    found = tuple(_vasodilator_new(view))
+    return Evaluation(MET if found else NOT_MET, "inhaled vasodilator started recently", found)
+
+
+def _extubated(view: View) -> Evaluation:
+    """Extubated within this episode, and not intubated again."""
+    label = "extubated"
+    facts = view.timeline.upto("state:intubated", view.at)
+    if len(facts) < 2 or facts[-1].value.value != "absent":  # noqa: PLR2004 - it takes a tube to take one out
+        return Evaluation(NOT_MET, label)
+    ended = facts[-1]
+    for fact in reversed(facts):
+        if fact.value.value == "present":
+            within = ended.at >= view.anchors.get("episode", ended.at)
+            finding = Finding("intubated", "extubated", ended.at, ended.event)
+            return Evaluation(MET if within else NOT_MET, label, (finding,))
+        ended = fact
+    return Evaluation(NOT_MET, label)
+
+
+def _insult_recent(view: View) -> Evaluation:
+    """A known insult not longer before the onset than the definition allows."""
+    label = "insult within 7 days before onset"
+    value, fact = view.coded("ards_risk_factor")
+    if value == "present" and fact is not None:
+        insult = fact.at if fact.value.since is None else fact.value.since
+        began = view.anchors.get("ARD-0", view.at)
+        limit = view.duration("onset_window")
+        view.note(insult + limit + TICK)
+        finding = Finding("ards_risk_factor", f"since {clock_time(insult)}", insult, fact.event)
+        return Evaluation(MET if began - insult <= limit else NOT_MET, label, (finding,))
+    for concept in ("covid19", "influenza"):
+        infection, fact = view.coded(concept)
+        if infection == "present" and fact is not None:
+            return Evaluation(MET, label, (Finding(concept, "present", fact.at, fact.event),))
+    if value == "absent":
+        return Evaluation(NOT_MET, label)
+    return Evaluation(UNKNOWN, label, (), ("ards_risk_factor",))
+
+
+def _vt_not_protective(view: View) -> Evaluation:
+    """Tidal volume was above the limit for too large a part of the last hours, minute by minute.
+
+    A minute without a value takes the last one, as long as that may be used. Of a patient intubated more recently only
+    the time since then counts.
+    """
+    label = "tidal volume not protective"
+    weight = view.value("predicted_body_weight")
+    if not weight.known:
+        return Evaluation(UNKNOWN, label, (), ("pbw",))
+    series = view.timeline.series("signal:tidal_volume")
+    if series is None:
+        return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
+    limit = view.number("vt_limit") * weight.low + _ROUNDING
+    last = view.at // MINUTE
+    first = (view.at - view.duration("vt_window")) // MINUTE
+    intubated = view.mark("intubation").at
+    if intubated is not None:
+        first = min(max(first, intubated // MINUTE), last - 1)
+    kept = (view.max_age("tidal_volume") or 0) // MINUTE
+    protective = known = expires = 0
+    volume = 0.0
+    for minute in range(first - kept, last):
+        measured = series.at(minute)
+        if measured is not None:
+            volume, expires = measured, minute + kept
+        if minute >= first and minute <= expires:
+            known += 1
+            protective += volume <= limit
+    view.note((view.at // MINUTE + 1) * MINUTE)
+    total, share = last - first, view.number("vt_share") / 100
+    per_kilogram = number(round(volume / weight.low, 1))
+    text = f"{number(volume)} mL, {per_kilogram} mL/kg; protective for {100 * protective // total} % of the time"
+    findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),) if known else ()
+    if protective >= share * total - _ROUNDING:
+        return Evaluation(NOT_MET, label, findings)
+    if protective + total - known < share * total - _ROUNDING:
+        return Evaluation(MET, label, findings)
+    return Evaluation(UNKNOWN, label, findings, ("tidal_volume",))
+
+
+def _gas_known(view: View) -> Evaluation:
+    value = view.value("pf_steady")
+    return Evaluation(MET if value.known else NOT_MET, "an arterial sample decides", value.findings)
+
+
+def _fio2_unsteady(view: View) -> Evaluation:
+    value = view.value("pf_steady")
+    return Evaluation(MET if UNSTEADY in value.missing else NOT_MET, "FiO2 changed before the sample", value.findings)
+
+
+def _probable_venous_sample(view: View) -> Evaluation:
+    label = "probably a venous sample"
+    gas = view.timeline.latest("signal:pao2", view.at)
+    limit = view.max_age("pao2")
+    if gas is None or (limit is not None and view.at - gas.at > limit):
+        return Evaluation(NOT_MET, label)
+    view.note(gas.at + (limit or DAY) + TICK)
+    finding = view.found("pao2", gas.value.value, gas)
+    return Evaluation(MET if probably_venous(view, gas) else NOT_MET, label, (finding,))
+
+
+def _signal(view: View) -> tuple[int | None, dict[str, float]]:
+    """The newest usable minute of the saturation, with its signal quality and heart rate of the same minute."""
+    series = view.timeline.series("signal:spo2")
+    if series is None:
+        return None, {}
+    view.note(series.next_end(view.at))
+    age = view.max_age("spo2") or 0
+    minute = series.newest_before(view.at, age)
+    if minute is None:
+        return None, {}
+    view.note((minute + 1) * MINUTE + age + TICK)
+    found = {}
+    for name in ("perfusion_index", "pleth_rate", "heart_rate"):
+        other = view.timeline.series(f"signal:{name}")
+        value = None if other is None else other.at(minute)
+        if value is not None:
+            found[name] = value
+    return minute, found
+
+
+def _faults(view: View) -> Iterator[Finding]:
+    """What speaks against the saturation that is measured now."""
+    probe, fact = view.coded("spo2_probe_off")
+    if probe == "present" and fact is not None:
+        yield Finding("spo2_probe_off", "probe off", fact.at, fact.event)
+    minute, quality = _signal(view)
+    if minute is None:
+        return
+    end = (minute + 1) * MINUTE
+    index = quality.get("perfusion_index")
+    if index is not None and index < view.number("perfusion_low"):
+        yield Finding("perfusion_index", f"perfusion index {number(index)} %", end)
+    pulse, heart = quality.get("pleth_rate"), quality.get("heart_rate")
+    if pulse is not None and heart is not None and abs(pulse - heart) > view.number("pleth_difference"):
+        yield Finding("pleth_rate", f"pulse {number(pulse)} against {number(heart)} /min of the ECG", end)
+    yield from _disagreement(view)
+
+
+def _disagreement(view: View) -> Iterator[Finding]:
+    """The newest arterial saturation against the pulse oximeter just before that sample."""
+    gas, series = view.timeline.latest("signal:sao2", view.at), view.timeline.series("signal:spo2")
+    limit = view.max_age("sao2") or 0
+    if gas is None or series is None or gas.value.specimen == "venous" or view.at - gas.at > limit:
+        return
+    view.note(gas.at + limit + TICK)
+    minute = series.newest_before(gas.at, view.max_age("spo2") or 0)
+    shown = None if minute is None else series.at(minute)
+    if shown is not None and round(abs(shown - gas.value.value), 6) > view.number("saturation_difference"):
+        text = f"{number(shown)} % against {number(gas.value.value)} % in the blood gas"
+        yield Finding("sao2", text, gas.at, gas.event)
+
+
+def _sensor_artefact(view: View) -> Evaluation:
+    found = tuple(_faults(view))
+    return Evaluation(MET if found else NOT_MET, "saturation not trustworthy", found)
+
+
+def _good_signal(view: View) -> Evaluation:
+    """Nothing speaks against the saturation, and both perfusion index and pulse are there to speak for it."""
+    label = "saturation with a good signal"
+    needed = ("perfusion_index", "pleth_rate", "heart_rate")
+    absent = tuple(name for name in needed if view.timeline.series(f"signal:{name}") is None)
+    if absent:
+        return Evaluation(UNKNOWN, label, (), absent)
+    _, quality = _signal(view)
+    if any(_faults(view)):
+        return Evaluation(NOT_MET, label)
+    missing = tuple(name for name in needed if name not in quality)
+    return Evaluation(UNKNOWN if missing else MET, label, (), missing)
+
+
+_GAS: Final = ("signal:pao2", "signal:fio2", "signal:spo2")
+_GAS_NUMBERS: Final = ("venous_pao2", "venous_spo2", "fio2_steady_for")
+_SIGNAL: Final = tuple(f"signal:{name}" for name in ("spo2", "perfusion_index", "pleth_rate", "heart_rate", "sao2"))
+_SIGNAL_NUMBERS: Final = ("perfusion_low", "pleth_difference", "saturation_difference")
+_PRONE: Final = (*_GAS, "state:prone", "state:intubated")
+
+ARDS: Final = (
+    Predicate(
+        "insult_recent",
+        "a known insult at most 7 days before onset",
+        "Berlin definition (source read)",
+        ("state:ards_risk_factor", "state:covid19", "state:influenza"),
+        _insult_recent,
+        parameters=("onset_window",),
+    ),
+    Predicate(
+        "gas_known",
+        "an arterial sample on a steady FiO2 is not older than 6 h",
+        "local setting",
+        _GAS,
+        _gas_known,
+        parameters=_GAS_NUMBERS,
+    ),
+    Predicate(
+        "fio2_unsteady",
+        "FiO2 was changed less than 15 min before the newest sample",
+        "local setting",
+        _GAS,
+        _fio2_unsteady,
+        parameters=_GAS_NUMBERS,
+    ),
+    Predicate(
+        "probable_venous_sample",
+        "the newest sample has a low oxygen tension at a good saturation",
+        "local setting",
+        ("signal:pao2", "signal:spo2"),
+        _probable_venous_sample,
+        parameters=_GAS_NUMBERS[:2],
+    ),
+    Predicate(
+        "vt_not_protective",
+        "tidal volume per predicted body weight above the limit for more than a fifth of the last 6 h",
+        "ATS/ESICM/SCCM 2017 (source read); tolerance: local setting",
+        ("signal:tidal_volume", "signal:height", "state:sex", "state:intubated"),
+        _vt_not_protective,
+        parameters=("vt_limit", "vt_window", "vt_share"),
+    ),
+    Predicate(
+        "prone_attempted",
+        "a prone session of this ventilation was long enough, and a sample after the turn still fails",
+        "PROSEVA (source read)",
+        _PRONE,
+        _prone_attempted,
+        parameters=("prone_accepted", "prone_gas_after", "prone_pf", *_GAS_NUMBERS),
+    ),
+    Predicate(
+        "supine_recently",
+        "turned back supine less than 4 h ago",
+        "PROSEVA (source read)",
+        ("state:prone", "state:intubated"),
+        _supine_recently,
+        parameters=("supine_settled",),
+    ),
+    Predicate(
+        "oxygenation_restored",
+        "at least 4 h after supine, P/F ≥ 150 on FiO2 ≤ 0.6 and PEEP ≤ 10, not by a new inhaled vasodilator",
+        "stop rule of PROSEVA (source read); inhaled vasodilator: general clinical knowledge",
+        (*_PRONE, "signal:peep"),
+        _oxygenation_restored,
+        ("inhaled_vasodilator",),
+        parameters=("prone_pf", "stop_fio2", "stop_peep", "supine_settled", "vasodilator_bump", *_GAS_NUMBERS),
+    ),
+    Predicate(
+        "inhaled_vasodilator_new",
+        "an inhaled vasodilator runs for less than 24 h",
+        "general clinical knowledge, not checked against a source",
+        ("signal:weight",),
+        _inhaled_vasodilator_new,
+        ("inhaled_vasodilator",),
+        parameters=("vasodilator_bump",),
+    ),
+    Predicate(
+        "extubated",
+        "extubated in this episode",
+        "local setting",
+        ("state:intubated",),
+        _extubated,
+    ),
+    Predicate(
+        "sensor_artefact",
+        "pulse oximeter: low perfusion, pulse unlike the ECG, probe off, or unlike the blood gas",
+        "local setting",
+        (*_SIGNAL, "state:spo2_probe_off"),
+        _sensor_artefact,
+        parameters=_SIGNAL_NUMBERS,
+    ),
+    Predicate(
+        "good_signal",
+        "pulse oximeter with good perfusion and the pulse of the ECG",
+        "local setting",
+        (*_SIGNAL, "state:spo2_probe_off"),
+        _good_signal,
+        parameters=_SIGNAL_NUMBERS,
+    ),
+)

@@ -1,0 +1,163 @@
+"""Status epilepticus as numbers: seizure burden, doses against their targets, and how long anaesthesia has lasted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from rules import anaesthesia, antiseizure, seizures
+from rules.instants import DAY, HOUR, MINUTE, clock_time
+from rules.logic import Finding
+from rules.quantities.base import Quantity
+from rules.steps import Steps
+from rules.values import Value, exact, number, unknown
+
+if TYPE_CHECKING:
+    from rules.view import View
+
+REMEMBERED: Final = 14 * DAY
+
+
+def _seizing_for(view: View) -> Value:
+    began = seizures.onset(view)
+    now = seizures.seizing(view)
+    if began is None or now.missing:
+        return unknown(*(now.missing or ("seizure",)), low=0.0)
+    minutes = (view.at - began) / MINUTE
+    return exact(minutes, Finding("seizing_for", f"since {clock_time(began)}", began))
+
+
+def _share(courses: Callable[[View], list[antiseizure.Course]], name: str) -> Callable[[View], Value]:
+    def value(view: View) -> Value:
+        found = antiseizure.best(courses(view))
+        if found is None:
+            return Value(0.0, 0.0, (), (Finding(name, "none completed in this episode"),))
+        low, high = round(found.share.low * 100, 4), round(found.share.high * 100, 4)
+        finding = antiseizure.in_words(view, found)._replace(measure=name)
+        return Value(low, high, found.share.missing, (finding,))
+
+    return value
+
+
+def _second_line_gap(view: View) -> Value:
+    """What is missing to an adequate second-line dose, in words and milligrams."""
+    courses = antiseizure.second_line(view)
+    found = antiseizure.best(courses)
+
+    def said(low: float, high: float, text: str) -> Value:
+        return Value(low, high, (), (Finding("second_line_gap", text),))
+
+    if antiseizure.adequate(view, courses) is not None:
+        return said(0.0, 0.0, "none, second-line dose adequate")
+    if found is None:
+        return said(0.0, inf, "no second-line drug completed that counts")
+    if not found.share.known:
+        return said(0.0, inf, f"not known ({', '.join(found.share.missing)} missing)")
+    gap = found.target.low - found.given.low
+    return said(gap, gap, antiseizure.gap_in_words(view, found))
+
+
+def _anaesthesia_duration(view: View) -> Value:
+    course = anaesthesia.course(view)
+    if course is None:
+        return Value(0.0, 0.0)
+    text = f"since {clock_time(course.start)}, without gaps {number(round(course.least / HOUR, 1))} h"
+    missing = course.missing if course.most > course.least else ()
+    return Value(
+        course.least / HOUR, course.most / HOUR, missing, (Finding("anaesthesia_duration", text, course.start),)
+    )
+
+
+def _propofol(view: View, bridge: int) -> Steps:
+    return view.rate("propofol", bridge)
+
+
+def _propofol_now(view: View) -> Value:
+    rate = view.flow("propofol")
+    if not rate.high:
+        return rate
+    return rate._replace(
+        findings=(Finding("propofol_dose", rate.text("mg/kg/h"), view.rate("propofol").since(view.at)),)
+    )
+
+
+_DOSES: Final = "adequate doses: ESETT and AES 2016 as the pack's parameters say"
+
+EPILEPSY: Final = (
+    Quantity(
+        "seizing_for",
+        "seizing",
+        "min",
+        "seizures on record and EEG; an unconfirmed seizure is unknown (local setting)",
+        seizures.READS,
+        _seizing_for,
+        parameters=seizures.PARAMETERS,
+        remembers=REMEMBERED,
+    ),
+    Quantity(
+        "electrographic_burden",
+        "electrographic seizure burden of an hour",
+        "%",
+        "EEG software's own figure, or the sum of its ten-minute values",
+        seizures.READS,
+        seizures.hourly_burden,
+        parameters=seizures.PARAMETERS,
+    ),
+    Quantity(
+        "electrographic_run",
+        "longest electrographic seizure of an hour",
+        "min",
+        "EEG software's own figure, or at least ten minutes where a ten-minute value is full",
+        seizures.READS,
+        seizures.longest_run,
+        parameters=seizures.PARAMETERS,
+    ),
+    Quantity(
+        "first_line_share",
+        "benzodiazepine dose",
+        "%",
+        _DOSES,
+        antiseizure.READS,
+        _share(antiseizure.first_line, "first_line_share"),
+        parameters=antiseizure.PARAMETERS,
+    ),
+    Quantity(
+        "second_line_share",
+        "second-line dose",
+        "%",
+        _DOSES,
+        antiseizure.READS,
+        _share(antiseizure.second_line, "second_line_share"),
+        parameters=antiseizure.PARAMETERS,
+    ),
+    Quantity(
+        "second_line_gap",
+        "gap to an adequate second-line dose",
+        "mg",
+        _DOSES,
+        antiseizure.READS,
+        _second_line_gap,
+        parameters=antiseizure.PARAMETERS,
+    ),
+    Quantity(
+        "anaesthesia_duration",
+        "continuous anaesthesia",
+        "h",
+        "pump rates against the lowest maintenance rate; gaps longer than the limit do not count (local setting)",
+        anaesthesia.READS,
+        _anaesthesia_duration,
+        parameters=anaesthesia.PARAMETERS,
+        remembers=REMEMBERED,
+    ),
+    Quantity(
+        "propofol_dose",
+        "propofol",
+        "mg/kg/h",
+        "the rate charted or pumped",
+        ("infusion:propofol", "signal:weight"),
+        _propofol_now,
+        _propofol,
+        remembers=4 * DAY,
+    ),
+)

@@ -1,0 +1,350 @@
+"""Status epilepticus: what "still seizing" means in time, doses against their targets, anaesthesia without gaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rules import anaesthesia, antiseizure, catalogue, seizures
+from rules.facts import Coded, Flow, Given, Sample, SeizureEvent
+from rules.instants import DAY, HOUR, MINUTE
+from rules.landmarks import LANDMARKS
+from rules.logic import MET, NOT_MET, UNKNOWN
+from rules.packs import load_packs
+from rules.pathway import Pathway
+from rules.settings import SiteSettings
+from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.view import View, names_of
+
+BASE = 20_000 * DAY
+PACK = next(pack for pack in load_packs() if pack.id == "status-epilepticus")
+PATHWAY = Pathway(PACK, SiteSettings(), catalogue.load())
+
+
+class Bed:
+    """A patient's record, in minutes after the beginning."""
+
+    def __init__(self, weight: float | None = 70) -> None:
+        self.timeline = Timeline()
+        self.count = 0
+        if weight is not None:
+            self.add("signal:weight", 0, Sample(weight))
+
+    def add(self, channel: str, minute: float, value: Any) -> Bed:
+        self.count += 1
+        at = BASE + round(minute * MINUTE)
+        self.timeline.insert(channel, Fact(at, at, f"event-{self.count}", value), at)
+        return self
+
+    def seizure(self, minute: float, action: str = "start", semiology: str = "tonic_clonic") -> Bed:
+        return self.add("seizure", minute, SeizureEvent(action, semiology))
+
+    def dose(self, drug: str, minute: float, amount: float | None, route: str = "iv", **more: Any) -> Bed:
+        fields = {"weight_power": 0, "status": "given", "started": None, "completed": True, **more}
+        return self.add(f"dose:{drug}", minute, Given(amount=amount, route=route, **fields))
+
+    def pump(self, drug: str, minute: float, action: str, rate: float | None = None) -> Bed:
+        return self.add(f"infusion:{drug}", minute, Flow(action, "main", rate))
+
+    def burden(self, *pairs: tuple[int, float]) -> Bed:
+        series = self.timeline.dense.setdefault("signal:eeg_seizure_burden", MinuteSeries())
+        for minute, value in pairs:
+            series.insert(BASE + minute * MINUTE, value, BASE + minute * MINUTE)
+        return self
+
+    def view(self, minute: float, episode: float | None = None) -> View:
+        anchors = {} if episode is None else {"episode": BASE + round(episode * MINUTE)}
+        return View(PATHWAY.knowledge, self.timeline, anchors, BASE + round(minute * MINUTE))
+
+    def seizing(self, minute: float) -> seizures.Seizing:
+        return seizures.seizing(self.view(minute))
+
+
+def test_the_blockers_and_carbapenems_are_those_of_the_catalogue() -> None:
+    known = catalogue.load()
+    assert set(names_of(known, "nmba")) == {
+        channel.partition(":")[2] for channel in seizures.READS if "dose:" in channel
+    }
+    assert set(names_of(known, "carbapenem")) == set(antiseizure.CARBAPENEMS)
+
+
+class TestStillSeizing:
+    def test_nothing_on_record_is_no_seizure(self) -> None:
+        assert Bed().seizing(0).truth is NOT_MET
+
+    def test_from_its_start_until_its_stop(self) -> None:
+        bed = Bed().seizure(0).seizure(20, "stop")
+        assert [bed.seizing(minute).truth for minute in (-1, 0, 19.9, 20, 100)] == [NOT_MET, MET, MET, NOT_MET, NOT_MET]
+
+    def test_unconfirmed_it_becomes_unknown_and_says_since_when(self) -> None:
+        bed = Bed().seizure(0).seizure(10, "ongoing")
+        assert bed.seizing(40).truth is MET
+        late = bed.seizing(40.1)
+        assert late.truth is UNKNOWN
+        assert late.missing[0].startswith("seizure_update (last ")
+
+    def test_the_instant_at_which_it_becomes_unknown_is_noted(self) -> None:
+        view = Bed().seizure(0).view(5)
+        seizures.seizing(view)
+        assert view.next_change == BASE + 30 * MINUTE + 1000
+
+    def test_a_stop_of_the_other_kind_ends_nothing(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop", "electrographic")
+        assert bed.seizing(6).truth is MET
+        bed = Bed().seizure(0, semiology="electrographic").seizure(5, "stop")
+        assert bed.seizing(6).truth is MET
+        assert bed.seizing(6).by_eeg_only
+
+    def test_a_stop_without_a_start_is_nothing(self) -> None:
+        assert Bed().seizure(0, "stop").seizing(1).truth is NOT_MET
+
+    def test_going_on_is_a_start_where_none_was_recorded(self) -> None:
+        bed = Bed().seizure(0, "ongoing")
+        assert bed.seizing(1).truth is MET
+        assert seizures.onset(bed.view(1)) == BASE
+
+    def test_going_on_after_a_silence_is_the_same_seizure(self) -> None:
+        bed = Bed().seizure(0).seizure(36, "ongoing")
+        assert seizures.onset(bed.view(36)) == BASE
+
+    def test_a_start_after_a_silence_is_another(self) -> None:
+        bed = Bed().seizure(0).seizure(300)
+        assert seizures.onset(bed.view(300)) == BASE + 300 * MINUTE
+
+    def test_recovery_on_record_ends_what_nobody_confirmed(self) -> None:
+        bed = Bed().seizure(0).add("state:returned_to_baseline", 50, Coded("present"))
+        assert bed.seizing(49).truth is UNKNOWN
+        assert bed.seizing(50).truth is NOT_MET
+
+
+class TestUnderABlocker:
+    def test_neither_silence_nor_a_stop_counts(self) -> None:
+        bed = Bed().seizure(0).dose("rocuronium", 10, 70).seizure(12, "stop")
+        assert bed.seizing(9.9).truth is MET
+        for minute in (10, 12, 69):
+            assert bed.seizing(minute).missing == ("paralysed_no_eeg",)
+        assert bed.seizing(71).truth is UNKNOWN
+
+    def test_a_stop_after_it_wore_off_counts(self) -> None:
+        bed = Bed().seizure(0).dose("rocuronium", 10, 70).seizure(75, "stop")
+        assert bed.seizing(75).truth is NOT_MET
+
+    def test_an_infusion_hides_for_as_long_as_it_runs(self) -> None:
+        bed = Bed().seizure(0).pump("cisatracurium", 10, "start", 3.0).pump("cisatracurium", 40, "stop")
+        assert bed.seizing(30).missing == ("paralysed_no_eeg",)
+        assert bed.seizing(100).missing == ("paralysed_no_eeg",)
+        assert bed.seizing(100.1).missing[0].startswith("seizure_update")
+
+    def test_an_eeg_sees_through_it(self) -> None:
+        bed = Bed().add("state:ceeg", 0, Coded("present")).seizure(0).dose("rocuronium", 10, 70).seizure(12, "stop")
+        assert bed.seizing(13).truth is NOT_MET
+
+    def test_an_unusable_eeg_does_not(self) -> None:
+        bed = Bed().add("state:ceeg", 0, Coded("present")).add("state:eeg_valid", 1, Coded("absent"))
+        assert bed.seizure(0).dose("rocuronium", 10, 70).seizure(12, "stop").seizing(13).truth is UNKNOWN
+
+    def test_an_ordered_blocker_hides_nothing(self) -> None:
+        bed = Bed().seizure(0).dose("rocuronium", 10, 70, status="ordered").seizure(12, "stop")
+        assert bed.seizing(13).truth is NOT_MET
+
+    def test_a_seizure_long_before_it_is_no_doubt(self) -> None:
+        assert Bed().seizure(0).seizure(2, "stop").dose("rocuronium", 200, 70).seizing(201).truth is NOT_MET
+
+
+class TestEeg:
+    def test_ten_minute_values_speak_for_ten_minutes(self) -> None:
+        bed = (
+            Bed().add("signal:eeg_seizure_minutes", 10, Sample(3.0)).add("signal:eeg_seizure_minutes", 20, Sample(0.0))
+        )
+        assert [bed.seizing(minute).truth for minute in (10, 19, 20)] == [MET, MET, NOT_MET]
+        assert seizures.onset(bed.view(10)) == BASE
+
+    def test_a_value_that_grew_old_after_a_seizure_is_unknown(self) -> None:
+        bed = Bed().add("signal:eeg_seizure_minutes", 10, Sample(3.0))
+        assert [bed.seizing(minute).truth for minute in (25, 25.1, 600)] == [MET, UNKNOWN, UNKNOWN]
+
+    def test_one_without_seizure_grows_old_quietly(self) -> None:
+        assert Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0)).seizing(600).truth is NOT_MET
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([(m, 40.0) for m in range(20)], MET),
+            ([(m, 40.0 - m) for m in range(20)], UNKNOWN),
+            ([(m, 20.0 + m) for m in range(20)], MET),
+            ([(m, 19.0) for m in range(20)], NOT_MET),
+            ([(m, 0.5 * m) for m in range(20)], MET),
+            ([(m, 0.0) for m in range(20)], NOT_MET),
+        ],
+    )
+    def test_a_running_burden_means_seizing_if_it_rises_or_stays_high(
+        self, values: list[tuple[int, float]], expected: object
+    ) -> None:
+        assert Bed().burden(*values).seizing(20).truth is expected
+
+    def test_the_end_of_a_running_burden_is_an_hour_before_it_is_nought(self) -> None:
+        bed = Bed().burden(*((m, 10.0) for m in range(30)), *((m, 0.0) for m in range(30, 70)))
+        assert seizures.free_since(bed.view(70)) == (BASE + (31 - 60) * MINUTE, ())
+
+    def test_missing_values_between_widen_the_burden(self) -> None:
+        bed = (
+            Bed().add("signal:eeg_seizure_minutes", 10, Sample(6.0)).add("signal:eeg_seizure_minutes", 30, Sample(3.0))
+        )
+        burden = seizures.hourly_burden(bed.view(30))
+        assert (burden.low, round(burden.high, 2)) == (15.0, 31.67)
+
+    def test_what_was_before_the_first_value_is_not_counted(self) -> None:
+        burden = seizures.hourly_burden(Bed().add("signal:eeg_seizure_minutes", 10, Sample(6.0)).view(10))
+        assert (burden.low, burden.high) == (10.0, 10.0)
+
+
+class TestSince:
+    def test_seizures_without_recovery_are_one_run(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop").seizure(40)
+        assert seizures.onset(bed.view(41)) == BASE
+
+    def test_recovery_between_them_divides(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop").add("signal:gcs", 20, Sample(15.0)).seizure(40)
+        assert seizures.onset(bed.view(41)) == BASE + 40 * MINUTE
+
+    def test_an_hour_between_them_divides(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop").seizure(65.1)
+        assert seizures.onset(bed.view(66)) == BASE + round(65.1 * MINUTE)
+
+    def test_the_episode_began_with_its_first_seizure_although_the_run_is_another(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop").seizure(200)
+        view = bed.view(201, episode=0)
+        assert seizures.episode_onset(view) == BASE
+        assert seizures.onset(view) == BASE + 200 * MINUTE
+
+    @pytest.mark.parametrize("name", ["seizure_onset", "episode_onset", "first_line_end", "second_line_end"])
+    def test_landmarks_are_not_there_without_a_seizure(self, name: str) -> None:
+        assert LANDMARKS[name].find(Bed().view(10)).at is None
+
+    def test_the_present_diet_counts_from_its_own_start(self) -> None:
+        bed = Bed()
+        for minute, value in ((0, "present"), (10, "absent"), (20, "present"), (30, "present")):
+            bed.add("state:ketogenic_diet", minute, Coded(value))
+        assert LANDMARKS["ketogenic_start"].find(bed.view(40)).at == BASE + 20 * MINUTE
+        assert LANDMARKS["ketogenic_start"].find(bed.view(15)).at is None
+
+
+class TestDoses:
+    @pytest.mark.parametrize(
+        ("weight", "drug", "route", "target"),
+        [
+            (70, "lorazepam", "iv", 4),
+            (35, "lorazepam", "iv", 3.5),
+            (70, "midazolam", "im", 10),
+            (40, "midazolam", "im", 5),
+            (70, "midazolam", "nasal", 10),
+            (60, "diazepam", "iv", 9),
+            (90, "diazepam", "iv", 10),
+            (70, "diazepam", "rectal", 14),
+            (120, "diazepam", "rectal", 20),
+        ],
+    )
+    def test_first_line_targets(self, weight: float, drug: str, route: str, target: float) -> None:
+        bed = Bed(weight).seizure(0).dose(drug, 5, 1.0, route)
+        assert antiseizure.first_line(bed.view(6))[0].target.low == pytest.approx(target)
+
+    @pytest.mark.parametrize(
+        ("weight", "drug", "target"),
+        [
+            (70, "levetiracetam", 4200),
+            (100, "levetiracetam", 4500),
+            (70, "fosphenytoin", 1400),
+            (100, "fosphenytoin", 1500),
+            (70, "phenytoin", 1400),
+            (70, "valproate", 2800),
+            (90, "valproate", 3000),
+            (70, "lacosamide", 350),
+            (100, "lacosamide", 400),
+        ],
+    )
+    def test_second_line_targets(self, weight: float, drug: str, target: float) -> None:
+        bed = Bed(weight).seizure(0).dose(drug, 5, 1.0)
+        assert antiseizure.second_line(bed.view(6))[0].target.low == pytest.approx(target)
+
+    def test_phenobarbital_is_first_line_only_where_no_benzodiazepine_was_tried(self) -> None:
+        bed = Bed().seizure(0).dose("phenobarbital", 10, 1050)
+        assert antiseizure.first_line(bed.view(11))
+        assert not antiseizure.second_line(bed.view(11))
+        bed.dose("lorazepam", 5, 2)
+        assert [course.drug for course in antiseizure.first_line(bed.view(11))] == ["lorazepam"]
+        assert [course.drug for course in antiseizure.second_line(bed.view(11))] == ["phenobarbital"]
+
+    def test_without_weight_the_share_lies_between_bounds(self) -> None:
+        (course,) = antiseizure.second_line(Bed(None).seizure(0).dose("levetiracetam", 5, 2250).view(6))
+        assert (course.share.low, course.share.high) == (0.5, float("inf"))
+        assert course.share.missing == ("weight",)
+
+    def test_a_load_by_pump_is_the_integral_of_its_rate(self) -> None:
+        bed = Bed().seizure(0).pump("levetiracetam", 5, "start", 400.0).pump("levetiracetam", 10, "rate", 200.0)
+        (course,) = antiseizure.second_line(bed.pump("levetiracetam", 15, "stop").view(20))
+        assert (course.given.low, course.end) == (3000, BASE + 15 * MINUTE)
+
+    def test_a_load_by_pump_is_nothing_before_its_stop(self) -> None:
+        bed = Bed().seizure(0).pump("levetiracetam", 5, "start", 420.0).pump("levetiracetam", 15, "stop")
+        assert not antiseizure.second_line(bed.view(14))
+
+    def test_a_pause_adds_nothing(self) -> None:
+        bed = Bed().seizure(0).pump("levetiracetam", 5, "start", 400.0).pump("levetiracetam", 10, "pause")
+        bed.pump("levetiracetam", 20, "resume").pump("levetiracetam", 25, "stop")
+        assert antiseizure.second_line(bed.view(26))[0].given.low == 4000
+
+    @pytest.mark.parametrize(("share", "word"), [(4200, ""), (3000, "borderline"), (1000, "inadequate")])
+    def test_the_grade_is_said(self, share: float, word: str) -> None:
+        view = Bed().seizure(0).dose("levetiracetam", 5, share).view(6)
+        text = antiseizure.in_words(view, antiseizure.second_line(view)[0]).text
+        assert word in text
+        assert "of 4200 mg" in text
+
+
+class TestAnaesthesia:
+    def bed(self) -> Bed:
+        bed = Bed().seizure(0)
+        for minute in range(0, 240, 30):
+            bed.pump("midazolam", minute + 10, "start" if minute == 0 else "rate", 0.3)
+        return bed
+
+    def test_it_lasts_from_its_start(self) -> None:
+        course = anaesthesia.course(self.bed().view(70, episode=0))
+        assert course is not None
+        assert (course.start, course.least, course.most) == (BASE + 10 * MINUTE, HOUR, HOUR)
+
+    def test_a_gap_does_not_count_and_a_short_one_does(self) -> None:
+        bed = self.bed().pump("midazolam", 230, "stop").pump("midazolam", 260, "start", 0.3)
+        course = anaesthesia.course(bed.view(270, episode=0))
+        assert course is not None
+        assert (course.least, course.gaps) == (260 * MINUTE, ())
+        bed = self.bed().pump("midazolam", 230, "stop").pump("midazolam", 261, "start", 0.3)
+        course = anaesthesia.course(bed.view(271, episode=0))
+        assert course is not None
+        assert course.least == (271 - 10 - 31) * MINUTE
+        assert [gap.end - gap.start for gap in course.gaps] == [31 * MINUTE]
+
+    def test_a_rate_that_nobody_confirmed_is_not_certain(self) -> None:
+        course = anaesthesia.course(self.bed().view(400, episode=0))
+        assert course is not None
+        assert course.least < course.most == 390 * MINUTE
+        assert course.missing
+
+    def test_several_agents_add_up(self) -> None:
+        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.02).pump("propofol", 20, "start", 0.3)
+        assert anaesthesia.start(bed.view(15, episode=0)) is None
+        assert anaesthesia.start(bed.view(30, episode=0)) == BASE + 20 * MINUTE
+
+    def test_reduced_is_lower_than_before(self) -> None:
+        bed = self.bed().pump("midazolam", 230, "rate", 0.2)
+        assert not anaesthesia.reduced_before(bed.view(225, episode=0), BASE + 225 * MINUTE)
+        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE)
+
+    def test_paused_is_not_reduced(self) -> None:
+        bed = self.bed().pump("midazolam", 230, "pause")
+        assert not anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE)
+
+
+def test_no_text_claims_what_a_higher_dose_would_have_done() -> None:
+    assert "would have" not in PACK.model_dump_json()
