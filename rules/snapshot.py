@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.alerts import Alert
 from rules.events import decode, encode
 from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Sample, SeizureEvent, Volume
-from rules.instants import to_instant
+from rules.instants import MINUTE, to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, Priority, State
 from rules.pathway import Counsel, Fold, Verdict, Window
@@ -65,7 +65,7 @@ def dump(engine: PatientEngine) -> bytes:
         ],
     }
     raw = json.dumps(body, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
-    packed = zlib.compress(raw, 9)
+    packed = zlib.compress(raw)
     return MAGIC + bytes([VERSION]) + hashlib.sha256(packed).digest() + packed
 
 
@@ -140,16 +140,20 @@ def _names(identities: list[list[str]]) -> str:
 
 
 def _dense(series: MinuteSeries) -> dict[str, Any]:
-    """Runs of consecutive minutes, and the samples of minutes that have not settled."""
+    """Runs of consecutive minutes, and the samples of minutes that have not settled.
+
+    Of each such minute, times from its beginning and values stand apart: so they take up the least room.
+    """
     runs: list[tuple[int, list[float]]] = []
     for minute in sorted(series.medians):
         if runs and runs[-1][0] + len(runs[-1][1]) == minute:
             runs[-1][1].append(series.medians[minute])
         else:
             runs.append((minute, [series.medians[minute]]))
-    unsettled = [
-        [minute, settles, sorted(samples.items())] for minute, (settles, samples) in sorted(series.unsettled.items())
-    ]
+    unsettled = []
+    for minute, (settles, samples) in sorted(series.unsettled.items()):
+        begin, times = minute * MINUTE, sorted(samples)
+        unsettled.append([minute, settles - begin, [at - begin for at in times], [samples[at] for at in times]])
     return {"runs": runs, "unsettled": unsettled}
 
 
@@ -157,8 +161,10 @@ def _series(raw: dict[str, Any]) -> MinuteSeries:
     series = MinuteSeries()
     for start, values in raw["runs"]:
         series.medians.update(enumerate(values, start))
-    for minute, settles, samples in raw["unsettled"]:
-        series.unsettled[minute] = (settles, dict(map(tuple, samples)))
+    for minute, settles, times, values in raw["unsettled"]:
+        begin = minute * MINUTE
+        samples = {begin + after: value for after, value in zip(times, values, strict=True)}
+        series.unsettled[minute] = (begin + settles, samples)
     series.newest = max((*series.medians, *series.unsettled), default=None)
     return series
 

@@ -77,6 +77,7 @@ class MinuteSeries:
         if entry is None:
             if minute in self.medians or at < now - RETENTION:
                 return False
+            self.settle(now)
             self.newest = minute if self.newest is None else max(self.newest, minute)
             self.unsettled[minute] = (max((minute + 1) * MINUTE + SETTLING, now + MINUTE), {at: value})
             return True
@@ -142,7 +143,7 @@ class MinuteSeries:
         for minute in [m for m, (settles, _) in self.unsettled.items() if settles <= now]:
             self._reduce(minute)
         oldest = (now - RETENTION) // MINUTE
-        if self.medians and min(self.medians) < oldest - 60:
+        if next(iter(self.medians), oldest) < oldest - 60:
             self.medians = {minute: value for minute, value in self.medians.items() if minute >= oldest}
 
     def _reduce(self, minute: int) -> None:

@@ -69,9 +69,9 @@ def moment(minutes: float) -> datetime:
     return START + timedelta(milliseconds=round(minutes * 60_000))
 
 
-def alert_id(subject: str, stage: str, episode: int = 1) -> str:
+def alert_id(subject: str, stage: str, episode: int = 1, pathway: str = "septic-shock") -> str:
     """The id that the alert on a subject has in an episode."""
-    return str(uuid5(NAMESPACE_URL, f"rescue-monitor:alert:{PATIENT}|septic-shock|{episode}|{stage}|{subject}"))
+    return str(uuid5(NAMESPACE_URL, f"rescue-monitor:alert:{PATIENT}|{pathway}|{episode}|{stage}|{subject}"))
 
 
 def make(kind: str, minutes: float, *, lag: float = 0, **fields: Any) -> Event:

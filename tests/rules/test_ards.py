@@ -144,7 +144,7 @@ class TestLasted:
     def test_the_countdown_is_told(self) -> None:
         answer = lasted(longer_than="eolia_80_for").evaluate(course((-180, 70), (0, 70)).view())
         assert answer.findings[-1].text == (
-            "2 samples over 3 h, the first 2026-03-01 09:00; more than 6 h needed: a sample after 2026-03-01 15:00"
+            "2 samples over 3 h from 2026-03-01 09:00; more than 6 h needed: a sample after 2026-03-01 15:00"
         )
         answer = lasted(at_least="refractory_for").evaluate(course((-180, 70), (0, 70)).view())
         assert answer.findings[-1].text.endswith("at least 6 h needed: a sample from 2026-03-01 15:00")
@@ -435,7 +435,7 @@ class TestCards:
 
     def test_the_exception_says_to_optimise_and_call(self) -> None:
         assert cards("exception-no-prone", "vv_ecmo")[0].headline == "Consider: optimise now and call the ECMO centre"
-        assert cards("ard-v1", "vv_ecmo")[-1].headline == "Consider: discuss VV-ECMO with the ECMO centre"
+        assert cards("ard-v1", "vv_ecmo")[-1].headline == "Discuss VV-ECMO with the ECMO centre"
 
     def test_no_recruitment_is_suggested_and_this_is_said(self) -> None:
         assert any("none is ever suggested" in text for text in cards("ard-v1", "refractory")[-1].evidence)
