@@ -128,12 +128,26 @@ TOPICS: Final[Mapping[TopicName, Topic]] = MappingProxyType(
 INPUTS: Final = tuple(topic.name for topic in TOPICS.values() if topic.is_input)
 """The topics that hold events."""
 
+AT_ONE_INSTANT: Final = (TopicName.VITALS, TopicName.ENCOUNTERS, TopicName.ACTIONS, TopicName.TREATMENTS)
+"""The order of the inputs for events that were received at the same instant.
+
+Events of a resuscitation are decided on as they come, so what was received with them comes before them.
+"""
+
 _OF_KIND: Final = {kind: topic.name for topic in TOPICS.values() for kind in topic.kinds}
 
 
 def topic_of(event: Event) -> TopicName:
     """The topic in which an event travels."""
     return _OF_KIND[event.kind]
+
+
+_RANKS: Final = {name: rank for rank, name in enumerate(AT_ONE_INSTANT)}
+
+
+def rank_of(event: Event) -> int:
+    """The place of an event among those that were received at the same instant, by :data:`AT_ONE_INSTANT`."""
+    return _RANKS[topic_of(event)]
 
 
 def key_of(event: Event) -> bytes:

@@ -7,7 +7,7 @@ from rules.events import Encounter, Event
 from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, State, encode_change
 from rules.settings import SiteSettings
 from streams.processor import Ward
-from streams.replay import Pace, replay
+from streams.replay import Pace, in_stream_order, replay
 from streams.summary import Tally
 from tests.streams.fake_engine import FakeEngine, alert, at, status, timer, vitals
 
@@ -192,3 +192,8 @@ def test_verdicts_count_patients_not_changes() -> None:
         ("test", "ACTIVE", "T-1"): 2,
         ("test", "CONFIRMED", "T-2"): 1,
     }
+
+
+def test_of_what_was_received_at_one_instant_treatments_come_last() -> None:
+    log = [timer("p1", 1), vitals("p1", 1), timer("p1", 0), encounter("p1", 0, "admission"), vitals("p1", 2)]
+    assert list(in_stream_order(log)) == [log[1], log[0], log[3], log[2], log[4]]
