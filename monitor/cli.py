@@ -32,7 +32,7 @@ from monitor.publishing import Destination, publish, with_destination
 from monitor.rules_commands import rules
 
 if TYPE_CHECKING:
-    from streams.processor import Ward
+    from streams.ward import Ward
 
 __all__ = [
     "BAD_LINES",
@@ -234,7 +234,7 @@ def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:
         InputError: if a file cannot be used.
     """
     from monitor.site import open_rules
-    from streams.processor import Ward
+    from streams.ward import Ward
 
     return Ward(*open_rules(settings, packs))
 

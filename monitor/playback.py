@@ -18,7 +18,7 @@ from monitor.render import Renderer, legend
 from rules.events import Event
 from rules.outputs import Change, encode_change
 from streams.logfile import BadLine, LogReader, RejectsFile, read_log
-from streams.processor import Ward
+from streams.ward import Ward
 from streams.replay import Pace, replay
 from streams.summary import ReplaySummary, Tally
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from rules.events import Event
 from rules.outputs import Change
-from streams.processor import Ward
+from streams.ward import Ward
 from streams.summary import Tally
 from streams.topics import rank_of
 

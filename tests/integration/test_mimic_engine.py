@@ -25,7 +25,7 @@ from rules.pathway import Fold, Pathway
 from rules.quantities.oxygenation import pf_ratio_of
 from rules.settings import SiteSettings
 from rules.timeline import Fact, Timeline
-from streams.processor import Ward
+from streams.ward import Ward
 from streams.replay import replay
 from streams.sources.mimic_iv import ImportReport, convert
 from streams.summary import Tally

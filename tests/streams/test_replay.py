@@ -6,7 +6,7 @@ import pytest
 from rules.events import Encounter, Event
 from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, State, encode_change
 from rules.settings import SiteSettings
-from streams.processor import Ward
+from streams.ward import Ward
 from streams.replay import Pace, in_stream_order, replay
 from streams.summary import Tally
 from tests.streams.fake_engine import FakeEngine, alert, at, status, timer, vitals
@@ -114,7 +114,7 @@ def test_until_stops_at_a_log_time() -> None:
     tally = Tally()
     changes = list(replay(log(), make_ward(), tally, until=at(20)))
     assert [change.decided_at for change in changes if change.patient == "p1"] == [at(0), at(10)]
-    assert (tally.events, len(read)) == (3, 4)
+    assert (tally.events, len(read)) == (3, 5)
 
 
 def test_until_meets_deadlines_after_the_last_event() -> None:
