@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from rules.events import SCHEMA_VERSION, Envelope, Event
 from rules.outputs import AlertChange, StatusChange
 from streams.deadletters import OFFSET, PARTITION, REASON, SENT_AGAIN, TOPIC
+from streams.intake import MARKED, TimeMark
 from streams.topics import TOPICS, Topic, TopicName, configuration
 
 DOCUMENT: Final = Path(__file__).with_name("asyncapi.yaml")
@@ -31,6 +32,7 @@ _CHANGES: Final[dict[TopicName, dict[str, type[BaseModel]]]] = {
     TopicName.ALERTS: {"alert": AlertChange},
     TopicName.STATUS: {"status": StatusChange},
 }
+_TIME: Final = "time"
 _REPLICAS: Final = 3
 
 _HEAD: Final = "# Written by docs/wire.py from the models and streams/topics.py; do not edit.\n"
@@ -45,7 +47,7 @@ harmless. Research and education only, not a medical device.
 def schemas() -> dict[str, str]:
     """Each file of ``docs/schemas`` by its name."""
     models = _EVENTS | {name: model for models in _CHANGES.values() for name, model in models.items()}
-    return {f"{name}.json": _schema(model) for name, model in models.items()}
+    return {f"{name}.json": _schema(model) for name, model in (models | {_TIME: TimeMark}).items()}
 
 
 def document() -> str:
@@ -69,7 +71,7 @@ def document() -> str:
 
 
 def _schema(model: type[BaseModel]) -> str:
-    mode: Any = "validation" if issubclass(model, Envelope) else "serialization"
+    mode: Any = "validation" if issubclass(model, Envelope | TimeMark) else "serialization"
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(mode=mode)}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -103,17 +105,34 @@ def _messages(topic: Topic) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "deadLetter", _dead_letter(topic)
         yield "sentAgain", _sent_again(topic)
         return
-    models = {kind: _EVENTS[kind] for kind in _EVENTS if kind in topic.kinds} or _CHANGES[topic.name]
+    if topic.name is TopicName.STATE:
+        yield "state", _state(topic)
+        return
+    models: dict[str, type[BaseModel]] = {kind: _EVENTS[kind] for kind in _EVENTS if kind in topic.kinds} or _CHANGES[
+        topic.name
+    ]
     for name, model in models.items():
-        yield (
-            name,
-            {
-                "title": model.__name__,
-                "summary": inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
-                "payload": {"$ref": f"./schemas/{name}.json"},
-                "bindings": _key(topic),
-            },
-        )
+        yield name, _message(name, model) | {"bindings": _key(topic)}
+    if topic.name is MARKED:
+        yield _TIME, _message(_TIME, TimeMark)
+
+
+def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "title": model.__name__,
+        "summary": inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
+        "payload": {"$ref": f"./schemas/{name}.json"},
+    }
+
+
+def _state(topic: Topic) -> dict[str, Any]:
+    return {
+        "title": "State",
+        "summary": "Read and written by workers only; its form is theirs.",
+        "contentType": "application/octet-stream",
+        "payload": {"description": "any bytes"},
+        "bindings": _key(topic),
+    }
 
 
 def _dead_letter(topic: Topic) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from operator import attrgetter
 
 from rules.events import Event
 from rules.outputs import Change
-from streams.ward import Ward
 from streams.summary import Tally
 from streams.topics import rank_of
+from streams.ward import Ward
 
 
 class Pace:

@@ -1,9 +1,9 @@
-"""The seven topics of the stream: what each carries, under which key, and how long it is kept."""
+"""The eight topics of the stream: what each carries, under which key, and how long it is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -14,7 +14,10 @@ from rules.outputs import StatusChange
 from streams.logfile import LONGEST_LINE
 
 LARGEST_RECORD: Final = LONGEST_LINE + (1 << 16)
-"""Bytes of the largest record that each topic takes: the longest line of a log, with key, headers and framing."""
+"""Bytes of the largest record that a topic takes: the longest line of a log, with key, headers and framing."""
+
+LARGEST_DEAD_LETTER: Final = LARGEST_RECORD + (1 << 16)
+"""Bytes of the largest dead letter: the largest record with headers that say why it is one."""
 
 
 class TopicName(StrEnum):
@@ -27,6 +30,7 @@ class TopicName(StrEnum):
     ALERTS = "icu.alerts"
     STATUS = "icu.status"
     REJECTED = "icu.rejected"
+    STATE = "icu.state"
 
 
 FAMILY: Final = "icu."
@@ -42,6 +46,8 @@ class Topic:
         content: what one record is.
         key: what the key of a record is, as UTF-8.
         retention: how long a record is kept at least; None where only the newest record of each key is kept.
+        largest: bytes of the largest record.
+        settings: further settings, in Kafka's words.
         kinds: the kinds of event that travel here; a topic with any is an input. The inputs have equally many
             partitions, so that all events of a patient reach the same worker.
     """
@@ -50,6 +56,8 @@ class Topic:
     content: str
     key: str
     retention: timedelta | None
+    largest: int = LARGEST_RECORD
+    settings: Mapping[str, str] = field(default_factory=dict)
     kinds: frozenset[str] = frozenset()
 
     @property
@@ -120,6 +128,22 @@ TOPICS: Final[Mapping[TopicName, Topic]] = MappingProxyType(
                 "dead letters: what could not be used, why, and where it came from",
                 key="as it came",
                 retention=timedelta(days=30),
+                largest=LARGEST_DEAD_LETTER,
+            ),
+            # Read whole by whoever takes over a partition, so what is out of date goes soon: that is not before a
+            # segment is closed.
+            Topic(
+                TopicName.STATE,
+                "the workers' own: the state of a patient, from which another worker continues",
+                key="patient",
+                retention=None,
+                settings=MappingProxyType(
+                    {
+                        "segment.bytes": str(16 << 20),
+                        "segment.ms": str(10 * 60_000),
+                        "min.cleanable.dirty.ratio": "0.1",
+                    }
+                ),
             ),
         )
     }
@@ -127,6 +151,9 @@ TOPICS: Final[Mapping[TopicName, Topic]] = MappingProxyType(
 
 INPUTS: Final = tuple(topic.name for topic in TOPICS.values() if topic.is_input)
 """The topics that hold events."""
+
+PARTITIONED_ALIKE: Final = (*INPUTS, TopicName.STATE)
+"""The topics with equally many partitions: a worker that holds one partition of an input holds it of all of these."""
 
 AT_ONE_INSTANT: Final = (TopicName.VITALS, TopicName.ENCOUNTERS, TopicName.ACTIONS, TopicName.TREATMENTS)
 """The order of the inputs for events that were received at the same instant.
@@ -169,6 +196,7 @@ def configuration(topic: Topic, replication_factor: int) -> dict[str, str]:
     return {
         "cleanup.policy": "compact" if topic.compacted else "delete",
         "retention.ms": str(milliseconds),
-        "max.message.bytes": str(LARGEST_RECORD),
+        "max.message.bytes": str(topic.largest),
         "min.insync.replicas": str(min(2, max(1, replication_factor - 1))),
+        **topic.settings,
     }

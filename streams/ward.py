@@ -1,4 +1,4 @@
-"""The transport-free heart of every runtime: one engine per patient, and one order for all that they say."""
+"""All patients of one log: one engine per patient, and one order for all that they say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rules.events import Event
 from rules.outputs import Change, Rejection
 from rules.pack import Pack
 from rules.settings import SiteSettings
+from streams.deadlines import Deadlines
 
 TURN: Final = timedelta(minutes=1)
 """How far the ward's clock moves before deadlines are looked at and changes are handed out again."""
@@ -66,9 +67,7 @@ class Ward:
         self._engines: dict[str, Engine] = {}
         self._watermark: datetime | None = None
         self._turned: datetime | None = None
-        # A patient's place in the heap is the entry that _scheduled names; other entries of the patient are void.
-        self._dues: list[tuple[datetime, str]] = []
-        self._scheduled: dict[str, datetime] = {}
+        self._deadlines = Deadlines()
         self._heard: set[str] = set()
         self._held: list[tuple[datetime, str, int, str, str, int, Change]] = []
         self._count = 0
@@ -77,7 +76,7 @@ class Ward:
     def due(self) -> datetime | None:
         """The clock time at which :meth:`advance` may next have something to say if no event arrives."""
         self._schedule_heard()
-        nearest = [self._dues[0][0]] if self._dues else []
+        nearest = [self._deadlines.next] if self._deadlines.next is not None else []
         if self._held:
             nearest.append(_shift(self._held[0][0], self.lateness))
         return _shift(min(nearest), _INSTANT) if nearest else None
@@ -121,29 +120,16 @@ class Ward:
         self._schedule_heard()
         # Another event may still be received at this very instant: decide only what lies before it.
         safe = _shift(clock, -_INSTANT)
-        due_now = []
-        while self._dues and self._dues[0][0] <= safe:
-            due, patient = heappop(self._dues)
-            if self._scheduled.get(patient) == due:
-                del self._scheduled[patient]
-                due_now.append(patient)
-        for patient in due_now:
-            self._hold(self._engines[patient].advance(safe))
-            self._schedule(patient)
+        for patient in self._deadlines.take(safe):
+            engine = self._engines[patient]
+            self._hold(engine.advance(safe))
+            self._deadlines.note(patient, engine.due)
         return self._hand_out(_shift(self._watermark, -_INSTANT))
 
     def _schedule_heard(self) -> None:
         for patient in self._heard:
-            self._schedule(patient)
+            self._deadlines.note(patient, self._engines[patient].due)
         self._heard.clear()
-
-    def _schedule(self, patient: str) -> None:
-        """Give the patient's next deadline a place in the heap, unless an earlier one has it and will lead to this."""
-        due = self._engines[patient].due
-        scheduled = self._scheduled.get(patient)
-        if due is not None and (scheduled is None or due < scheduled):
-            self._scheduled[patient] = due
-            heappush(self._dues, (due, patient))
 
     def _hold(self, changes: Iterable[Change]) -> None:
         for change in changes:

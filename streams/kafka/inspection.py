@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from streams.topics import FAMILY, INPUTS, TOPICS, Topic, TopicName, configuration
+from streams.topics import FAMILY, PARTITIONED_ALIKE, TOPICS, Topic, TopicName, configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,12 @@ def faults(found: Mapping[str, FoundTopic], prefix: str, replication_factor: int
         replication_factor: how many replicas a record should have.
     """
     wrong = [fault for topic in TOPICS.values() for fault in _faults_of(topic, found, prefix, replication_factor)]
-    inputs = {full: found[full].partitions for name in INPUTS if (full := prefix + name) in found}
+    inputs = {full: found[full].partitions for name in PARTITIONED_ALIKE if (full := prefix + name) in found}
     if len(set(inputs.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in inputs.items())
-        wrong.append(Fault(prefix + FAMILY + "*", f"the inputs must have equally many partitions ({counts})"))
+        wrong.append(
+            Fault(prefix + FAMILY + "*", f"the inputs and the state must have equally many partitions ({counts})")
+        )
     known = {prefix + name for name in TopicName}
     strangers = sorted(name for name in found if name.startswith(prefix + FAMILY) and name not in known)
     wrong += [Fault(name, "unknown: nothing reads or writes it") for name in strangers]
@@ -50,7 +52,7 @@ def faults(found: Mapping[str, FoundTopic], prefix: str, replication_factor: int
 
 def partitions_of_inputs(found: Mapping[str, FoundTopic], prefix: str) -> int | None:
     """How many partitions the inputs that are there have; None if there is none, the most if they differ."""
-    return max((found[prefix + name].partitions for name in INPUTS if prefix + name in found), default=None)
+    return max((found[prefix + name].partitions for name in PARTITIONED_ALIKE if prefix + name in found), default=None)
 
 
 def _faults_of(topic: Topic, found: Mapping[str, FoundTopic], prefix: str, replication_factor: int) -> Iterator[Fault]:

@@ -25,10 +25,10 @@ from rules.pathway import Fold, Pathway
 from rules.quantities.oxygenation import pf_ratio_of
 from rules.settings import SiteSettings
 from rules.timeline import Fact, Timeline
-from streams.ward import Ward
 from streams.replay import replay
 from streams.sources.mimic_iv import ImportReport, convert
 from streams.summary import Tally
+from streams.ward import Ward
 
 DATA = Path(os.environ.get("ICU_MONITOR_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NOT_SEPTIC = {"30955999", "32587226"}

@@ -6,9 +6,9 @@ import pytest
 from rules.events import Encounter, Event
 from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, State, encode_change
 from rules.settings import SiteSettings
-from streams.ward import Ward
 from streams.replay import Pace, in_stream_order, replay
 from streams.summary import Tally
+from streams.ward import Ward
 from tests.streams.fake_engine import FakeEngine, alert, at, status, timer, vitals
 
 

@@ -13,8 +13,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from rules.events import decode, json_schema
+from rules.events import Event, decode, json_schema
 from rules.outputs import AnyChange, Change
+from streams.intake import MARKED, TimeMark
 from streams.topics import TOPICS, TopicName
 
 ROOT = Path(__file__).parents[2]
@@ -40,13 +41,17 @@ def asyncapi() -> dict[str, Any]:
 
 
 def test_there_is_a_line_of_version_1_for_every_kind() -> None:
-    assert {path.stem for path in LINES} == KINDS | {"alert", "status", "rejection"}
+    assert {path.stem for path in LINES} == KINDS | {"alert", "status", "rejection", "time"}
 
 
 @pytest.mark.parametrize("path", LINES, ids=lambda path: path.stem)
 def test_a_line_of_version_1_is_read_and_nothing_of_it_is_lost(path: Path) -> None:
     line = path.read_text(encoding="utf-8").rstrip("\n")
-    message = decode(line) if path.stem in KINDS else CHANGES.validate_json(line)
+    message: Event | Change | TimeMark
+    if path.stem == "time":
+        message = TimeMark.model_validate_json(line)
+    else:
+        message = decode(line) if path.stem in KINDS else CHANGES.validate_json(line)
     assert message.kind == path.stem
     assert message.schema_version == 1
     assert message.model_dump_json(exclude_unset=True) == line
@@ -70,7 +75,8 @@ def test_the_description_has_every_topic_and_kind() -> None:
     content = asyncapi()
     addresses = {channel["address"]: set(channel["messages"]) for channel in content["channels"].values()}
     assert set(addresses) == set(TopicName)
-    assert all(addresses[topic.name] == topic.kinds for topic in TOPICS.values() if topic.is_input)
+    assert all(addresses[topic.name] - {"time"} == topic.kinds for topic in TOPICS.values() if topic.is_input)
+    assert [name for name, messages in addresses.items() if "time" in messages] == [MARKED]
     assert len(content["operations"]) == len(TOPICS)
 
 
