@@ -130,7 +130,7 @@ def replay(  # noqa: PLR0913 - one parameter for each option
     With --format jsonl, the summary goes to standard error.
 
     With --to kafka, nothing is decided here: each event goes to the topic of its kind, under the key of its patient,
-    and counts as published when the brokers have stored it.
+    and counts as published when the brokers have stored it. With --close, every deadline up to the end is met.
     """
     from monitor.playback import LineOutput, Output, TextOutput, play
     from monitor.terminal import open_console

@@ -13,6 +13,7 @@ import click
 from monitor.kafka_options import EXIT_CODES, with_kafka
 from monitor.options import BAD_LINES, OK
 from monitor.topics_commands import topics
+from monitor.worker_command import worker
 
 if TYPE_CHECKING:
     from rules.outputs import AlertChange
@@ -32,7 +33,7 @@ _FORMAT = click.option(
 
 def add_to(group: click.Group) -> None:
     """Add all commands that speak to Kafka to the command line."""
-    for command in (topics, alerts, rejected):
+    for command in (topics, worker, alerts, rejected):
         group.add_command(command)
 
 

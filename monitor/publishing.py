@@ -20,16 +20,17 @@ from monitor.options import BAD_LINES, FILE, OK
 if TYPE_CHECKING:
     from streams.kafka.settings import KafkaSettings
 
-_OF_KAFKA: Final = ("bookmark", "file", "prefix", "bootstrap_servers")
+_OF_KAFKA: Final = ("bookmark", "close", "file", "prefix", "bootstrap_servers")
 _OF_DECIDING: Final = ("form", "settings", "packs", "summary")
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a log is published: the cluster, and the file that notes how far it got, if any."""
+    """Where a log is published: the cluster, the file that notes how far it got, and whether its time is closed."""
 
     kafka: KafkaSettings
     bookmark: Path | None
+    close: bool
 
 
 def with_destination(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,12 +38,13 @@ def with_destination(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--to", type=click.Choice(["kafka"]), help="Publish the events, where workers decide on them.")
     @click.option("--resume", "bookmark", type=FILE, help="Note here how far publishing got, and go on from there.")
+    @click.option("--close", is_flag=True, help="In the end, say that nothing more of that time will come.")
     @connection_options
     @functools.wraps(command)
-    def call(*arguments: Any, to: str | None, bookmark: Path | None, **options: Any) -> Any:
+    def call(*arguments: Any, to: str | None, bookmark: Path | None, close: bool, **options: Any) -> Any:
         _refuse(_OF_KAFKA if to is None else _OF_DECIDING, "needs --to kafka" if to is None else "is for the worker")
         connection = {name: options.pop(name) for name in ("bootstrap_servers", "prefix", "file")}
-        destination = None if to is None else Destination(open_settings(**connection), bookmark)
+        destination = None if to is None else Destination(open_settings(**connection), bookmark, close)
         return command(*arguments, destination=destination, **options)
 
     return call
@@ -79,7 +81,15 @@ def publish(
         columns = (TextColumn("publish {task.fields[events]:,} events"), TimeElapsedColumn())
         progress = stack.enter_context(Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal))
         task = progress.add_task("publish", events=0)
-        for count in publish_log(events, publisher, pace=pace, bookmark=destination.bookmark, prefix=kafka.prefix):
+        published = publish_log(
+            events,
+            publisher,
+            pace=pace,
+            bookmark=destination.bookmark,
+            prefix=kafka.prefix,
+            close=destination.close,
+        )
+        for count in published:
             progress.update(task, events=count)
     click.echo(f"{count} events published", err=True)
     return BAD_LINES if tally.bad_lines else OK

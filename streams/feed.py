@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from streams.intake import Record, read
@@ -54,15 +55,16 @@ class Feed:
         missing = sum(max(0, (ends[name] or 0) - self._next[name]) for name in AT_ONE_INSTANT)
         return missing + self._merger.size
 
-    def apply(self, ends: Mapping[TopicName, int | None], seconds: float) -> Outcome:
+    def apply(self, ends: Mapping[TopicName, int | None], seconds: float, most: int | None = None) -> Outcome:
         """Apply what need not wait any longer.
 
         Args:
             ends: of each input the offset after its last record; None if that is not known yet.
             seconds: the present, by a clock that never goes back.
+            most: records, if so many are ready; call again for the rest.
         """
         ended = {name for name in AT_ONE_INSTANT if self._has_ended(name, ends[name], seconds)}
-        return self._processor.process(self.partition, self._merger.let_go(ended))
+        return self._processor.process(self.partition, islice(self._merger.let_go(ended), most))
 
     def let_time_pass(self, ends: Mapping[TopicName, int | None], now: datetime) -> Outcome:
         """Let the wall clock move the partition's time if everything that is there has been applied."""

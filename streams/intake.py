@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from rules.events import Event, MalformedEventError, decode
+from rules.events import Event, MalformedEventError, Source, decode
 from streams.deadletters import DeadLetter
 from streams.logfile import LONGEST_LINE
 from streams.topics import TopicName, topic_of
@@ -52,7 +52,7 @@ class TimeMark(BaseModel):
 
     kind: Literal["time"] = "time"
     schema_version: Literal[1] = 1
-    source: str = Field(min_length=1, max_length=200)
+    source: Source
     received_at: AwareDatetime
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from streams.clock import PartitionClock
 from streams.deadletters import DeadLetter
 from streams.deadlines import Deadlines
 from streams.intake import Read, Record, TimeMark, Unusable
-from streams.states import PARTITION_KEY, Made, PartitionState, PatientState, Positions, StateError
+from streams.states import PARTITION_KEY, Made, PartitionState, PatientState, Positions, StateError, seal_of
 from streams.topics import TopicName
 
 LIVE_WITHIN: Final = timedelta(minutes=1)
@@ -51,6 +52,7 @@ class Outcome:
         said: changes of alerts and status; those of a patient in the order of their sequence numbers.
         rejected: what could not be used, or only in part.
         events: how many records were ``used``, ``known`` (applied before) or ``rejected``, by input.
+        changed: patients whose state is another one now.
         urgent: patients whose state is to be kept now, because to compute it again might not give the same: a record
             came too late for its order, was decided on as it came, or the wall clock had its part.
     """
@@ -58,12 +60,18 @@ class Outcome:
     said: list[Said] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     events: Counter[tuple[TopicName, str]] = field(default_factory=Counter)
+    changed: set[str] = field(default_factory=set)
     urgent: set[str] = field(default_factory=set)
+
+    @property
+    def records(self) -> int:
+        """How many records it came of."""
+        return self.events.total()
 
 
 @dataclass(slots=True)
 class _Patient:
-    """One patient; ``state`` is what the engine is to be restored from once it is needed.
+    """One patient; ``state`` is what the engine is to be restored from once it is needed, ``kept`` marks the one kept.
 
     ``uncovered`` are the first records applied since the state was last kept, ``origins`` the records of events that
     the engine holds back, by the event's id, with the event's key.
@@ -73,6 +81,7 @@ class _Patient:
     partition: int
     engine: PatientEngine | None = None
     state: PatientState | None = None
+    kept: bytes | None = None
     positions: dict[TopicName, int] = field(default_factory=dict)
     uncovered: dict[TopicName, int] = field(default_factory=dict)
     origins: dict[str, tuple[str, Record]] = field(default_factory=dict)
@@ -118,6 +127,11 @@ class Processor:
         self._partitions: dict[int, _Partition] = {}
 
     @property
+    def partitions(self) -> Iterable[int]:
+        """Those that have been taken over."""
+        return self._partitions.keys()
+
+    @property
     def patients(self) -> int:
         """How many patients are known."""
         return sum(len(partition.patients) for partition in self._partitions.values())
@@ -125,9 +139,12 @@ class Processor:
     def adopt(self, partition: int, states: Mapping[bytes, bytes]) -> Positions:
         """Take over a partition with the states that are kept of it, by key; returns its floors.
 
+        A patient of a partition that was had before, and has not changed since the state was kept, is gone on with.
+
         Raises:
             StateError: naming the state that cannot be continued from; the partition is not taken over then.
         """
+        before = self._partitions.pop(partition, None)
         adopted = _Partition(partition, PartitionClock(*self._clock))
         floors: Positions = {}
         for key, data in states.items():
@@ -139,8 +156,11 @@ class Processor:
                 name, state = key.decode(), PatientState.from_bytes(data)
                 state.made.demand(self._made)
             except StateError as error:
-                raise StateError(f"state of {key!r} in partition {partition}: {error}") from None
-            adopted.patients[name] = _Patient(name, partition, state=state, positions=dict(state.positions))
+                raise StateError(f"partition {partition}, state of {_veiled(key)}: {error}") from None
+            known = None if before is None or name in before.unkept else before.patients.get(name)
+            if known is None or known.kept != seal_of(data):
+                known = _Patient(name, partition, state=state, positions=dict(state.positions), kept=seal_of(data))
+            adopted.patients[name] = known
             adopted.deadlines.note(name, state.due)
         self._partitions[partition] = adopted
         return floors
@@ -185,7 +205,9 @@ class Processor:
         patient = self._partitions[partition].patients[name]
         engine = self._engine(patient)
         origins = {event: (key, record.topic, record.offset) for event, (key, record) in patient.origins.items()}
-        return PatientState(self._made, patient.positions, engine.due, origins, engine.snapshot()).to_bytes()
+        data = PatientState(self._made, patient.positions, engine.due, origins, engine.snapshot()).to_bytes()
+        patient.kept = seal_of(data)
+        return data
 
     def kept(self, partition: int, names: Iterable[str]) -> None:
         """These patients' states have been kept, as they are now."""
@@ -241,6 +263,7 @@ class Processor:
             if changes:
                 self._tell(patient, changes, outcome, None)
                 here.unkept[name] = patient
+                outcome.changed.add(name)
                 changed.append(name)
         return changed
 
@@ -275,9 +298,9 @@ class Processor:
         try:
             engine = PatientEngine.restore(state.snapshot, self._packs, self._settings)
         except SnapshotError as error:
-            raise StateError(f"state of {patient.name!r}: {error}") from None
+            raise StateError(f"state of {_veiled(patient.name.encode())}: {error}") from None
         if engine.patient != patient.name:
-            raise StateError(f"state of {patient.name!r} is that of {engine.patient!r}")
+            raise StateError(f"state of {_veiled(patient.name.encode())} is that of another patient")
         held = {event.key: event for _, _, event in engine.pending}
         for name, (key, topic, offset) in state.origins.items():
             # Of a record only its place is kept; the event is the same in other words.
@@ -287,3 +310,8 @@ class Processor:
                 )
                 patient.origins[name] = (key, record)
         return engine
+
+
+def _veiled(key: bytes) -> str:
+    """A patient as somebody who is not named: whoever has the name can find out that it is meant."""
+    return f"patient sha256:{hashlib.sha256(key).hexdigest()[:12]}"

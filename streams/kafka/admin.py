@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,7 +12,7 @@ from kafka.errors import TopicAlreadyExistsError, for_code
 from streams.kafka.connecting import BrokerError, connect, explained
 from streams.kafka.inspection import Fault, FoundTopic, faults, partitions_of_inputs
 from streams.kafka.settings import KafkaSettings
-from streams.topics import FAMILY, TOPICS, configuration
+from streams.topics import FAMILY, TOPICS, TopicName, configuration
 
 PARTITIONS: Final = 12
 """Partitions of each topic unless said otherwise; the number of workers that can share the load."""
@@ -99,6 +99,20 @@ class TopicAdmin:
     def check(self, replication_factor: int | None = None) -> list[Fault]:
         """What is wrong with the topics; the replicas to be expected are chosen as for :meth:`create`."""
         return faults(self.describe(), self._prefix, replication_factor or self.usual_replicas())
+
+    def demand(self, names: Iterable[TopicName]) -> None:
+        """Refuse to go on without some of the topics, or if those that are partitioned alike are not.
+
+        Raises:
+            BrokerError: naming what is missing, and how it is made.
+        """
+        found = self.describe()
+        missing = [name for name in (self._prefix + name for name in names) if name not in found]
+        if missing:
+            raise BrokerError(f"missing topics: {', '.join(missing)}; make them with: rescue-monitor topics create")
+        wrong = [fault for fault in faults(found, self._prefix, 1) if fault.topic.endswith("*")]
+        if wrong:
+            raise BrokerError(str(wrong[0]))
 
     def usual_replicas(self) -> int:
         """:data:`REPLICAS`, or the number of brokers if they are fewer."""

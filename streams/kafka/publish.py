@@ -15,12 +15,14 @@ from typing import Any, Final, Self
 from kafka import KafkaProducer
 
 from rules.events import Event, encode
+from streams.intake import MARKED, TimeMark
 from streams.kafka.admin import TopicAdmin
-from streams.kafka.connecting import BrokerError, connect, explained
+from streams.kafka.connecting import connect, explained
 from streams.kafka.settings import KafkaSettings
 from streams.replay import Pace
 from streams.topics import INPUTS, LARGEST_RECORD, key_of, topic_of
 
+_SOURCE: Final = "rescue-monitor-replay"
 _AT_ONCE: Final = 1000
 """Records sent before it is waited until the brokers have all of them."""
 
@@ -78,7 +80,8 @@ class Publisher:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        _demand_inputs(settings)
+        with TopicAdmin(settings) as admin:
+            admin.demand(INPUTS)
         self._producer = connect(
             KafkaProducer,
             settings,
@@ -109,6 +112,16 @@ class Publisher:
             topic = self._settings.topic(topic_of(event))
             self._sent.append(self._producer.send(topic, value=encode(event).encode(), key=key_of(event)))
 
+    def mark(self, at: datetime) -> None:
+        """Say in every partition that all that was received up to then has been sent."""
+        self.settle()
+        with explained():
+            topic = self._settings.topic(MARKED)
+            value = TimeMark(source=_SOURCE, received_at=at).model_dump_json().encode()
+            for partition in sorted(self._producer.partitions_for(topic)):
+                self._sent.append(self._producer.send(topic, value=value, partition=partition))
+        self.settle()
+
     def settle(self) -> None:
         """Wait until the brokers have all that was sent."""
         with explained():
@@ -125,6 +138,7 @@ def publish(
     pace: Pace | None = None,
     bookmark: Path | None = None,
     prefix: str = "",
+    close: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[int]:
     """Publish a log and yield, whenever the brokers have all that was sent, how many events that is so far.
@@ -136,6 +150,7 @@ def publish(
         bookmark: a file in which to note how far it got, and from which to go on. What was sent after the last note is
             sent again: the rules know an event that they have seen.
         prefix: of the topics; a bookmark made under another one is refused.
+        close: say in the end that nothing more of that time will come, so that all deadlines up to then are met.
         clock: returns seconds that never go back.
 
     Raises:
@@ -145,7 +160,9 @@ def publish(
     position = _Position(bookmark, prefix)
     count = 0
     noted = clock()
+    last: datetime | None = None
     for line, event in log:
+        last = event.received_at if last is None else max(last, event.received_at)
         if position.has_passed(line, event):
             continue
         if pace is not None:
@@ -160,6 +177,8 @@ def publish(
             yield count
     publisher.settle()
     position.note()
+    if close and last is not None:
+        publisher.mark(last)
     yield count
 
 
@@ -188,11 +207,3 @@ class _Position:
     def note(self) -> None:
         if self._path is not None and self._first is not None and self.line:
             Bookmark(self._first, self._prefix, self.line).write(self._path)
-
-
-def _demand_inputs(settings: KafkaSettings) -> None:
-    with TopicAdmin(settings) as admin:
-        there = admin.describe()
-    missing = [name for name in map(settings.topic, INPUTS) if name not in there]
-    if missing:
-        raise BrokerError(f"missing topics: {', '.join(missing)}; make them with: rescue-monitor topics create")

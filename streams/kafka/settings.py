@@ -16,12 +16,59 @@ from streams.topics import TopicName
 ENVIRONMENT: Final = "RESCUE_MONITOR_KAFKA_"
 """How the names of environment variables begin; the name of a setting follows, in capitals."""
 
+WORKER: Final = "worker_"
+"""How the names of a worker's settings begin in the environment and among options."""
+
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 Server = Annotated[str, Field(pattern=r"^[^\s,:]+:\d{1,5}$|^\[[0-9A-Fa-f:.]+\]:\d{1,5}$")]
+
+
+class WorkerSettings(BaseModel):
+    """How a worker goes about its work. Times are seconds.
+
+    Attributes:
+        group: of workers who share the load; its offsets are kept under this name.
+        session_timeout: after so long without a sign of life, another worker takes over.
+        heartbeat: between two signs of life.
+        request_timeout: for an answer of a broker; not shorter than the session.
+        commit_interval: between two notes of how far the inputs have been read.
+        snapshot_interval: between two states of one patient who keeps changing. A crash computes so much again.
+        batch: most records at once.
+        batch_within: how long a batch is collected.
+        buffer: records of one input that may wait for being processed before no more are fetched.
+        live_within: data received no longer than this before they arrive are live; only then the wall clock counts.
+        silence: how far time stays behind the wall clock where nothing comes.
+        patience: how long other inputs wait for one that does not give what it has.
+        listen: where figures and health are to be asked for, as ``host:port``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    group: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$")] = "rescue-monitor"
+    session_timeout: Annotated[float, Field(ge=1, le=300)] = 10.0
+    heartbeat: Annotated[float, Field(ge=0.1, le=60)] = 2.0
+    request_timeout: Annotated[float, Field(ge=1, le=600)] = 15.0
+    commit_interval: Annotated[float, Field(ge=0.1, le=60)] = 0.5
+    snapshot_interval: Annotated[float, Field(ge=0.1, le=600)] = 25.0
+    batch: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    batch_within: Annotated[float, Field(ge=0.001, le=5)] = 0.05
+    buffer: Annotated[int, Field(ge=100, le=1_000_000)] = 16_384
+    live_within: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    silence: Annotated[float, Field(ge=1, le=600)] = 10.0
+    patience: Annotated[float, Field(ge=1, le=600)] = 30.0
+    listen: Annotated[Server, Field()] = "127.0.0.1:9464"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> WorkerSettings:
+        if self.request_timeout < self.session_timeout:
+            raise ValueError("request_timeout must not be shorter than session_timeout")
+        if self.heartbeat * 3 > self.session_timeout:
+            raise ValueError("session_timeout must be at least three heartbeats")
+        return self
 
 
 class KafkaSettings(BaseModel):
@@ -39,6 +86,7 @@ class KafkaSettings(BaseModel):
         ssl_keyfile: its key.
         ssl_password: opens the key; never printed.
         ssl_check_hostname: whether the broker's certificate must name the broker.
+        worker: of the command of this name only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -54,6 +102,7 @@ class KafkaSettings(BaseModel):
     ssl_keyfile: Path | None = None
     ssl_password: SecretStr | None = None
     ssl_check_hostname: bool = True
+    worker: WorkerSettings = WorkerSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> KafkaSettings:
@@ -114,6 +163,10 @@ def load_settings(
         if name.startswith(ENVIRONMENT)
     }
     values |= {name: value for name, value in options.items() if value is not None}
+    worker = {name: values.pop(name) for name in list(values) if name.startswith(WORKER)}
+    if worker:
+        given = values.get("worker") or {}
+        values["worker"] = given | {name.removeprefix(WORKER): value for name, value in worker.items()}
     try:
         return KafkaSettings.model_validate(values)
     except ValidationError as error:
