@@ -31,7 +31,7 @@ class WorkerSettings(BaseModel):
     """How a worker goes about its work. Times are seconds.
 
     Attributes:
-        group: of workers who share the load; its offsets are kept under this name.
+        group: of workers who share the load; its offsets are kept under this name, after the prefix of the topics.
         session_timeout: after so long without a sign of life, another worker takes over.
         heartbeat: between two signs of life.
         request_timeout: for an answer of a broker; not shorter than the session.

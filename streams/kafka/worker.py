@@ -239,7 +239,7 @@ def make_app(kafka: KafkaSettings) -> faust.App:
     """The Faust app, without anything in it."""
     worker = kafka.worker
     app = faust.App(
-        worker.group,
+        kafka.prefix + worker.group,
         broker=[f"kafka://{server}" for server in kafka.bootstrap_servers],
         broker_credentials=_credentials(kafka),
         broker_client_id="rescue-monitor",

@@ -71,9 +71,10 @@ class WorkerProcess:
     def wait_until_ready(self) -> None:
         wait_until(self.is_ready, 90, "the worker holds partitions")
 
-    def has_finished(self) -> bool:
-        """Whether it holds partitions and has applied everything."""
-        return self.is_ready() and self.figure("rescue_monitor_lag_records") == 0
+    def has_applied(self, events: int) -> bool:
+        """Whether it has applied so many, and nothing is left."""
+        ready = self.is_ready() and self.figure("rescue_monitor_lag_records") == 0
+        return ready and self.figure("rescue_monitor_events_total") >= events
 
     def kill(self) -> None:
         with_children_gone(self.process)
