@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from rules.events import SCHEMA_VERSION, Envelope, Event
 from rules.outputs import AlertChange, StatusChange
 from streams.deadletters import OFFSET, PARTITION, REASON, SENT_AGAIN, TOPIC
-from streams.intake import MARKED, TimeMark
+from streams.intake import TimeMark
 from streams.topics import TOPICS, Topic, TopicName, configuration
 
 DOCUMENT: Final = Path(__file__).with_name("asyncapi.yaml")
@@ -113,7 +113,7 @@ def _messages(topic: Topic) -> Iterator[tuple[str, dict[str, Any]]]:
     ]
     for name, model in models.items():
         yield name, _message(name, model) | {"bindings": _key(topic)}
-    if topic.name is MARKED:
+    if topic.is_input:
         yield _TIME, _message(_TIME, TimeMark)
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
 
 from streams.intake import Record, read
 from streams.merging import Merger
 from streams.processor import Outcome, Processor
 from streams.states import Positions
 from streams.topics import AT_ONE_INSTANT, TopicName
-
-PATIENCE_S: Final = 30.0
-"""Seconds for which the other inputs wait for one that has more to give and does not give it."""
 
 
 class Feed:
@@ -25,7 +21,9 @@ class Feed:
         partition: its number.
         start: of each input the first record that will be added.
         skew: see :func:`streams.intake.read`.
-        patience: seconds, see :data:`PATIENCE_S`.
+        live_within: see :class:`streams.merging.Merger`.
+        patience: seconds for which the other inputs wait for one that has more to give and does not give it; and see
+            :class:`streams.merging.Merger`.
     """
 
     def __init__(
@@ -34,21 +32,22 @@ class Feed:
         partition: int,
         start: Positions,
         skew: timedelta,
-        patience: float = PATIENCE_S,
+        live_within: timedelta,
+        patience: float,
     ) -> None:
         self.partition = partition
         self._processor = processor
         self._next = {name: start[name] for name in AT_ONE_INSTANT}
-        self._merger = Merger(lambda record: read(record, skew))
+        self._merger = Merger(lambda record: read(record, skew), live_within, patience)
         self._patience = patience
         self._behind_since: dict[TopicName, float] = {}
 
-    def add(self, record: Record) -> None:
-        """Take in a record; one that has been taken in before is passed over."""
+    def add(self, record: Record, seconds: float) -> None:
+        """Take in a record now; one that has been taken in before is passed over."""
         if record.offset >= self._next[record.topic]:
             self._next[record.topic] = record.offset + 1
             self._behind_since.pop(record.topic, None)
-            self._merger.add(record)
+            self._merger.add(record, seconds)
 
     def lag(self, ends: Mapping[TopicName, int | None]) -> int:
         """How many records are known to be there and have not been applied."""
@@ -64,7 +63,7 @@ class Feed:
             most: records, if so many are ready; call again for the rest.
         """
         ended = {name for name in AT_ONE_INSTANT if self._has_ended(name, ends[name], seconds)}
-        return self._processor.process(self.partition, islice(self._merger.let_go(ended), most))
+        return self._processor.process(self.partition, islice(self._merger.let_go(ended, seconds), most))
 
     def let_time_pass(self, ends: Mapping[TopicName, int | None], now: datetime) -> Outcome:
         """Let the wall clock move the partition's time if everything that is there has been applied."""

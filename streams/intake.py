@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -12,9 +12,6 @@ from rules.events import Event, MalformedEventError, Source, decode
 from streams.deadletters import DeadLetter
 from streams.logfile import LONGEST_LINE
 from streams.topics import TopicName, topic_of
-
-MARKED: Final = TopicName.VITALS
-"""The input in which time marks travel, one in each partition."""
 
 
 class Record(NamedTuple):
@@ -42,10 +39,10 @@ class Record(NamedTuple):
 
 
 class TimeMark(BaseModel):
-    """Says of one partition that every event received up to ``received_at`` has been sent.
+    """Says of one partition of one input that every event received up to ``received_at`` has been sent.
 
-    It has no key, because it is about nobody. So deadlines are met, at their exact times, where no event follows: after
-    the end of a recorded log, or when a gateway has nothing to send.
+    It has no key, because it is about nobody. So other inputs need not wait for this one, and deadlines are met at
+    their exact times where no event follows: after the end of a recorded log, or when a gateway has nothing to send.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,7 +95,7 @@ def _content(record: Record, skew: timedelta) -> Event | TimeMark | Unusable:
 
 
 def _decoded(record: Record, value: bytes) -> Event | TimeMark | Unusable:
-    if record.key is None and record.topic is MARKED:
+    if record.key is None:
         try:
             return TimeMark.model_validate_json(value)
         except ValidationError:

@@ -51,7 +51,7 @@ class Outcome:
     Attributes:
         said: changes of alerts and status; those of a patient in the order of their sequence numbers.
         rejected: what could not be used, or only in part.
-        events: how many records were ``used``, ``known`` (applied before) or ``rejected``, by input.
+        events: how many records were ``used``, ``known`` (applied before), ``rejected`` or a ``mark``, by input.
         changed: patients whose state is another one now.
         urgent: patients whose state is to be kept now, because to compute it again might not give the same: a record
             came too late for its order, was decided on as it came, or the wall clock had its part.
@@ -178,7 +178,7 @@ class Processor:
                 outcome.events[record.topic, "rejected"] += 1
                 outcome.rejected.append(Rejected(record.rejected(f"{content.kind}: {content.text}"), content.kind))
             elif isinstance(content, TimeMark):
-                outcome.events[record.topic, "used"] += 1
+                outcome.events[record.topic, "mark"] += 1
                 here.clock.mark(content.received_at)
             else:
                 here.clock.receive(content.received_at, record.arrived_at)

@@ -24,7 +24,7 @@ from streams.rota import Name, Rota
 from streams.states import PARTITION_KEY, StateError
 from streams.topics import INPUTS, TopicName, key_of_status
 
-_AT_ONCE: Final = 2000
+_AT_ONCE: Final = 500
 """Records applied before what came of them is published."""
 
 _STATES_AT_ONCE: Final = 32
@@ -141,7 +141,14 @@ class Keeper:
             for number in sorted(partitions):
                 kept = self._processor.adopt(number, states.pop(number))
                 start = {name: _start(number, name, begins[number][name], kept.get(name, 0)) for name in INPUTS}
-                self._feeds[number] = Feed(self._processor, number, start, self._skew, self._settings.patience)
+                self._feeds[number] = Feed(
+                    self._processor,
+                    number,
+                    start,
+                    self._skew,
+                    timedelta(seconds=self._settings.live_within),
+                    self._settings.patience,
+                )
             self._metrics.recovery.set(self._clock() - began)
             self._metrics.partitions.set(len(self._feeds))
             self._metrics.patients.set(self._processor.patients)
@@ -152,7 +159,7 @@ class Keeper:
             touched = set()
             for record in records:
                 if (feed := self._feeds.get(record.partition)) is not None:
-                    feed.add(record)
+                    feed.add(record, self._clock())
                     touched.add(record.partition)
             await self._apply(touched)
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from kafka import KafkaProducer
 
 from rules.events import Event, encode
-from streams.intake import MARKED, TimeMark
+from streams.intake import TimeMark
 from streams.kafka.admin import TopicAdmin
 from streams.kafka.connecting import connect, explained
 from streams.kafka.settings import KafkaSettings
@@ -25,6 +25,9 @@ from streams.topics import INPUTS, LARGEST_RECORD, key_of, topic_of
 _SOURCE: Final = "rescue-monitor-replay"
 _AT_ONCE: Final = 1000
 """Records sent before it is waited until the brokers have all of them."""
+
+_OUT_OF_ORDER: Final = timedelta(seconds=10)
+"""How far a log may be out of the order in which it was received; marks stay that far behind."""
 
 _NOTED_EVERY_S: Final = 1.0
 _ACKNOWLEDGED_WITHIN_S: Final = 60.0
@@ -113,13 +116,12 @@ class Publisher:
             self._sent.append(self._producer.send(topic, value=encode(event).encode(), key=key_of(event)))
 
     def mark(self, at: datetime) -> None:
-        """Say in every partition that all that was received up to then has been sent."""
-        self.settle()
+        """Say in every partition of every input that all that was received up to then has been sent."""
+        value = TimeMark(source=_SOURCE, received_at=at).model_dump_json().encode()
         with explained():
-            topic = self._settings.topic(MARKED)
-            value = TimeMark(source=_SOURCE, received_at=at).model_dump_json().encode()
-            for partition in sorted(self._producer.partitions_for(topic)):
-                self._sent.append(self._producer.send(topic, value=value, partition=partition))
+            for topic in map(self._settings.topic, INPUTS):
+                for partition in sorted(self._producer.partitions_for(topic)):
+                    self._sent.append(self._producer.send(topic, value=value, partition=partition))
         self.settle()
 
     def settle(self) -> None:
@@ -141,7 +143,9 @@ def publish(
     close: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[int]:
-    """Publish a log and yield, whenever the brokers have all that was sent, how many events that is so far.
+    """Publish a log, and yield, whenever the brokers have all that was sent, how many events that is so far.
+
+    Time marks go with it, so that whoever reads the inputs while they are written knows their order.
 
     Args:
         log: numbered events in the order in which they were received.
@@ -172,6 +176,7 @@ def publish(
         position.line = line
         if publisher.unsettled >= _AT_ONCE or clock() - noted >= _NOTED_EVERY_S:
             publisher.settle()
+            publisher.mark(last - _OUT_OF_ORDER)
             position.note()
             noted = clock()
             yield count

@@ -42,7 +42,10 @@ class WorkerSettings(BaseModel):
         buffer: records of one input that may wait for being processed before no more are fetched.
         live_within: data received no longer than this before they arrive are live; only then the wall clock counts.
         silence: how far time stays behind the wall clock where nothing comes.
-        patience: how long other inputs wait for one that does not give what it has.
+        ahead: how far the time of receiving may lie after the arrival before a record is refused; unset, the site's
+            future_skew. Records whose dates were shifted to hide them need more.
+        patience: how long other inputs wait for one that does not give what it has, and how long a record that is not
+            live waits for inputs that have been read to their end, unless time marks say enough.
         listen: where figures and health are to be asked for, as ``host:port``.
     """
 
@@ -59,7 +62,8 @@ class WorkerSettings(BaseModel):
     buffer: Annotated[int, Field(ge=100, le=1_000_000)] = 16_384
     live_within: Annotated[float, Field(ge=1, le=3600)] = 60.0
     silence: Annotated[float, Field(ge=1, le=600)] = 10.0
-    patience: Annotated[float, Field(ge=1, le=600)] = 30.0
+    ahead: Annotated[float, Field(ge=0, le=1e10)] | None = None
+    patience: Annotated[float, Field(ge=1, le=600)] = 10.0
     listen: Annotated[Server, Field()] = "127.0.0.1:9464"
 
     @model_validator(mode="after")

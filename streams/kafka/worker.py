@@ -76,7 +76,7 @@ class Worker:
         self._keeper = Keeper(
             processor,
             kafka.worker,
-            site.future_skew,
+            site.future_skew if kafka.worker.ahead is None else timedelta(seconds=kafka.worker.ahead),
             outbox=self._outbox,
             journal=KafkaJournal(kafka),
             membership=self._group,

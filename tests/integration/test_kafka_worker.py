@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,12 @@ import pytest
 from kafka import KafkaProducer
 
 from monitor.cli import DEMO_LOG
-from rules.events import Event
 from streams.kafka.admin import TopicAdmin
-from streams.kafka.publish import Publisher, publish
 from streams.kafka.settings import KafkaSettings
 from streams.logfile import LONGEST_LINE
 from streams.topics import INPUTS, LARGEST_RECORD
 from tests.integration.brokers import MARKS, Broker, is_listening, wait_until
-from tests.integration.workers import Said, WorkerProcess, dead_letters, said
+from tests.integration.workers import WorkerProcess, dead_letters, exactly, said, send
 from tests.streams.stream import Words, events_of, said_by_replay
 
 pytestmark = list(MARKS)
@@ -57,15 +56,6 @@ def crew(topics: KafkaSettings, tmp_path: Path) -> Iterator[Crew]:
         worker.kill()
 
 
-def send(kafka: KafkaSettings, events: Sequence[Event], *, close: bool = False) -> None:
-    with Publisher(kafka) as publisher:
-        list(publish(enumerate(events, start=1), publisher, close=close))
-
-
-def exactly(words: Words) -> Said:
-    return {place: {line} for place, line in words.items()}
-
-
 def wait_for(kafka: KafkaSettings, words: Words) -> None:
     wait_until(lambda: set(words) <= set(said(kafka)), 120, "everything that a replay says has been published")
 
@@ -79,7 +69,7 @@ def test_the_demo_through_kafka_is_the_replay_byte_for_byte(topics: KafkaSetting
     metrics = worker.ask("/metrics")[1]
     assert "rescue_monitor_patients 10.0" in metrics
     assert "bed-" not in metrics
-    assert worker.figure("rescue_monitor_events_total") == len(events_of(DEMO_LOG)) + PARTITIONS
+    assert worker.events == len(events_of(DEMO_LOG))
     assert not is_listening(FAUSTS_OWN_PORT)
     assert worker.stop() == 0
     assert said(topics) == exactly(said_by_replay())
@@ -87,7 +77,7 @@ def test_the_demo_through_kafka_is_the_replay_byte_for_byte(topics: KafkaSetting
     again.wait_until_ready()
     send(topics, events_of(DEMO_LOG)[-1:])
     wait_until(lambda: again.has_applied(1), 60, "what came afterwards has been applied")
-    assert again.figure("rescue_monitor_events_total") == 1, "an orderly end leaves nothing to be read again"
+    assert again.events == 1, "an orderly end leaves nothing to be read again"
     assert "bed-" not in "".join(hired.log.read_text(encoding="utf-8") for hired in crew.hired)
 
 
@@ -134,9 +124,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_invents_nothing(topic
     for first in range(0, len(events), 700):
         piece = events[first : first + 700]
         send(topics, piece, close=first + 700 >= len(events))
-        before = worker.figure("rescue_monitor_events_total")
-        wanted = before + chance.randint(1, 600)
-        wait_until(lambda: worker.figure("rescue_monitor_events_total") >= wanted, 60, "some have been applied")  # noqa: B023 - waited for within the loop
+        wait_until(partial(worker.has_begun, worker.events + chance.randint(1, 600)), 60, "some have been applied")
         worker.kill()
         worker = crew.hire()
     wait_for(topics, said_by_replay())

@@ -10,14 +10,18 @@ import sys
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from rules.events import Event
 from rules.outputs import AlertChange, StatusChange
 from streams.deadletters import OpenDeadLetters
+from streams.kafka.publish import Publisher, publish
 from streams.kafka.reading import TopicReader
 from streams.kafka.settings import KafkaSettings
 from streams.topics import TopicName
 from tests.integration.brokers import ROOT, free_port, wait_until, with_children_gone
+from tests.streams.stream import Words
 
 Said = dict[tuple[str, int], set[str]]
 """The different lines that were published of each patient and sequence number: one, if all is right."""
@@ -64,6 +68,12 @@ class WorkerProcess:
         lines = self.ask("/metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
+    @property
+    def events(self) -> int:
+        """How many events it has applied."""
+        lines = [line for line in self.ask("/metrics")[1].splitlines() if 'outcome="used"' in line]
+        return round(sum(float(line.split()[-1]) for line in lines))
+
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
         return self.ask("/readyz")[0] == 200
@@ -71,10 +81,14 @@ class WorkerProcess:
     def wait_until_ready(self) -> None:
         wait_until(self.is_ready, 90, "the worker holds partitions")
 
+    def has_begun(self, events: int) -> bool:
+        """Whether it has applied so many."""
+        return self.events >= events
+
     def has_applied(self, events: int) -> bool:
         """Whether it has applied so many, and nothing is left."""
         ready = self.is_ready() and self.figure("rescue_monitor_lag_records") == 0
-        return ready and self.figure("rescue_monitor_events_total") >= events
+        return ready and self.events >= events
 
     def kill(self) -> None:
         with_children_gone(self.process)
@@ -83,6 +97,15 @@ class WorkerProcess:
         """End it in order; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def send(kafka: KafkaSettings, events: Sequence[Event], *, close: bool = False) -> None:
+    with Publisher(kafka) as publisher:
+        list(publish(enumerate(events, start=1), publisher, close=close))
+
+
+def exactly(words: Words) -> Said:
+    return {place: {line} for place, line in words.items()}
 
 
 def said(kafka: KafkaSettings) -> Said:

@@ -14,9 +14,9 @@ from rules.packs import load_packs
 from rules.settings import SiteSettings
 from streams.deadletters import DeadLetter
 from streams.feed import Feed
-from streams.intake import MARKED, Record, TimeMark
+from streams.intake import Record, TimeMark
 from streams.logfile import read_log
-from streams.processor import Outcome, Processor
+from streams.processor import LIVE_WITHIN, Outcome, Processor
 from streams.replay import replay
 from streams.states import PARTITION_KEY
 from streams.summary import Tally
@@ -26,6 +26,7 @@ Words = dict[tuple[str, int], str]
 """What was said, by patient and sequence number."""
 
 SITE = SiteSettings()
+PATIENCE = 10.0
 
 
 @cache
@@ -68,7 +69,8 @@ class Inputs:
 
     def mark(self, at: datetime) -> None:
         value = TimeMark(source="test", received_at=at).model_dump_json().encode()
-        self.append(MARKED, None, value, at)
+        for name in AT_ONE_INSTANT:
+            self.append(name, None, value, at)
 
     @property
     def ends(self) -> dict[TopicName, int | None]:
@@ -92,7 +94,7 @@ class Runtime:
         self.processor = Processor(self.rules, SITE)
         floors = self.processor.adopt(0, self.kept)
         self.read_to = {name: floors.get(name, 0) for name in AT_ONE_INSTANT}
-        self.feed = Feed(self.processor, 0, self.read_to, SITE.future_skew)
+        self.feed = Feed(self.processor, 0, self.read_to, SITE.future_skew, LIVE_WITHIN, PATIENCE)
 
     def publish(self, outcome: Outcome) -> None:
         for change in (said.change for said in outcome.said):
@@ -115,7 +117,7 @@ class Runtime:
             piece = self.inputs.records[name][self.read_to[name] :][: self.chance.randint(1, 200)]
             self.read_to[name] += len(piece)
             for record in piece:
-                self.feed.add(record)
+                self.feed.add(record, 0.0)
             outcome = self.feed.apply(self.inputs.ends, 0.0)
             if self.chance.random() < crashes:
                 self.crash(outcome)

@@ -42,6 +42,7 @@ class FakePublisher:
     def __init__(self, fails_at: int | None = None) -> None:
         self.sent: list[str] = []
         self.settled = 0
+        self.marks: list[datetime] = []
         self._fails_at = fails_at
 
     @property
@@ -50,6 +51,10 @@ class FakePublisher:
 
     def send(self, event: Event) -> None:
         self.sent.append(event.id)
+
+    def mark(self, at: datetime) -> None:
+        assert not self.unsettled, "what a mark promises must have been stored"
+        self.marks.append(at)
 
     def settle(self) -> None:
         if self._fails_at is not None and len(self.sent) >= self._fails_at:
@@ -104,3 +109,12 @@ def test_a_log_is_played_in_its_own_time() -> None:
     pace = Pace(60.0, clock=lambda: sum(slept), sleep=slept.append)
     list(publish(log(3), cast("Publisher", FakePublisher()), pace=pace, clock=lambda: 0.0))
     assert slept == [1.0, 1.0]
+
+
+def test_marks_stay_behind_what_may_be_out_of_order_until_the_log_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 2)
+    publisher = FakePublisher()
+    list(publish(log(5), cast("Publisher", publisher), close=True, clock=lambda: 0.0))
+    second, fourth, last = (BEGIN + timedelta(minutes=line) for line in (2, 4, 5))
+    margin = timedelta(seconds=10)
+    assert publisher.marks == [second - margin, fourth - margin, last]
