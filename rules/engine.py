@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment
@@ -26,6 +26,8 @@ from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
+
+_NOTHING: Final[dict[str | None, dict[int, Any]]] = {}
 
 REMEMBER_REFUSED = 1_000
 """How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
@@ -86,6 +88,11 @@ class PatientEngine:
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
+        self._urgent: frozenset[str] = self.translator.live
+        """Live signals of which each sample is judged at once."""
+        self._minute: int | None = None
+        self._going_on: dict[str | None, dict[int, Any]] = {}
+        """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one."""
         self._lateness = round(settings.lateness.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
 
@@ -219,21 +226,19 @@ class PatientEngine:
         if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
             return
-        known, dense, live = timeline.dense, self.translator.dense, self.translator.live
+        minute = at // MINUTE
+        going_on = self._going_on if minute == self._minute and minute >= now // MINUTE else _NOTHING
         for outcome in self.translator.facts(event):
+            samples = going_on.get(outcome[0])
+            if samples is not None:
+                samples.setdefault(at, outcome[1])
+                continue
             if isinstance(outcome, Refusal):
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
-            if channel in dense:
-                # Whoever waits for a minute has been told of its end with the first sample of it.
-                if (
-                    channel in live
-                    or channel not in known
-                    or at // MINUTE < now // MINUTE
-                    or not known[channel].join(at, value, now)
-                ):
-                    self._dense(channel, at, value, now)
+            if channel in self.translator.dense:
+                self._dense(channel, at, value, now)
             elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
 
@@ -253,8 +258,14 @@ class PatientEngine:
             series = self.timeline.dense[channel] = MinuteSeries()
         if not series.insert(at, value, now):
             return
-        end = (at // MINUTE + 1) * MINUTE
+        minute = at // MINUTE
+        end = (minute + 1) * MINUTE
         late = end <= now
+        if not late and channel not in self._urgent:
+            if minute != self._minute:
+                self._minute = minute
+                self._going_on.clear()
+            self._going_on[channel] = series.unsettled[minute][1]
         wake = (now // MINUTE + 1) * MINUTE if late else end
         for track in self.tracks:
             if late and track.concerned(channel, end):
@@ -264,7 +275,7 @@ class PatientEngine:
             track.wake(wake)
             if self.next is None or wake < self.next:
                 self.next = wake
-            if channel in self.translator.live and track.present is not None and track.present.fold.open:
+            if channel in self._urgent and track.present is not None and track.present.fold.open:
                 track.touch(min(at, now))
                 self.touched = True
 
@@ -272,6 +283,7 @@ class PatientEngine:
         for outcome in self.translator.facts(event):
             if not isinstance(outcome, Refusal) and outcome[0] in self.timeline.dense:
                 self.timeline.dense[outcome[0]].remove(at, now)
+                self._going_on.pop(outcome[0], None)
                 self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
 
     def _insert(
@@ -347,8 +359,17 @@ class PatientEngine:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
                 changes += [self._number(change) for change in self.books[index].update(moment)]
         self.touched = False
+        self._urgent = self._read_at_once()
+        for channel in self._urgent:
+            self._going_on.pop(channel, None)
         self.next = min((track.due for track in self.tracks if track.due is not None), default=None)
         return changes
+
+    def _read_at_once(self) -> frozenset[str]:
+        """The live signals that an open episode is judged by: a sample of one is used before its minute is over."""
+        open_tracks = [track for track in self.tracks if track.present is not None and track.present.fold.open]
+        live = self.translator.live
+        return frozenset(channel for channel in live if any(track.reads(channel) for track in open_tracks))
 
     def _announced(self) -> list[Entry | None]:
         """The present of every pathway, as it is announced once all of them are weighed against each other."""
