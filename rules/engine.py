@@ -8,14 +8,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment
 from rules.arbitration import arbitrate
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
-from rules.facts import Answer, Flow, Refusal, Sample, Translator
+from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
 from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
@@ -26,8 +26,6 @@ from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
-
-_NOTHING: Final[dict[str | None, dict[int, Any]]] = {}
 
 REMEMBER_REFUSED = 1_000
 """How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
@@ -91,7 +89,7 @@ class PatientEngine:
         self._urgent: frozenset[str] = self.translator.live
         """Live signals of which each sample is judged at once."""
         self._minute: int | None = None
-        self._going_on: dict[str | None, dict[int, Any]] = {}
+        self._going_on: GoingOn = {}
         """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one."""
         self._lateness = round(settings.lateness.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
@@ -227,12 +225,8 @@ class PatientEngine:
             yield from self._answer(event, at, received, now)
             return
         minute = at // MINUTE
-        going_on = self._going_on if minute == self._minute and minute >= now // MINUTE else _NOTHING
-        for outcome in self.translator.facts(event):
-            samples = going_on.get(outcome[0])
-            if samples is not None:
-                samples.setdefault(at, outcome[1])
-                continue
+        going_on = self._going_on if minute == self._minute and minute >= now // MINUTE else NOTHING
+        for outcome in self.translator.facts(event, at, going_on):
             if isinstance(outcome, Refusal):
                 yield self._refuse(event, outcome, now)
                 continue

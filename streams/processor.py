@@ -65,7 +65,7 @@ class Ward:
         self._make_engine = make_engine
         self._engines: dict[str, Engine] = {}
         self._watermark: datetime | None = None
-        self._turned: datetime | None = None
+        self._next_turn: datetime | None = None
         # A patient's place in the heap is the entry that _scheduled names; other entries of the patient are void.
         self._dues: list[tuple[datetime, str]] = []
         self._scheduled: dict[str, datetime] = {}
@@ -95,7 +95,7 @@ class Ward:
         self._heard.add(patient)
         if self.clock is None or received > self.clock:
             self.clock = received
-            if self._turned is None or received - self._turned >= TURN:
+            if self._next_turn is None or received >= self._next_turn:
                 return self._turn(received)
         return []
 
@@ -116,7 +116,7 @@ class Ward:
         return self._hand_out(None)
 
     def _turn(self, clock: datetime) -> list[Change]:
-        self._turned = clock
+        self._next_turn = _shift(clock, TURN)
         self._watermark = _shift(clock, -self.lateness)
         self._schedule_heard()
         # Another event may still be received at this very instant: decide only what lies before it.
