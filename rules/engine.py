@@ -380,11 +380,6 @@ class PatientEngine:
 
     def _status(self, track: Track, entry: Entry, amended: list[Changed], now: int, cause: str | None) -> Change:
         verdict = entry.verdict
-        effective = entry.at
-        for earlier in reversed(track.entries):
-            if earlier.verdict[:4] != verdict[:4]:
-                break
-            effective = earlier.at
         status = StatusChange(
             patient=self.patient,
             sequence=0,
@@ -396,7 +391,7 @@ class PatientEngine:
             suppressed=verdict.suppressed,
             soft=verdict.soft,
             therapies=tuple(map(_therapy_status, verdict.counsel)),
-            effective_from=to_datetime(effective),
+            effective_from=to_datetime(track.since),
             decided_at=to_datetime(now),
             amends=tuple(map(_amendment, amended)),
             cause=cause,
