@@ -220,7 +220,7 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
     if therapy is not None:
         counsel = next((c for c in verdict.counsel if c.therapy == therapy.id), None)
         if counsel is not None and therapy.deadline is not None:
-            parts.append(_time_left(view, counsel.window, therapy.deadline))
+            parts.append(time_left(view, counsel.window, therapy.deadline))
         parts.append(therapy.window)
     stage = judged(pack, verdict, REFRACTORY)
     since = view.since(stage.id)
@@ -229,7 +229,8 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
     return "; ".join(part for part in parts if part) or None
 
 
-def _time_left(view: View, window: Window | None, deadline: Deadline) -> str:
+def time_left(view: View, window: Window | None, deadline: Deadline) -> str:
+    """A therapy's window in words: how long it can still be decided on, or that it is over or does not apply."""
     if window is None:
         return f"{deadline.title}: not known when it began"
     if window.extended is not None:
