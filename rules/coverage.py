@@ -38,6 +38,7 @@ from rules.pathway import Fold, Pathway, Step, Verdict
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
 from rules.timeline import Timeline
+from rules.view import View
 
 TRUTHS: Final = (MET, NOT_MET, UNKNOWN)
 
@@ -58,6 +59,12 @@ class Item(NamedTuple):
     path: str
     node: Node
     demanded: tuple[Truth, ...]
+
+    @property
+    def name(self) -> str | None:
+        """What a view knows it by, if it is a condition or check that the pack names."""
+        first, _, rest = self.path.partition(".")
+        return {"conditions": f"condition {rest}", "checks": f"check {rest}"}.get(first)
 
     @property
     def kind(self) -> str:
@@ -170,20 +177,22 @@ class Coverage:
                 track.pathway = _Watched(track.pathway, self)
                 engine.books[index] = _WatchedBook(book, self)
 
-    def note(self, pathway: Pathway, timeline: Timeline, before: Fold, step: Step, at: int) -> None:
-        """Take note of one instant: in an episode, also as it ends, of every condition, else of what may begin one."""
-        seen = self._seen[pathway.pack.id]
+    def note(self, pack: str, before: Fold, step: Step, view: View) -> None:
+        """Take note of one instant: in an episode, also as it ends, of every condition, else of what may begin one.
+
+        The view is the one by which it was judged: what was asked then is not worked out again.
+        """
+        seen = self._seen[pack]
         verdict = step.verdict
         seen.states.add(verdict.state)
         if verdict.state is State.NOT_APPLICABLE and verdict.reasons:
             return  # discharged, or not of the population: nothing was asked
-        fold = step.fold if step.fold.open else before
-        view = pathway.view(timeline, fold, at, full=True)
         view.state = verdict.state
-        for item in self._items[pathway.pack.id]:
+        in_episode = step.fold.open or before.open
+        for item in self._items[pack]:
             known = seen.truths.setdefault(item.path, set())
-            if (fold.open or item.path in _ASKED_BEFORE) and not known.issuperset(item.demanded):
-                known.add(item.node.evaluate(view).truth)
+            if (in_episode or item.path in _ASKED_BEFORE) and not known.issuperset(item.demanded):
+                known.add((view.named(item.name) if item.name else item.node.evaluate(view)).truth)
 
     def note_advice(self, pack: str, verdict: Verdict) -> None:
         """Take note of what is advised in the end, when the pathways have been weighed against each other."""
@@ -241,12 +250,19 @@ class _Watched(Pathway):
     def __init__(self, pathway: Pathway, coverage: Coverage) -> None:
         self.__dict__.update(pathway.__dict__)
         self._coverage = coverage
+        self._latest: View | None = None
+
+    @override
+    def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
+        self._latest = super().view(timeline, fold, at, full=full)
+        return self._latest
 
     @override
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         outcome = super().step(timeline, fold, at)
         timeline.listen()  # what is asked from here on is not what the verdict was read from
-        self._coverage.note(self, timeline, fold, outcome, at)
+        if self._latest is not None:
+            self._coverage.note(self.pack.id, fold, outcome, self._latest)
         return outcome
 
 
