@@ -49,7 +49,7 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
             _fix(words, check, evaluation) for check, evaluation in grounds.checks if evaluation.truth is MET
         ),
         suggestion=plain(suggestion),
-        evidence=_lines(_cite(pack, cited) for cited in _statements(pack, verdict, subject, therapy)),
+        evidence=_lines(_cite(pack, cited) for cited in _statements(pack, view, verdict, subject, therapy)),
         contraindications=_lines(_against(view, words, therapy)),
         not_known=_lines((*_missing(pack, words, verdict, grounds), *_unchecked(view, therapy))),
         window=_window(pack, view, verdict, therapy),
@@ -206,8 +206,13 @@ def _missing(pack: Pack, words: Words, verdict: Verdict, grounds: Grounds) -> It
             yield f"{words.item(item)}{why}"
 
 
-def _statements(pack: Pack, verdict: Verdict, subject: str, therapy: Therapy | None) -> Iterable[Cited]:
-    return therapy.evidence if therapy is not None else (*judged(pack, verdict, subject).sources, *pack.caveats)
+def _statements(pack: Pack, view: View, verdict: Verdict, subject: str, therapy: Therapy | None) -> Iterator[Cited]:
+    """What a suggestion rests on, or the stage of a notice, with the caveats that matter for it now."""
+    if therapy is not None:
+        yield from therapy.evidence
+        return
+    yield from judged(pack, verdict, subject).sources
+    yield from (found for found in pack.caveats if found.when is None or found.when.evaluate(view).truth is MET)
 
 
 def _cite(pack: Pack, cited: Cited) -> str:
