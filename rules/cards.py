@@ -55,7 +55,7 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
         window=_window(pack, view, verdict, therapy),
         goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
-        answers=_answers(view, therapy),
+        answers=_answers(pack, view, subject, therapy),
         data_quality=_lines(_quality(pack, view, words)),
     )
 
@@ -247,10 +247,9 @@ def time_left(view: View, window: Window | None, deadline: Deadline) -> str:
     return f"{deadline.title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
 
 
-def _answers(view: View, therapy: Therapy | None) -> tuple[str, ...]:
+def _answers(pack: Pack, view: View, subject: str, therapy: Therapy | None) -> tuple[str, ...]:
     """What a clinician may answer, as the actions of the wire with their reasons."""
-    declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
-    reasons = (*declines, "not applicable")
+    reasons = pack.decline_reasons(subject)
     snooze = ("snooze",) if view.duration("snooze" if therapy is None else therapy.snooze) else ()
     return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
 

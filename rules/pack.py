@@ -264,6 +264,12 @@ class Pack(_Frozen):
         """The therapies that are suggested once across packs, with the name they share."""
         return {therapy.id: therapy.merge for therapy in self.therapies if therapy.merge is not None}
 
+    def decline_reasons(self, subject: str) -> tuple[str, ...]:
+        """Why a suggestion or notice may be declined."""
+        therapy = next((therapy for therapy in self.therapies if therapy.id == subject), None)
+        reasons = ("already being treated", "not the cause") if therapy is None else therapy.decline_reasons
+        return (*reasons, "not applicable")
+
     def therapy(self, name: str) -> Therapy:
         """A therapy by its id."""
         return next(therapy for therapy in self.therapies if therapy.id == name)
