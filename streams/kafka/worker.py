@@ -91,6 +91,8 @@ class Worker:
         host, _, port = self._settings.listen.rpartition(":")
         self._server = HealthServer((host.strip("[]"), int(port)), self.health, self.metrics.registry)
         self._server.start()
+        for chatty in ("aiokafka", "faust", "mode"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         faust.Worker(self.app, loglevel="INFO", redirect_stdouts=False, quiet=True).execute_from_commandline()
 
     def _connect_app(self) -> None:

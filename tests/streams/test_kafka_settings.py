@@ -90,3 +90,12 @@ def test_a_client_without_security_is_given_none() -> None:
         "security_protocol",
         "bootstrap_timeout_ms",
     }
+
+
+def test_settings_of_a_worker_come_from_its_part_of_the_file_and_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.yaml"
+    file.write_text("worker: {group: night, snapshot_interval: 5}", encoding="utf-8")
+    settings = load_settings(file, {"RESCUE_MONITOR_KAFKA_WORKER_GROUP": "day"})
+    assert (settings.worker.group, settings.worker.snapshot_interval) == ("day", 5)
+    with pytest.raises(SettingsError, match=r"worker: .*three heartbeats"):
+        load_settings(None, {"RESCUE_MONITOR_KAFKA_WORKER_HEARTBEAT": "9"})
