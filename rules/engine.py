@@ -100,8 +100,9 @@ class PatientEngine:
         """Take in a fact; what changed by it and by the time that has passed.
 
         Messages may come out of order of ``received_at`` by less than the lateness bound: they are held back that long
-        and used in order. In a cardiac arrest nobody waits: an event of the resuscitation is used at once, and with it
-        whatever was received before. The same event again changes nothing.
+        and used in order. In a cardiac arrest nobody waits, and whoever answers an alert is told at once what came of
+        it: an event of the resuscitation or an answer is used at once, and with it whatever was received before. The
+        same event again changes nothing.
 
         Raises:
             ValueError: if the event is about somebody else.
@@ -116,7 +117,7 @@ class PatientEngine:
             heapq.heappush(self.pending, (received, key, event))
             if self.clock is None or received > self.clock:
                 self.clock = received
-            if isinstance(event, Resuscitation):
+            if isinstance(event, Resuscitation | Action):
                 return self._drain(received)
         return self._drain()
 

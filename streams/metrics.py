@@ -56,6 +56,10 @@ class WorkerMetrics:
         for seconds in latencies:
             self._latency.observe(seconds)
 
+    def unreadable(self, reason: str) -> None:
+        """A message has been refused before it became a record."""
+        self._rejected.labels(reason).inc()
+
     def kept(self, states: int) -> None:
         """So many states have been stored."""
         self._states.inc(states)

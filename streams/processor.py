@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from rules.engine import PatientEngine
-from rules.events import Event, Resuscitation, encode
+from rules.events import Action, Event, Resuscitation, encode
 from rules.instants import to_instant
 from rules.outputs import AlertChange, Change, Rejection, StatusChange
 from rules.pack import Pack
@@ -196,6 +196,22 @@ class Processor:
             outcome.urgent.update(self._meet_deadlines(here, outcome))
         return outcome
 
+    def clock(self, partition: int) -> PartitionClock:
+        """How far time has come in a partition."""
+        return self._partitions[partition].clock
+
+    def names(self, partition: int) -> list[str]:
+        """The patients of a partition."""
+        return list(self._partitions[partition].patients)
+
+    def engine(self, partition: int, name: str) -> PatientEngine:
+        """The engine of a patient, to be looked at and not to be changed.
+
+        Raises:
+            KeyError: if there is no such patient.
+        """
+        return self._engine(self._partitions[partition].patients[name])
+
     def unkept(self, partition: int) -> Iterable[str]:
         """The patients of a partition who have changed since their state was last kept."""
         return self._partitions[partition].unkept.keys()
@@ -247,7 +263,7 @@ class Processor:
         self._tell(patient, changes, outcome, record.arrived_at)
         if len(patient.origins) > len(engine.waiting):
             patient.origins = {name: origin for name, origin in patient.origins.items() if origin[0] in engine.waiting}
-        if late or (changes and isinstance(event, Resuscitation)):
+        if late or (changes and isinstance(event, Resuscitation | Action)):
             outcome.urgent.add(patient.name)
 
     def _meet_deadlines(self, here: _Partition, outcome: Outcome) -> list[str]:

@@ -1,0 +1,130 @@
+"""The database of one service: its tables, how it is opened, and that nobody else has it open."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+FORMAT: Final = 1
+"""The version of the tables, kept as SQLite's ``user_version``."""
+
+APPLICATION: Final = 0x52455343
+"""Marks the file as ours, kept as SQLite's ``application_id``."""
+
+_TABLES: Final = """
+CREATE TABLE segments (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, arrived_at INTEGER NOT NULL, keys BLOB NOT NULL,
+    lines BLOB NOT NULL
+) STRICT;
+CREATE TABLE feed (
+    position INTEGER PRIMARY KEY, kind TEXT NOT NULL, patient TEXT NOT NULL, alert TEXT, decided_at INTEGER NOT NULL,
+    said TEXT NOT NULL, beside TEXT
+) STRICT;
+CREATE INDEX feed_of_alert ON feed (alert, position) WHERE alert IS NOT NULL;
+CREATE TABLE alerts (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL UNIQUE, patient TEXT NOT NULL, pathway TEXT NOT NULL,
+    priority TEXT NOT NULL, state TEXT NOT NULL, changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alerts_of_patient ON alerts (patient, position);
+CREATE TABLE verdicts (
+    patient TEXT NOT NULL, pathway TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (patient, pathway)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE patients (
+    name TEXT PRIMARY KEY, sequence INTEGER NOT NULL, stay TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE states (key BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE history (
+    patient TEXT NOT NULL, reached INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (patient, reached)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rejected (
+    number INTEGER PRIMARY KEY, place TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, reason TEXT NOT NULL,
+    arrived_at INTEGER NOT NULL, value BLOB NOT NULL
+) STRICT;
+CREATE TABLE sources (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, content TEXT NOT NULL,
+    previous TEXT NOT NULL, digest TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+"""
+
+
+class DatabaseError(Exception):
+    """A file that cannot be used as the service's database; the text says why."""
+
+
+def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the database, and make its tables in a new file.
+
+    A transaction is on the disk when it has been committed (``synchronous=FULL``): whoever was told that an event has
+    been stored may forget it. Checkpoints are left to whoever has time for them.
+
+    Raises:
+        DatabaseError: if the file is not ours, of another version, or cannot be opened.
+    """
+    try:
+        if read_only:
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        else:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        _prepare(connection, path, read_only=read_only)
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {error}") from None
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    connection.execute("PRAGMA busy_timeout = 5000")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION:
+        raise DatabaseError(f"{path}: not a database of this service")
+    if tables and version != FORMAT:
+        raise DatabaseError(f"{path}: version {version} of the database is not known here (known: {FORMAT})")
+    if not tables and read_only:
+        raise DatabaseError(f"{path}: empty")
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+    if not tables:
+        os.chmod(path, 0o600)  # noqa: PTH101 - the file is SQLite's
+        connection.executescript(
+            f"BEGIN; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; {_TABLES} COMMIT;"
+        )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def sole_owner(path: Path) -> Iterator[None]:
+    """Nobody else runs a service on this database meanwhile; the claim ends with the process, however it ends.
+
+    Raises:
+        DatabaseError: if somebody does.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    with beside.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DatabaseError(f"{path}: another service is running on it") from None
+        yield

@@ -1,0 +1,134 @@
+"""What a look at all beds needs of a patient's engine: how old the data are that its verdicts were read from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Final, NamedTuple
+
+from rules import catalogue as catalogues
+from rules.catalogue import AgeContext
+from rules.engine import PatientEngine
+from rules.facts import Coded, Sample
+from rules.instants import MINUTE
+from rules.timeline import RETENTION, Timeline
+from rules.track import Track
+
+BLIND_AFTER: Final = timedelta(minutes=5)
+"""Without any sample for so long, nobody watches the bed: the time in which a minute of a dense signal settles."""
+
+_SIGNAL: Final = "signal:"
+
+
+class Last(NamedTuple):
+    """The newest sample of a signal, and how long it can be used; milliseconds, None without limit."""
+
+    signal: str
+    at: int
+    lasts: int | None
+
+    def stale(self, now: int) -> bool:
+        """Whether it is too old."""
+        return self.lasts is not None and now - self.at > self.lasts
+
+
+class Glance(NamedTuple):
+    """One patient.
+
+    Attributes:
+        newest: when the newest sample of any signal was taken, in milliseconds.
+        signals: the newest samples of the signals that pathways with an open episode were judged by.
+        goals: of care, as recorded last.
+        age: in years.
+        admitted: false once discharged.
+    """
+
+    newest: int | None
+    signals: tuple[Last, ...]
+    goals: str | None
+    age: float | None
+    admitted: bool
+
+    def stale(self, now: int) -> tuple[str, ...]:
+        """The signals that are too old to be used."""
+        return tuple(last.signal for last in self.signals if last.stale(now))
+
+    def blind(self, now: int) -> bool:
+        """Whether nothing has been measured for so long that the bed is not watched."""
+        return self.newest is None or now - self.newest > BLIND_AFTER // timedelta(milliseconds=1)
+
+
+def glance(engine: PatientEngine) -> Glance:
+    """A look at a patient."""
+    timeline = engine.timeline
+    lasts = {name: _newest(timeline, name) for name in _signals()}
+    times = [at for at, _ in lasts.values() if at is not None]
+    judged = [track for track in engine.tracks if track.present is not None and track.present.fold.open]
+    signals = []
+    for name, (at, method) in lasts.items():
+        if at is None:
+            continue
+        contexts = [track.pathway.knowledge.context for track in judged if _reads(track, name)]
+        if contexts:
+            limits = [limit for context in contexts if (limit := _limit(name, method, context)) is not None]
+            signals.append(Last(name, at, min(limits, default=None)))
+    goals, admitted = (_coded(timeline, name) for name in ("goals_of_care", "admitted"))
+    ages = timeline.facts("signal:age")
+    return Glance(
+        newest=max(times, default=None),
+        signals=tuple(signals),
+        goals=goals,
+        age=ages[-1].value.value if ages else None,
+        admitted=admitted != "absent",
+    )
+
+
+def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | None, str | None]:
+    """The newest sample of a signal: when, how much, and by which method."""
+    series = timeline.series(_SIGNAL + signal)
+    if series is not None and series.newest is not None:
+        value = series.at(series.newest)
+        if value is not None:
+            return (series.newest + 1) * MINUTE, value, None
+    facts = timeline.facts(_SIGNAL + signal)
+    if not facts:
+        return None, None, None
+    sample: Sample = facts[-1].value
+    return facts[-1].at, sample.value, sample.method
+
+
+def limit_of(signal: str, method: str | None, context: AgeContext | None) -> int | None:
+    """How old a value of a signal may be, in milliseconds."""
+    return _limit(signal, method, context)
+
+
+def _newest(timeline: Timeline, signal: str) -> tuple[int | None, str | None]:
+    series = timeline.series(_SIGNAL + signal)
+    if series is not None and series.newest is not None:
+        return (series.newest + 1) * MINUTE, None
+    facts = timeline.facts(_SIGNAL + signal)
+    return (facts[-1].at, facts[-1].value.method) if facts else (None, None)
+
+
+def _reads(track: Track, signal: str) -> bool:
+    return track.reads(_SIGNAL + signal)
+
+
+def _coded(timeline: Timeline, concept: str) -> str | None:
+    facts = timeline.facts(f"state:{concept}")
+    if not facts:
+        return None
+    coded: Coded = facts[-1].value
+    return coded.value
+
+
+@cache
+def _signals() -> tuple[str, ...]:
+    """The signals that are measured again and again; whoever was weighed once is not watched by that."""
+    return tuple(signal.name for signal in catalogues.load().signals if signal.group != "patient")
+
+
+@cache
+def _limit(signal: str, method: str | None, context: AgeContext | None) -> int | None:
+    limit = catalogues.load().signal(signal).age_limit(charted=method == "charted", when=context)
+    return None if limit is None else min(round(limit.total_seconds() * 1000), RETENTION)
