@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor import kafka_commands
+from monitor import kafka_commands, serve_commands
 from monitor.options import (
     BAD_LINES,
     FAULTS,
@@ -225,6 +225,7 @@ def schema(subject: str) -> int:
 
 rescue_monitor.add_command(rules)
 kafka_commands.add_to(rescue_monitor)
+serve_commands.add_to(rescue_monitor)
 
 
 def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:

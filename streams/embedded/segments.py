@@ -81,17 +81,16 @@ class Packer:
             for position, line in enumerate(self.lines(segment), start=segment.first)
         ]
 
-    def events_of(self, segment: Segment, patient: str) -> Iterator[Event]:
-        """The events of one patient in a segment."""
-        data = self._decompressor.decompress(segment.lines)
-        name = patient.encode()
+    def events_of(self, segment: Segment, patient: str) -> Iterator[tuple[int, Event]]:
+        """The events of one patient in a segment, with their positions."""
+        data, name = self._decompressor.decompress(segment.lines), patient.encode()
         if name not in data:
             return
-        for line in data.split(b"\n"):
+        for position, line in enumerate(data.split(b"\n"), start=segment.first):
             if name in line and not line.startswith(_MARK):
                 event = decode(line)
                 if event.subject == patient:
-                    yield event
+                    yield position, event
 
 
 def _read(position: int, content: Event | TimeMark, arrived_at: datetime) -> Read:

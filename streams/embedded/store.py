@@ -37,6 +37,13 @@ SELECT position, said, beside FROM feed WHERE position IN (
     WHERE changed_at >= (SELECT max(decided_at) FROM feed) - ? OR state NOT IN ('withdrawn', 'resolved', 'expired')
 ) ORDER BY position
 """
+_ALERTS: Final = """
+SELECT feed.position, said, beside FROM alerts JOIN feed ON feed.position = alerts.position
+WHERE (:patient IS NULL OR alerts.patient = :patient) AND (:pathway IS NULL OR pathway = :pathway)
+    AND (:priority IS NULL OR priority = :priority) AND (:state IS NULL OR state = :state)
+    AND (:since IS NULL OR changed_at >= :since) AND (:before IS NULL OR alerts.position < :before)
+ORDER BY alerts.position DESC LIMIT :most
+"""
 _SEGMENTS: Final = """
 SELECT * FROM segments WHERE first >= coalesce((SELECT max(first) FROM segments WHERE first <= ?), 0) ORDER BY first
 """
@@ -175,6 +182,22 @@ def last_entry_of(connection: sqlite3.Connection, alert: str) -> list[Entry]:
     """The newest entry about one alert, if there is any."""
     sql = "SELECT position, said, beside FROM feed WHERE alert = ? ORDER BY position DESC LIMIT 1"
     return [read_entry(*row) for row in connection.execute(sql, (alert,))]
+
+
+class Wanted(NamedTuple):
+    """Which alerts are wanted: what is None does not matter. ``since`` is in milliseconds, ``before`` a position."""
+
+    patient: str | None = None
+    pathway: str | None = None
+    priority: str | None = None
+    state: str | None = None
+    since: int | None = None
+    before: int | None = None
+
+
+def alerts(connection: sqlite3.Connection, wanted: Wanted, most: int) -> list[Entry]:
+    """The newest entries of alerts, the one that changed last first."""
+    return [read_entry(*row) for row in connection.execute(_ALERTS, {**wanted._asdict(), "most": most})]
 
 
 def present_entries(connection: sqlite3.Connection, lately: int) -> Iterator[Entry]:

@@ -1,0 +1,216 @@
+"""``rescue-monitor serve`` and ``audit``: the service at the bedside, and the proof of what was put on record."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from monitor.options import FAULTS, FILE, OK, Group, InputError
+from monitor.site import open_rules
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from monitor.service.security import Authenticator
+    from streams.embedded.settings import EmbeddedSettings
+
+    M = TypeVar("M", bound=BaseModel)
+
+REFUSED: Final = 78
+"""Exit code where state cannot be continued from: starting again does not help."""
+
+_LAST_PORT: Final = 65_535
+DATABASE: Final = Path("rescue-monitor.db")
+_EXIT_CODES: Final = """\b
+Exit codes:
+  0    ended in order (SIGTERM, Ctrl-C); all state is kept
+  2    the command line is wrong
+  4    a file cannot be used, or the service would be open to everybody
+  70   something unexpected: start again, nothing is lost
+  78   the kept state does not fit these rules or is damaged: starting again does not help
+"""
+
+
+@click.command(epilog=_EXIT_CODES)
+@click.option("--database", type=FILE, default=DATABASE, show_default=True, help="Where everything is kept.")
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="HOST:PORT; port 0 is any that is free.")
+@click.option("--follow", multiple=True, metavar="FILE", help="Read events from FILE as it grows, or - ; repeatable.")
+@click.option("--unit", default="ICU", show_default=True, help="What the unit is called.")
+@click.option("--settings", type=FILE, help="Site settings (YAML).")
+@click.option("--pack", "packs", type=FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable.")
+@click.option("--runtime", type=FILE, help="Settings of the runtime (YAML).")
+@click.option("--tokens", type=FILE, help="Who may come in: a file of hashed tokens (YAML).")
+@click.option("--oidc", type=FILE, help="Who may come in: an OpenID Connect provider (YAML).")
+@click.option("--certificate", type=FILE, help="Certificate for TLS (PEM).")
+@click.option("--key", type=FILE, help="Its key (PEM).")
+def serve(  # noqa: PLR0913 - one parameter for each option
+    *,
+    database: Path,
+    listen: str,
+    follow: tuple[str, ...],
+    unit: str,
+    settings: Path | None,
+    packs: tuple[Path, ...],
+    runtime: Path | None,
+    tokens: Path | None,
+    oidc: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+) -> int:
+    """Run the service at the bedside: events in, alerts out, with everything in one file.
+
+    Events come over HTTP (POST /v1/events), from files and from standard input. Whoever can reach the address sees
+    everything, so other addresses than loopback need --tokens or --oidc.
+    """
+    from monitor.service.security import SecurityError
+    from monitor.service.service import Site
+    from monitor.service.serving import Listening
+    from monitor.service.serving import serve as run
+    from streams.embedded.database import DatabaseError
+    from streams.embedded.wall import system_wall
+    from streams.states import StateError
+
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--certificate and --key belong together")
+    host, port = _address(listen)
+    rules, site = open_rules(settings, packs)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    pair = None if certificate is None or key is None else (str(certificate), str(key))
+    try:
+        listening = Listening(host, port, _authenticator(tokens, oidc), pair)
+        listening.demand_safe()
+        run(
+            Site(unit, rules, site, _runtime_settings(runtime), system_wall, time.monotonic, database),
+            listening,
+            follow,
+            lambda address: click.echo(f"listening on {address}"),
+        )
+    except (SecurityError, DatabaseError) as error:
+        raise InputError(str(error)) from None
+    except StateError as error:
+        click.echo(f"the kept state cannot be continued from: {error}", err=True)
+        return REFUSED
+    return OK
+
+
+@click.group(cls=Group)
+def audit() -> None:
+    """Prove what was put on record: answers, suppressions, and who was let in."""
+
+
+@audit.command()
+@click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
+@click.option("--head", help="A digest that was noted earlier: it must be in the chain.")
+def verify(*, database: Path, head: str | None) -> int:
+    """Follow the chain of the audit from its beginning; exit code 1 if it is broken.
+
+    Whoever notes the digest that is printed can tell later, with --head, whether entries have been cut off the end.
+    """
+    from streams.embedded.audit import read
+    from streams.embedded.audit import verify as follow_chain
+    from streams.embedded.database import DatabaseError, open_database
+
+    try:
+        connection = open_database(database, read_only=True)
+    except DatabaseError as error:
+        raise InputError(str(error)) from None
+    found = follow_chain(read(connection))
+    known = head is None or any(entry.digest == head for entry in read(connection))
+    connection.close()
+    click.echo(f"{found.entries} entries, newest {found.head}")
+    if found.fault is not None:
+        click.echo(f"broken: {found.fault}", err=True)
+        return FAULTS
+    if not known:
+        click.echo("broken: the digest that was noted is not in the chain", err=True)
+        return FAULTS
+    return OK
+
+
+@audit.command(name="show")
+@click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
+def show(*, database: Path) -> int:
+    """Print the entries as JSON lines, oldest first."""
+    import json
+
+    from streams.embedded.audit import read
+    from streams.embedded.database import DatabaseError, open_database
+
+    try:
+        connection = open_database(database, read_only=True)
+    except DatabaseError as error:
+        raise InputError(str(error)) from None
+    for entry in read(connection):
+        line = {**entry._asdict(), "content": json.loads(entry.content)}
+        click.echo(json.dumps(line, ensure_ascii=False))
+    connection.close()
+    return OK
+
+
+@click.command()
+@click.argument("actor")
+@click.argument("role", type=click.Choice(["viewer", "clinician", "operator"]))
+def token(actor: str, role: str) -> int:
+    """Make a token for ACTOR, an opaque id: prints it to standard error, and the entry of the token file."""
+    made = secrets.token_urlsafe(32)
+    click.echo(f"token, shown only once: {made}", err=True)
+    digest = hashlib.sha256(made.encode()).hexdigest()
+    click.echo(f"  - {{sha256: {digest}, actor: {actor}, role: {role}}}")
+    return OK
+
+
+def add_to(group: click.Group) -> None:
+    """Put these commands into the command line."""
+    for command in (serve, audit, token):
+        group.add_command(command)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise click.UsageError(f"--listen: {listen!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _authenticator(tokens: Path | None, oidc: Path | None) -> Authenticator | None:
+    from monitor.service.oidc import Oidc, OidcSettings
+    from monitor.service.security import TokenFile
+    from streams.embedded.wall import system_wall
+
+    if tokens is not None and oidc is not None:
+        raise click.UsageError("give --tokens or --oidc, not both")
+    if tokens is not None:
+        return TokenFile(tokens, system_wall)
+    return None if oidc is None else Oidc(_settings_of(oidc, OidcSettings))
+
+
+def _runtime_settings(path: Path | None) -> EmbeddedSettings:
+    from streams.embedded.settings import EmbeddedSettings
+
+    return EmbeddedSettings() if path is None else _settings_of(path, EmbeddedSettings)
+
+
+def _settings_of(path: Path, model: type[M]) -> M:
+    """Settings from a YAML file.
+
+    Raises:
+        InputError: naming the file, the place and the reason, and no value.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError):
+        raise InputError(f"{path}: not YAML") from None
+    except ValidationError as error:
+        details = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors(include_url=False)]
+        raise InputError(f"{path}: " + "; ".join(details)) from None

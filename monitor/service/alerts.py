@@ -1,0 +1,158 @@
+"""Alerts: all of them, one with its evidence, and answers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final, get_args
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Query
+from pydantic import ValidationError
+
+from monitor.service.models import ActionKind, Alerts, AlertSummary, AlertView, Answer, Answerable
+from monitor.service.naming import Names
+from monitor.service.paths import ERRORS, Clinician, Served, Text, Viewer, When
+from monitor.service.problems import ProblemError, responses
+from monitor.service.service import Service
+from rules.events import Action
+from rules.instants import to_instant
+from rules.lifecycle import AlertState, Trigger, follow
+from rules.outputs import AlertChange, Priority
+from streams.embedded import store
+from streams.embedded.entries import Entry
+
+router: Final = APIRouter(prefix="/v1/alerts", tags=["alerts"], responses=ERRORS)
+
+SOURCE: Final = "rescue-monitor"
+"""The sender of answers."""
+
+AlertId = Annotated[str, Path(min_length=1, max_length=200)]
+_ACTIONS: Final[tuple[ActionKind, ...]] = get_args(ActionKind)
+
+
+@router.get("")
+async def alerts(  # noqa: PLR0913 - one parameter for each filter
+    service: Served,
+    viewer: Viewer,
+    *,
+    patient: Text = None,
+    pathway: Text = None,
+    priority: Priority | None = None,
+    state: AlertState | None = None,
+    since: When = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$")] = None,
+) -> Alerts:
+    """Alerts, the one that changed last first; ``since`` leaves out those that have not changed since."""
+    if patient is not None:
+        service.guard.looked(viewer, patient)
+    wanted = store.Wanted(
+        patient=patient,
+        pathway=pathway,
+        priority=priority,
+        state=state,
+        since=None if since is None else to_instant(since),
+        before=None if cursor is None else int(cursor),
+    )
+    entries = await service.read(partial(store.alerts, wanted=wanted, most=limit + 1))
+    page = entries[:limit]
+    more = str(page[-1].position) if len(entries) > limit else None
+    return Alerts(alerts=tuple(map(service.board.summary, page)), next=more)
+
+
+@router.get("/{alert}")
+async def alert(service: Served, viewer: Viewer, alert: AlertId) -> AlertView:
+    """One alert with its evidence, its history, and how it can be answered now."""
+    entries = await service.read(partial(store.entries_of, alert=alert))
+    if not entries:
+        raise _unknown()
+    change = _change(entries[-1])
+    service.guard.looked(viewer, change.patient)
+    return AlertView(
+        **dict(service.board.summary(entries[-1])),
+        card=change.card,
+        history=tuple(map(_change, entries)),
+        actions=tuple(_answers(service.names, entries[-1])),
+    )
+
+
+@router.post("/{alert}/actions", status_code=HTTPStatus.CREATED, responses=responses(HTTPStatus.CONFLICT))
+async def answer(service: Served, clinician: Clinician, alert: AlertId, answer: Answer) -> AlertSummary:
+    """Answer an alert; what it is afterwards. Who was slower than somebody else is told so, and by whom."""
+    entry = service.board.alert(alert) or await _newest(service, alert)
+    now = service.now()
+    change = _change(entry)
+    try:
+        action = Action(
+            schema_version=1,
+            id=str(uuid4()),
+            source=SOURCE,
+            subject=change.patient,
+            effective_at=now,
+            received_at=now,
+            kind="action",
+            alert_id=change.id,
+            action=answer.action,
+            actor=clinician.actor,
+            role=clinician.role,
+            reason=answer.reason,
+            comment=answer.comment,
+            based_on=answer.based_on,
+        )
+    except ValidationError as error:
+        detail = "; ".join(found["msg"] for found in error.errors())
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
+    arrived_at = service.site.wall()
+    (receipt,) = await service.submit([service.examiner.examine(action, arrived_at)], arrived_at)
+    after = service.board.alert(change.id) or await _newest(service, change.id)
+    if receipt.status != "accepted":
+        possible = follow(_state(after), Trigger(answer.action)) is not None
+        late = receipt.refused == "conflict" or not possible
+        status = HTTPStatus.CONFLICT if late else HTTPStatus.UNPROCESSABLE_ENTITY
+        raise ProblemError(status, "; ".join(map(_words, receipt.reasons)))
+    return service.board.summary(after)
+
+
+def _answers(names: Names, entry: Entry) -> list[Answerable]:
+    """How an alert can be answered."""
+    change = _change(entry)
+    pathway = names.pathways.get(change.pathway)
+    if pathway is None:
+        return []
+    found: list[Answerable] = []
+    for action in _ACTIONS:
+        if follow(_state(entry), Trigger(action)) is None:
+            continue
+        if action == "snooze" and not pathway.snooze(change.subject):
+            continue
+        reasons: Sequence[str] = pathway.pack.decline_reasons(change.subject) if action == "decline" else ()
+        found.append(Answerable(action=action, reasons=tuple(reasons)))
+    return found
+
+
+async def _newest(service: Service, alert: str) -> Entry:
+    entries = await service.read(partial(store.last_entry_of, alert=alert))
+    if not entries:
+        raise _unknown()
+    return entries[-1]
+
+
+def _words(reason: str) -> str:
+    """A refusal for people: without its kind and its place."""
+    return reason.split(": ", 2)[-1]
+
+
+def _unknown() -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, "no such alert")
+
+
+def _change(entry: Entry) -> AlertChange:
+    assert isinstance(entry.change, AlertChange)  # noqa: S101 - for the type checker: only such are asked for
+    return entry.change
+
+
+def _state(entry: Entry) -> AlertState:
+    assert entry.beside is not None  # noqa: S101 - for the type checker: it is there for alerts
+    return entry.beside.state

@@ -1,0 +1,201 @@
+"""Where everybody stands, as it is shown: kept up to date by what has become durable, read by every request."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from monitor.service.models import AlertSummary, Bed, DataAge, PathwayStanding, Why
+from monitor.service.naming import Names
+from rules.instants import to_datetime, to_instant
+from rules.lifecycle import AlertState
+from rules.outputs import AlertChange, Priority, State, StatusChange, TherapyWindow
+from streams.embedded.entries import Entry, Present
+from streams.embedded.glance import Glance
+from streams.embedded.stays import Stay
+
+LATELY: Final = timedelta(minutes=30)
+"""How long an alert that has ended is still shown."""
+
+_PRIORITIES: Final = tuple(Priority)
+_WAITING: Final = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
+_STATES: Final = (
+    State.CONFIRMED,
+    State.SUSPECTED,
+    State.PSEUDO,
+    State.INDETERMINATE,
+    State.ACTIVE,
+    State.RESOLVED,
+    State.NOT_APPLICABLE,
+)
+_NEVER: Final = float("inf")
+
+
+class Board:
+    """Verdicts, alerts and stays of all patients.
+
+    Args:
+        names: what things are called.
+        present: the verdicts and alerts to begin with; kept by the board from now on.
+        stays: where patients lie.
+    """
+
+    def __init__(self, names: Names, present: Present, stays: Mapping[str, Stay]) -> None:
+        self.names = names
+        self._present = Present()
+        self._verdicts: defaultdict[str, dict[str, StatusChange]] = defaultdict(dict)
+        self._alerts: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+        self._stays = dict(stays)
+        for verdict in present.verdicts.values():
+            self._verdicts[verdict.patient][verdict.pathway] = verdict
+            self._present.verdicts[verdict.patient, verdict.pathway] = verdict
+        for entry in present.alerts.values():
+            self._add_alert(entry)
+
+    def add(self, entries: Iterable[Entry], stays: Mapping[str, Stay]) -> None:
+        """Take in what has become durable."""
+        self._stays.update(stays)
+        for entry in entries:
+            change = entry.change
+            if isinstance(change, StatusChange):
+                self._verdicts[change.patient][change.pathway] = change
+                self._present.add(entry)
+            elif isinstance(change, AlertChange):
+                self._add_alert(entry)
+
+    def summary(self, entry: Entry, *, then: bool = False) -> AlertSummary:
+        """An alert at an entry of the feed, with the window as it is now, or as it was ``then``."""
+        change, beside = entry.change, entry.beside
+        if not isinstance(change, AlertChange) or beside is None:
+            raise TypeError("not the entry of an alert")
+        window = beside.window if then else self._present.window(change) or beside.window
+        return self._summary(change, beside.state, beside.raised_at, window)
+
+    def alert(self, name: str) -> Entry | None:
+        """The newest entry of an alert that is not over, or was until lately."""
+        return self._present.alerts.get(name)
+
+    def bed(self, patient: str, look: Glance | None, now: datetime) -> Bed:
+        """One patient for the view of the unit."""
+        return Bed.model_construct(**self.fields(patient, look, now))
+
+    def fields(self, patient: str, look: Glance | None, now: datetime, *, ended: bool = False) -> dict[str, Any]:
+        """What is shown of a patient; with those alerts that ``ended`` lately if that is wanted."""
+        stay = self._stays.get(patient, Stay())
+        verdicts = sorted(self._verdicts[patient].values(), key=_by_state)
+        entries = [
+            entry
+            for entry in self._alerts[patient].values()
+            if not entry.over or (ended and now - entry.decided_at <= LATELY)
+        ]
+        return {
+            "patient": patient,
+            "bed": stay.bed.name if stay.bed is not None else None,
+            "age_years": look.age if look is not None else None,
+            "goals_of_care": look.goals if look is not None else None,
+            "pathways": tuple(self._standing(found) for found in verdicts if found.state is not State.NOT_APPLICABLE),
+            "alerts": tuple(sorted(map(self.summary, entries), key=_urgency_of_alert)),
+            "data": data_age(look, now),
+        }
+
+    def in_unit(self, patient: str, unit: str | None) -> bool:
+        """Whether a patient lies in a unit; true for all if none is named."""
+        stay = self._stays.get(patient, Stay())
+        return unit is None or (stay.unit is not None and stay.unit.name == unit)
+
+    def _add_alert(self, entry: Entry) -> None:
+        self._present.add(entry)
+        self._alerts[entry.change.patient][_id(entry)] = entry
+
+    def forget(self, now: datetime) -> None:
+        """Forget alerts that ended some time ago."""
+        for alerts in self._alerts.values():
+            for name, entry in list(alerts.items()):
+                if entry.over and now - entry.decided_at > LATELY:
+                    del alerts[name]
+                    self._present.alerts.pop(name, None)
+
+    def _standing(self, verdict: StatusChange) -> PathwayStanding:
+        names = self.names
+        return PathwayStanding(
+            pathway=verdict.pathway,
+            title=names.pathway(verdict.pathway),
+            state=verdict.state,
+            stage=verdict.stage,
+            stage_title=names.stage(verdict.pathway, verdict.stage),
+            reasons=tuple(Why(id=reason, title=names.reason(verdict, reason)) for reason in verdict.reasons),
+            suppressed=verdict.suppressed,
+            effective_from=verdict.effective_from,
+        )
+
+    def _summary(
+        self, change: AlertChange, state: AlertState, raised_at: datetime, window: TherapyWindow | None
+    ) -> AlertSummary:
+        return AlertSummary(
+            id=change.id,
+            patient=change.patient,
+            pathway=change.pathway,
+            pathway_title=self.names.pathway(change.pathway),
+            subject=change.subject,
+            title=self.names.subject(change),
+            headline=change.card.headline,
+            verdict=change.verdict,
+            priority=change.priority,
+            state=state,
+            asked=change.asked,
+            cause=change.cause,
+            stage=change.stage,
+            effective_from=change.effective_from,
+            raised_at=raised_at,
+            changed_at=change.decided_at,
+            sequence=change.sequence,
+            window=window,
+        )
+
+
+def data_age(look: Glance | None, now: datetime) -> DataAge:
+    """How old a patient's data are."""
+    if look is None:
+        return DataAge(newest_at=None, stale=False, blind=True, stale_signals=())
+    instant = to_instant(now)
+    stale = look.stale(instant)
+    newest = None if look.newest is None else to_datetime(min(look.newest, instant))
+    return DataAge(newest_at=newest, stale=bool(stale), blind=look.blind(instant), stale_signals=stale)
+
+
+def urgency(bed: Bed) -> tuple[Any, ...]:
+    """By what beds are ordered, the most urgent first."""
+    alerts = [_urgency_of_alert(alert) for alert in bed.alerts]
+    states = [_STATES.index(standing.state) for standing in bed.pathways]
+    return (
+        min(alerts, default=(2,)),
+        min(states, default=len(_STATES)),
+        not bed.data.blind,
+        bed.bed or "",
+        bed.patient,
+    )
+
+
+def _urgency_of_alert(alert: AlertSummary) -> tuple[Any, ...]:
+    """Those that wait for an answer before the others, then by priority, then by how soon it must be decided."""
+    waiting = alert.state in _WAITING
+    decide_by = alert.window.decide_by.timestamp() if alert.window is not None else _NEVER
+    return (
+        not waiting,
+        _PRIORITIES.index(alert.priority),
+        alert.state is not AlertState.OPEN,
+        decide_by,
+        alert.raised_at.timestamp(),
+        alert.id,
+    )
+
+
+def _by_state(verdict: StatusChange) -> tuple[int, str]:
+    return _STATES.index(verdict.state), verdict.pathway
+
+
+def _id(entry: Entry) -> str:
+    assert isinstance(entry.change, AlertChange)  # noqa: S101 - for the type checker: callers have looked
+    return entry.change.id

@@ -1,0 +1,86 @@
+"""Bodies of requests with events: one, an array, or one on each line; taken apart without trusting any of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+
+import pydantic_core
+
+from monitor.service.problems import ProblemError
+from rules.events import Event
+from streams.embedded.offers import Examiner, Offer
+from streams.topics import rank_of
+
+LARGEST_BODY: Final = 8 << 20
+"""Bytes of the largest body that is read."""
+
+MOST_ITEMS: Final = 10_000
+"""Events in one request."""
+
+JSON: Final = "application/json"
+LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_ARRAY: Final = b"["
+
+
+def take_apart(kind: str, body: bytes) -> list[bytes]:
+    """The messages in a body, by its content type.
+
+    Raises:
+        ProblemError: if the type is another one, there are too many, or an array is not JSON.
+    """
+    if kind in LINES:
+        messages = [line for line in body.split(b"\n") if line and not line.isspace()]
+    elif kind != JSON:
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {JSON} or {LINES[0]}")
+    elif body.lstrip()[:1] == _ARRAY:
+        messages = _items(body)
+    else:
+        messages = [body]
+    if len(messages) > MOST_ITEMS:
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_ITEMS} events in one request")
+    return messages
+
+
+def read_messages(examiner: Examiner, messages: Sequence[bytes], arrived_at: datetime) -> tuple[list[Offer], list[int]]:
+    """The messages as offers in the order in which they are to be applied, and the place of each in the request.
+
+    Those that were received at the same instant are applied in the order of the inputs of a stream.
+    """
+    offers = [examiner.read(message, arrived_at) for message in messages]
+    order = list(range(len(offers)))
+    start = 0
+    for end in range(1, len(offers) + 1):
+        if end == len(offers) or _received(offers[end]) != _received(offers[start]):
+            if end - start > 1:
+                order[start:end] = sorted(order[start:end], key=lambda index: _rank(offers[index]))
+            start = end
+    return [offers[index] for index in order], order
+
+
+def _items(body: bytes) -> list[bytes]:
+    try:
+        items = pydantic_core.from_json(body)
+    except (ValueError, RecursionError):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "the array is not JSON") from None
+    return [_one(item) for item in items]
+
+
+def _one(item: object) -> bytes:
+    try:
+        return json.dumps(item).encode()
+    except (ValueError, RecursionError):
+        return b""
+
+
+def _received(offer: Offer) -> object:
+    """When an event was received; what is none stands alone."""
+    content = offer.content
+    return content.received_at if isinstance(content, Event) else offer
+
+
+def _rank(offer: Offer) -> int:
+    return rank_of(offer.content) if isinstance(offer.content, Event) else 0

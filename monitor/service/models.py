@@ -1,0 +1,239 @@
+"""What the service answers, as frozen models; times are UTC, fields have the units that their names or titles say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rules.explanation import Explanation
+from rules.lifecycle import AlertState
+from rules.outputs import AlertChange, Card, Priority, State, TherapyWindow
+
+Role = Literal["viewer", "clinician", "operator"]
+ActionKind = Literal["acknowledge", "accept", "decline", "snooze"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(_Frozen):
+    """What went wrong (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = None
+
+
+class ItemResult(_Frozen):
+    """What became of one event; ``reasons`` says why it, or a part of it, cannot be used."""
+
+    index: int
+    id: str | None
+    status: Literal["accepted", "duplicate", "rejected"]
+    reasons: tuple[str, ...]
+
+
+class Results(_Frozen):
+    """What became of each event, in the order in which they were sent; all that was accepted is durable."""
+
+    results: tuple[ItemResult, ...]
+
+
+class AlertSummary(_Frozen):
+    """One alert as it stands."""
+
+    id: str
+    patient: str
+    pathway: str
+    pathway_title: str
+    subject: str
+    title: str
+    headline: str
+    verdict: str
+    priority: Priority
+    state: AlertState
+    asked: str | None
+    cause: str | None
+    stage: str
+    effective_from: datetime
+    raised_at: datetime
+    changed_at: datetime
+    sequence: int
+    window: TherapyWindow | None
+
+
+class Why(_Frozen):
+    """A reason of a verdict."""
+
+    id: str
+    title: str
+
+
+class PathwayStanding(_Frozen):
+    """Where a patient stands on one pathway."""
+
+    pathway: str
+    title: str
+    state: State
+    stage: str | None
+    stage_title: str | None
+    reasons: tuple[Why, ...]
+    suppressed: str | None
+    effective_from: datetime
+
+
+class DataAge(_Frozen):
+    """How old the data are: ``stale`` if a signal that an active pathway reads is, ``blind`` if nothing comes."""
+
+    newest_at: datetime | None
+    stale: bool
+    blind: bool
+    stale_signals: tuple[str, ...]
+
+
+class Bed(_Frozen):
+    """One patient in the view of the unit."""
+
+    patient: str
+    bed: str | None
+    age_years: float | None
+    goals_of_care: str | None
+    pathways: tuple[PathwayStanding, ...]
+    alerts: tuple[AlertSummary, ...]
+    data: DataAge
+
+
+class Unit(_Frozen):
+    """All patients, the most urgent first; ``position`` is that of the feed."""
+
+    now: datetime
+    position: int
+    unit: str
+    patients: tuple[Bed, ...]
+
+
+class SignalNow(_Frozen):
+    """The newest value of a signal; ``stale_after`` seconds it cannot be used any more (null: without limit)."""
+
+    signal: str
+    title: str
+    unit: str
+    value: float | None
+    at: datetime | None
+    stale_after: float | None
+    stale: bool
+
+
+class Unknowns(_Frozen):
+    """What a pathway lacks, in words."""
+
+    pathway: str
+    title: str
+    missing: tuple[str, ...]
+
+
+class PatientView(Bed):
+    """One patient in detail; ``alerts`` holds those too that ended in the last 30 minutes."""
+
+    now: datetime
+    position: int
+    unknowns: tuple[Unknowns, ...]
+    signals: tuple[SignalNow, ...]
+
+
+class Threshold(_Frozen):
+    """A number that a rule compares a signal with; ``local`` if it is the site's own or a design choice."""
+
+    pathway: str
+    parameter: str
+    title: str
+    value: float
+    source: str
+    local: bool
+
+
+class Series(_Frozen):
+    """A signal over time: pairs of milliseconds since 1970 and value."""
+
+    signal: str
+    title: str
+    unit: str
+    points: tuple[tuple[int, float], ...]
+    thresholds: tuple[Threshold, ...]
+
+
+class Treatment(_Frozen):
+    """Something given or done; ``to`` is null while it goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True)
+
+    drug: str
+    title: str
+    began: Annotated[datetime, Field(serialization_alias="from")]
+    to: datetime | None
+    rate: float | None
+    unit: str | None
+    kind: Literal["infusion", "dose", "procedure"]
+
+
+class Trends(_Frozen):
+    """Signals and treatments over time."""
+
+    series: tuple[Series, ...]
+    treatments: tuple[Treatment, ...]
+
+
+class Explained(Explanation):
+    """An explanation, and the same as lines of text."""
+
+    text: str
+
+
+class Alerts(_Frozen):
+    """Alerts, the one that changed last first; ``next`` is the cursor of the following page."""
+
+    alerts: tuple[AlertSummary, ...]
+    next: str | None
+
+
+class Answerable(_Frozen):
+    """How an alert can be answered now; ``reasons`` are those of which a decline must name one."""
+
+    action: ActionKind
+    reasons: tuple[str, ...] = ()
+
+
+class AlertView(AlertSummary):
+    """One alert with its full evidence and its history."""
+
+    card: Card
+    history: tuple[AlertChange, ...]
+    actions: tuple[Answerable, ...]
+
+
+class Answer(_Frozen):
+    """What a clinician answers; ``based_on`` is the sequence number of the change that was on the screen."""
+
+    action: ActionKind
+    reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    comment: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    based_on: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+
+
+class Me(_Frozen):
+    """Who is asking."""
+
+    actor: str
+    role: Role
+
+
+class Beat(_Frozen):
+    """A sign of life of the live feed."""
+
+    now: datetime
+    position: int

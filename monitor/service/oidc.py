@@ -1,0 +1,91 @@
+"""Bearer tokens of an OpenID Connect provider: checked against its published keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from monitor.service.models import Role
+from monitor.service.security import ROLES, CredentialError, Principal
+from rules.events import Identifier
+
+_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Signatures by a key that only the provider has; none with a shared secret, and never none at all."""
+
+_LEEWAY: Final = 30
+"""Seconds by which the clocks may differ."""
+
+_ACTOR: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
+
+
+class OidcSettings(BaseModel):
+    """How tokens are checked.
+
+    Attributes:
+        issuer: who must have made them.
+        audience: whom they must be made for.
+        keys: the address of the provider's keys (``jwks_uri``).
+        role_claim: where the roles are: a claim, or a path of claims with dots between.
+        actor_claim: the claim that says who it is, in an opaque id.
+        roles: the provider's names of roles, each with ours; unset, they have the same names.
+        timeout: seconds for an answer of the provider.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(min_length=1)
+    audience: str = Field(min_length=1)
+    keys: str = Field(pattern=r"^https?://")
+    role_claim: str = "roles"
+    actor_claim: str = "sub"
+    roles: dict[str, Role] = {}
+    timeout: float = Field(default=5.0, gt=0, le=60)
+
+
+class Oidc:
+    """Checks tokens; the provider's keys are fetched when needed and kept for some minutes."""
+
+    def __init__(self, settings: OidcSettings, keys: jwt.PyJWKClient | None = None) -> None:
+        self._settings = settings
+        self._keys = keys or jwt.PyJWKClient(settings.keys, cache_keys=True, lifespan=300, timeout=settings.timeout)
+
+    def authenticate(self, token: str) -> Principal:
+        """The owner of a token.
+
+        Raises:
+            CredentialError: if it is not valid, not for us, or its owner has none of the roles.
+        """
+        settings = self._settings
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._keys.get_signing_key_from_jwt(token).key,
+                algorithms=list(_ALGORITHMS),
+                audience=settings.audience,
+                issuer=settings.issuer,
+                leeway=_LEEWAY,
+                options={"require": ["exp", "iss", "aud", settings.actor_claim]},
+            )
+        except jwt.PyJWTError as error:
+            raise CredentialError(type(error).__name__) from None
+        try:
+            actor = _ACTOR.validate_python(claims[settings.actor_claim], strict=True)
+        except ValidationError:
+            raise CredentialError(f"{settings.actor_claim} is not an identifier") from None
+        return Principal.of(actor, self._role(claims))
+
+    def _role(self, claims: Mapping[str, Any]) -> Role:
+        """The first of our roles that the token gives, those who may answer before those who may only look."""
+        found: Any = claims
+        for step in self._settings.role_claim.split("."):
+            found = found.get(step) if isinstance(found, Mapping) else None
+        given = found.split() if isinstance(found, str) else found if isinstance(found, list) else ()
+        names = {str(name) for name in given}
+        ours = {self._settings.roles.get(name, name) for name in names}
+        for role in ("clinician", "viewer", "operator"):
+            if role in ours and role in ROLES:
+                return role
+        raise CredentialError("none of our roles")

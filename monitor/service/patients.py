@@ -1,0 +1,103 @@
+"""The unit, and one patient: where they stand, what is measured, and why a verdict is what it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+
+from monitor.service import bedside
+from monitor.service.board import urgency
+from monitor.service.models import Explained, PatientView, SignalNow, Trends, Unit, Unknowns
+from monitor.service.paths import ERRORS, PathwayName, Patient, Served, Text, Viewer, When
+from monitor.service.problems import ProblemError
+from monitor.service.service import Service
+from rules.engine import PatientEngine
+from rules.instants import to_instant
+from streams.embedded.glance import Glance, glance
+from streams.embedded.past import PastError, engine_at
+
+router: Final = APIRouter(prefix="/v1", tags=["patients"], responses=ERRORS)
+
+_TRENDS: Final = timedelta(hours=12)
+_LONGEST: Final = timedelta(hours=30)
+"""No more is kept of dense signals anyway."""
+
+_MOST_SIGNALS: Final = 100
+
+
+@router.get("/unit")
+async def unit(service: Served, viewer: Viewer, unit: Text = None) -> Unit:
+    """All patients who have not been discharged, the most urgent first; with ``unit``, those of that unit."""
+    del viewer
+    names = [name for name in await service.patients() if service.board.in_unit(name, unit)]
+    looks = await service.look(names)
+    now = service.now()
+    beds = [service.board.bed(name, looks[name], now) for name in names if looks[name].admitted]
+    beds.sort(key=urgency)
+    return Unit(now=now, position=service.position, unit=unit or service.site.unit, patients=tuple(beds))
+
+
+@router.get("/patients/{patient:path}/trends")
+async def trends(
+    service: Served,
+    viewer: Viewer,
+    patient: Patient,
+    since: When = None,
+    until: When = None,
+    signals: Annotated[str | None, Query(max_length=4000, description="Names with commas between.")] = None,
+) -> Trends:
+    """Signals with the thresholds that rules compare them with, and treatments; by default of the last 12 hours."""
+    end = until or service.now()
+    begin = since or end - _TRENDS
+    if not timedelta(0) <= end - begin <= _LONGEST:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"since: at most {_LONGEST} before until")
+    names = None if signals is None else signals.split(",")[:_MOST_SIGNALS]
+    span = bedside.Span(to_instant(begin), to_instant(end))
+    service.guard.looked(viewer, patient)
+    return await service.with_engine(patient, partial(bedside.trends, span=span, names=names))
+
+
+@router.get("/patients/{patient:path}/explain")
+async def explain(
+    service: Served, viewer: Viewer, patient: Patient, pathway: PathwayName, at: When = None
+) -> Explained:
+    """Why the verdict on a pathway is what it is, why not another, and what is missing; now, or at a time ``at``."""
+    if service.names.pack(pathway) is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "no such pathway")
+    service.guard.looked(viewer, patient)
+    explained = partial(bedside.explained, pathway=pathway)
+    if at is None or at >= service.now():
+        return await service.with_engine(patient, explained)
+    return await _explained_then(service, patient, at, explained)
+
+
+@router.get("/patients/{patient:path}")
+async def patient(service: Served, viewer: Viewer, patient: Patient) -> PatientView:
+    """One patient: stages, alerts, what is unknown, and how fresh each signal is."""
+    now = service.now()
+
+    def read(engine: PatientEngine) -> tuple[Glance, tuple[Unknowns, ...], tuple[SignalNow, ...]]:
+        return glance(engine), bedside.unknowns(engine), bedside.signals(engine, now)
+
+    look, unknowns, signals = await service.with_engine(patient, read)
+    service.guard.looked(viewer, patient)
+    fields = service.board.fields(patient, look, now, ended=True)
+    return PatientView(**fields, now=now, position=service.position, unknowns=unknowns, signals=signals)
+
+
+async def _explained_then(
+    service: Service, patient: str, at: datetime, explained: Callable[[PatientEngine], Explained]
+) -> Explained:
+    def read(connection: sqlite3.Connection) -> Explained:
+        return explained(engine_at(connection, patient, at, service.site.packs, service.site.settings))
+
+    try:
+        return await service.read(read)
+    except PastError as error:
+        raise ProblemError(HTTPStatus.NOT_FOUND, str(error)) from None

@@ -1,0 +1,177 @@
+"""Runs the service: opens what it needs, listens, and ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from socket import socket
+from typing import Final
+
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+
+from monitor.service.app import make_app
+from monitor.service.guard import Guard
+from monitor.service.inputs import Follower
+from monitor.service.security import Authenticator, SecurityError, is_loopback
+from monitor.service.service import Service, Site
+from streams.embedded import store
+from streams.embedded.checkpoints import Checkpoints
+from streams.embedded.database import open_database, sole_owner
+from streams.embedded.runtime import Runtime
+from streams.metrics import WorkerMetrics
+
+CRASHED: Final = 70
+"""Exit code after something unexpected: starting again is right."""
+
+_ENDING: Final = 5
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the service listens, and how people prove who they are.
+
+    Attributes:
+        host: a name or address.
+        port: 0 for any that is free.
+        authenticator: needed unless the host is a loopback address.
+        certificate: PEM files of a certificate and its key, for TLS.
+    """
+
+    host: str
+    port: int
+    authenticator: Authenticator | None = None
+    certificate: tuple[str, str] | None = None
+
+    def demand_safe(self) -> None:
+        """Refuse to let in everybody who can reach the machine.
+
+        Raises:
+            SecurityError: saying what is missing.
+        """
+        if self.authenticator is None and not is_loopback(self.host):
+            raise SecurityError(
+                f"{self.host} can be reached from elsewhere: name a token file (--tokens) or an identity provider "
+                "(--oidc), or listen on 127.0.0.1"
+            )
+
+
+@asynccontextmanager
+async def opened(
+    site: Site, guard: Guard, follow: Sequence[str] = (), failed: Callable[[], None] | None = None
+) -> AsyncIterator[Service]:
+    """The service while it runs, recovered from its database.
+
+    Raises:
+        DatabaseError: if the database cannot be used.
+        StateError: if the kept state cannot be continued from.
+    """
+    with ExitStack() as files:
+        files.enter_context(sole_owner(site.path))
+        connection = open_database(site.path)
+        files.callback(connection.close)
+        metrics = WorkerMetrics(lambda: 0.0)
+        runtime = Runtime(
+            connection, site.packs, site.settings, site.runtime, wall=site.wall, metrics=metrics, seconds=site.seconds
+        )
+        await run_in_threadpool(runtime.recover)
+        starts = [store.source_position(connection, name) for name in follow]
+        service = Service(site, runtime, guard, metrics, failed or _crash)
+        checkpoints = Checkpoints(site.path)
+        async with AsyncExitStack() as running:
+            checkpoints.start()
+            running.callback(checkpoints.stop)
+            service.start()
+            running.push_async_callback(service.stop)
+            for name, start in zip(follow, starts, strict=True):
+                follower = Follower(name, start, service.examiner, service.hand_over, site.wall)
+                follower.start()
+                running.push_async_callback(run_in_threadpool, follower.stop)
+            yield service
+
+
+def serve(site: Site, listening: Listening, follow: Sequence[str], started: Callable[[str], None]) -> None:
+    """Run the service until the process is told to end.
+
+    Args:
+        site: what it is started with.
+        listening: where.
+        follow: files to read events from, or ``-``.
+        started: told the address once requests are answered.
+
+    Raises:
+        SecurityError: if the service would be open to everybody.
+        DatabaseError: if the database cannot be used.
+        StateError: if the kept state cannot be continued from.
+    """
+    listening.demand_safe()
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_serve(site, listening, follow, started))
+
+
+async def _serve(site: Site, listening: Listening, follow: Sequence[str], started: Callable[[str], None]) -> None:
+    guard = Guard(listening.authenticator, site.wall)
+    async with opened(site, guard, follow) as service:
+
+        @asynccontextmanager
+        async def already_open() -> AsyncIterator[Service]:
+            yield service
+
+        certificate, key = listening.certificate or (None, None)
+        server = _Server(
+            uvicorn.Config(
+                make_app(already_open, guard),
+                host=listening.host,
+                port=listening.port,
+                http="httptools",
+                ws="none",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                log_config=None,
+                timeout_graceful_shutdown=_ENDING,
+                ssl_certfile=certificate,
+                ssl_keyfile=key,
+            ),
+            service,
+            started,
+        )
+        await server.serve()
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, and ends live feeds before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._service = service
+        self._tell = started
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            scheme = "https" if self.config.is_ssl else "http"
+            self._tell(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """End."""
+        self._service.hub.close()
+        await super().shutdown(sockets)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def _crash() -> None:
+    logging.shutdown()
+    os._exit(CRASHED)

@@ -1,0 +1,144 @@
+"""Around every request: limits, the same origin for whatever changes something, headers, and a log without patients."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor.service.bodies import LARGEST_BODY
+from monitor.service.problems import problem
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_SAFE: Final = ("GET", "HEAD", "OPTIONS")
+_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+_log: Final = logging.getLogger("rescue_monitor.access")
+
+
+class BrokenAnswerError(Exception):
+    """An answer that could not be given to its end; the connection is closed."""
+
+
+class Shield:
+    """Middleware around the whole application.
+
+    Args:
+        app: the application.
+        local: whether nobody is asked who they are. Then requests must name this machine as their host, so that no
+            page from elsewhere can lead a browser here under a name of its own.
+        refused: told of each request that is turned away, with the reason.
+        seconds: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        local: bool,
+        refused: Callable[[Scope, str], None],
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._local = local
+        self._refused = refused
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = self._seconds(), 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                if scope["path"].startswith("/v1"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        fault = self._fault(scope)
+        try:
+            if fault is not None:
+                self._refused(scope, fault[1])
+                await problem(*fault)(scope, receive, send_on)
+            else:
+                await self._app(scope, _limited(receive), send_on)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and reported without its text
+            # Without its text, which may quote what was asked for.
+            places = "".join(traceback.format_tb(error.__traceback__))
+            _log.critical("unexpected %s\n%s", type(error).__name__, places)
+            if status:
+                raise BrokenAnswerError from None
+            await problem(HTTPStatus.INTERNAL_SERVER_ERROR, None)(scope, receive, send_on)
+        finally:
+            _log.info("%s %s %s %.0f ms", scope["method"], _template(scope), status, (self._seconds() - began) * 1000)
+
+    def _fault(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
+        """Why a request is not even looked at."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if self._local and _name_of(host) not in _LOCAL:
+            return HTTPStatus.MISDIRECTED_REQUEST, "this service answers only as localhost"
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > LARGEST_BODY:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {LARGEST_BODY} bytes"
+        if scope["method"] in _SAFE:
+            return None
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return HTTPStatus.FORBIDDEN, "sent by a page of another origin"
+        return None
+
+
+def _limited(receive: Receive) -> Receive:
+    """The body of a request, as far as it is not too large."""
+    size = 0
+
+    async def receive_some() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return receive_some
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without the port."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _template(scope: Scope) -> str:
+    """The path as the application describes it: what was asked for may name a patient."""
+    route = scope.get("route")
+    return str(getattr(route, "path_format", None) or getattr(route, "path", None) or "-")
