@@ -89,7 +89,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
             Site(unit, rules, site, _runtime_settings(runtime), system_wall, time.monotonic, database),
             listening,
             follow,
-            lambda address: click.echo(f"listening on {address}"),
+            lambda address, _: click.echo(f"listening on {address}"),
         )
     except (SecurityError, DatabaseError) as error:
         raise InputError(str(error)) from None

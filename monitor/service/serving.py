@@ -95,14 +95,18 @@ async def opened(
             yield service
 
 
-def serve(site: Site, listening: Listening, follow: Sequence[str], started: Callable[[str], None]) -> None:
-    """Run the service until the process is told to end.
+Started = Callable[[str, Callable[[], None]], None]
+"""Told the address once requests are answered, and how to end the service in order; from any thread."""
+
+
+def serve(site: Site, listening: Listening, follow: Sequence[str], started: Started) -> None:
+    """Run the service until the process is told to end, or the service.
 
     Args:
         site: what it is started with.
         listening: where.
         follow: files to read events from, or ``-``.
-        started: told the address once requests are answered.
+        started: told once requests are answered.
 
     Raises:
         SecurityError: if the service would be open to everybody.
@@ -114,7 +118,7 @@ def serve(site: Site, listening: Listening, follow: Sequence[str], started: Call
         runner.run(_serve(site, listening, follow, started))
 
 
-async def _serve(site: Site, listening: Listening, follow: Sequence[str], started: Callable[[str], None]) -> None:
+async def _serve(site: Site, listening: Listening, follow: Sequence[str], started: Started) -> None:
     guard = Guard(listening.authenticator, site.wall)
     async with opened(site, guard, follow) as service:
 
@@ -147,7 +151,7 @@ async def _serve(site: Site, listening: Listening, follow: Sequence[str], starte
 class _Server(uvicorn.Server):
     """Says where it listens, and ends live feeds before it waits for requests to end."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, started: Started) -> None:
         super().__init__(config)
         self._service = service
         self._tell = started
@@ -158,7 +162,10 @@ class _Server(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             scheme = "https" if self.config.is_ssl else "http"
-            self._tell(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+            self._tell(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End."""

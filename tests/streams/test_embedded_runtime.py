@@ -1,0 +1,348 @@
+"""The embedded runtime: what moves together, what a restart goes on from, and what is kept for how long."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.cli import DEMO_LOG
+from rules.events import Action, Event, encode
+from rules.outputs import AlertChange, AlertChangeKind
+from rules.settings import SiteSettings
+from streams.embedded import audit
+from streams.embedded.database import DatabaseError, open_database, sole_owner
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.store import Store, entries_of
+from streams.embedded.wall import fast_wall
+from streams.replay import in_stream_order
+from streams.states import StateError
+from tests.streams.embedded import LONG_AFTER, Embedded
+from tests.streams.stream import events_of
+
+BED = "bed-4"
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Embedded]:
+    embedded = Embedded(tmp_path / "service.db")
+    yield embedded
+    embedded.connection.close()
+
+
+def bed(name: str = BED) -> list[Event]:
+    return list(in_stream_order(events_of(DEMO_LOG, name)))
+
+
+def live(path: Path, events: list[Event], *, down: bool) -> Embedded:
+    """Events come as they are received; then an hour passes with the service running, or down."""
+    embedded = Embedded(path)
+    embedded.wall = events[0].received_at
+    for event in events:
+        embedded.wall = max(event.received_at, embedded.wall)
+        embedded.send([event])
+    if down:
+        embedded.wall += timedelta(hours=1)
+        embedded.crash()
+        embedded.pass_time(1)
+    else:
+        for _ in range(361):
+            embedded.pass_time(10)
+    return embedded
+
+
+def test_deadlines_that_pass_while_it_is_down_are_decided_at_their_own_times(tmp_path: Path) -> None:
+    events = bed("bed-1")[:250]
+    awake = live(tmp_path / "awake.db", events, down=False)
+    asleep = live(tmp_path / "asleep.db", events, down=True)
+    later = [entry for entry in asleep.entries if entry.decided_at > events[-1].received_at]
+    assert later
+    assert asleep.said() == awake.said()
+    awake.connection.close()
+    asleep.connection.close()
+
+
+def test_time_does_not_pass_for_a_recorded_log(runtime: Embedded) -> None:
+    runtime.send(bed()[:100])
+    before = len(runtime.entries)
+    runtime.pass_time(86_400)
+    assert len(runtime.entries) == before
+    assert runtime.runtime.now() < LONG_AFTER
+
+
+def test_an_event_that_is_sent_again_is_recognised_even_after_a_restart(runtime: Embedded) -> None:
+    line = encode(bed()[0]).encode()
+    assert [receipt.status for receipt in runtime.read(line, line)] == ["accepted", "duplicate"]
+    runtime.crash()
+    (receipt,) = runtime.read(line)
+    assert (receipt.status, receipt.event) == ("duplicate", bed()[0].id)
+    assert runtime.rows("SELECT sum(count) FROM segments") == [(1,)]
+
+
+def test_what_was_sent_long_ago_is_forgotten_and_changes_nothing(tmp_path: Path) -> None:
+    embedded = Embedded(tmp_path / "service.db", EmbeddedSettings(remembered=10))
+    events = bed()
+    embedded.send(events)
+    said = embedded.said()
+    embedded.send(events[:50])
+    assert embedded.said() == said
+    embedded.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b"", "no message"),
+        (b"nonsense", "message: Invalid JSON"),
+        (b"\xff\xfe", "message: Invalid JSON"),
+        (b'{"kind":"observations"}', "observations.id: Field required"),
+        (b"[" * 100_000, "message: "),
+        (b'{"a":' * 100_000, "message: "),
+        (b'"' + b"x" * (1 << 20) + b'"', "longer than 1048576 bytes"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_kept(runtime: Embedded, message: bytes, reason: str) -> None:
+    good = encode(bed()[0]).encode()
+    refused, accepted = runtime.read(message, good)
+    assert (refused.status, accepted.status) == ("rejected", "accepted")
+    assert reason in refused.reasons[0]
+    ((kept,),) = runtime.rows("SELECT value FROM rejected")
+    assert kept == message[: 1 << 16]
+
+
+def test_a_message_from_the_future_moves_nobodys_time(runtime: Embedded) -> None:
+    runtime.send(bed()[:5])
+    now = runtime.runtime.now()
+    event = bed()[5].model_copy(update={"received_at": runtime.wall + timedelta(hours=1)})
+    (receipt,) = runtime.read(encode(event).encode())
+    assert receipt.status == "rejected"
+    assert runtime.runtime.now() == now
+
+
+def test_a_part_that_cannot_be_used_is_told_at_once_and_refused_for_good_when_decided(runtime: Embedded) -> None:
+    event = next(event for event in bed() if event.kind == "observations")
+    body = json.loads(encode(event))
+    body["readings"].append({"code": "no-such-signal", "value": 1, "unit": "1"})
+    (receipt,) = runtime.read(json.dumps(body).encode())
+    assert receipt.status == "accepted"
+    assert len(receipt.reasons) == 1
+    assert "no-such-signal" in receipt.reasons[0]
+    runtime.close()
+    runtime.crash()
+    rejections = [entry.change for entry in runtime.entries if entry.change.kind == "rejection"]
+    assert [change.event for change in rejections] == [event.id]
+
+
+def test_an_event_of_which_nothing_can_be_used_is_rejected(runtime: Embedded) -> None:
+    event = next(event for event in bed() if event.kind == "infusion")
+    body = {**json.loads(encode(event)), "drug": "unobtainium"}
+    (receipt,) = runtime.read(json.dumps(body).encode())
+    assert receipt.status == "rejected"
+
+
+def open_alert(runtime: Embedded) -> AlertChange:
+    """Something to answer, at the end of the log."""
+    alerts = {e.change.id: e for e in runtime.entries if isinstance(e.change, AlertChange)}
+    entry = next(e for e in alerts.values() if e.beside is not None and e.beside.state == "open")
+    assert isinstance(entry.change, AlertChange)
+    return entry.change
+
+
+def answer(runtime: Embedded, alert: AlertChange, action: str, actor: str, number: int) -> Action:
+    now = runtime.runtime.now()
+    return Action.model_validate(
+        {
+            "schema_version": 1,
+            "id": f"answer-{number}",
+            "source": "test",
+            "subject": alert.patient,
+            "effective_at": now,
+            "received_at": now,
+            "kind": "action",
+            "alert_id": alert.id,
+            "action": action,
+            "actor": actor,
+            "role": "clinician",
+            "based_on": alert.sequence,
+        }
+    )
+
+
+class TestAnswers:
+    @pytest.fixture
+    def alert(self, runtime: Embedded) -> AlertChange:
+        runtime.send(bed("bed-1"))
+        return open_alert(runtime)
+
+    def test_of_two_at_the_same_time_one_counts_and_the_other_is_told(
+        self, runtime: Embedded, alert: AlertChange
+    ) -> None:
+        both = [answer(runtime, alert, "accept", actor, n) for n, actor in enumerate(("nurse-1", "fellow-2"))]
+        first, second = runtime.take([runtime.examiner.examine(event, runtime.wall) for event in both])
+        assert (first.status, first.refused) == ("accepted", None)
+        assert (second.status, second.refused) == ("rejected", "conflict")
+        assert "accepted by nurse-1" in second.reasons[0]
+        history = [e.change.change for e in entries_of(runtime.connection, alert.id) if e.change.kind == "alert"]
+        assert history.count(AlertChangeKind.ACCEPTED) == 1
+
+    def test_are_decided_at_once_and_survive_a_crash(self, runtime: Embedded, alert: AlertChange) -> None:
+        runtime.send([answer(runtime, alert, "acknowledge", "nurse-1", 1)])
+        said = runtime.said()
+        runtime.crash()
+        assert runtime.said() == said
+        assert runtime.runtime.present.alerts[alert.id].beside is not None
+        newest = entries_of(runtime.connection, alert.id)[-1]
+        assert newest.beside is not None
+        assert newest.beside.state == "acknowledged"
+
+    def test_are_on_record_with_what_became_of_them(self, runtime: Embedded, alert: AlertChange) -> None:
+        runtime.send([answer(runtime, alert, "accept", "nurse-1", 1), answer(runtime, alert, "accept", "nurse-2", 2)])
+        entries = [entry for entry in audit.read(runtime.connection) if entry.kind == "action"][-2:]
+        assert [(entry.actor, json.loads(entry.content)["result"]) for entry in entries] == [
+            ("nurse-1", "done"),
+            ("nurse-2", "refused"),
+        ]
+
+
+class TestAudit:
+    @pytest.fixture
+    def recorded(self, runtime: Embedded) -> Embedded:
+        runtime.send(bed("bed-1"))
+        runtime.close()
+        return runtime
+
+    def test_every_suppression_is_on_record_once(self, recorded: Embedded) -> None:
+        changes = [entry.change for entry in recorded.entries if isinstance(entry.change, AlertChange)]
+        suppressed = [(c.id, c.cause) for c in changes if c.change is AlertChangeKind.SUPPRESSED]
+        recorded.crash()
+        notes = [json.loads(e.content) for e in audit.read(recorded.connection) if e.kind == "suppression"]
+        assert suppressed
+        assert [(note["alert"], note["cause"]) for note in notes] == suppressed
+
+    def test_the_chain_holds_over_restarts(self, recorded: Embedded) -> None:
+        before = audit.verify(audit.read(recorded.connection))
+        recorded.crash()
+        alert = open_alert(recorded)
+        recorded.send([answer(recorded, alert, "acknowledge", "nurse-1", 1)])
+        found = audit.verify(audit.read(recorded.connection))
+        assert found.fault is None
+        assert found.entries == before.entries + 1
+
+    def test_the_database_lets_nobody_change_it(self, recorded: Embedded) -> None:
+        for sql in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                recorded.connection.execute(sql)
+
+    @pytest.mark.parametrize(
+        ("tampering", "fault"),
+        [
+            ("UPDATE audit SET actor = 'somebody' WHERE number = 2", "entry 2 has been changed"),
+            ("UPDATE audit SET content = '{}' WHERE number = 1", "entry 1 has been changed"),
+            ("DELETE FROM audit WHERE number = 2", "entry 2 is missing"),
+            ("UPDATE audit SET number = 1000 WHERE number = 3", "entry 3 is missing"),
+        ],
+    )
+    def test_whoever_gets_around_that_breaks_the_chain(self, recorded: Embedded, tampering: str, fault: str) -> None:
+        for trigger in ("audit_is_not_changed", "audit_is_not_cut"):
+            recorded.connection.execute(f"DROP TRIGGER {trigger}")
+        recorded.connection.execute(tampering)
+        found = audit.verify(audit.read(recorded.connection))
+        assert found.fault is not None
+        assert fault in found.fault
+
+
+def test_a_transaction_that_fails_leaves_nothing(runtime: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = bed("bed-1")
+    runtime.send(events[:200])
+    before = (runtime.said(), runtime.rows("SELECT count(*) FROM segments"), runtime.rows("SELECT count(*) FROM audit"))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Store, "say", full)
+    with pytest.raises(sqlite3.OperationalError):
+        runtime.send(events[200:])
+    monkeypatch.undo()
+    runtime.crash()
+    after = (runtime.said(), runtime.rows("SELECT count(*) FROM segments"), runtime.rows("SELECT count(*) FROM audit"))
+    assert after == before
+
+
+def test_states_are_kept_by_turns_so_that_a_restart_reads_little(runtime: Embedded) -> None:
+    for event in bed():
+        runtime.send([event])
+    runtime.crash()
+    assert runtime.runtime._noted > len(bed()) - 20
+
+
+def test_what_is_old_is_forgotten_but_never_what_a_restart_needs(tmp_path: Path) -> None:
+    settings = EmbeddedSettings(snapshot_interval=0.5, note_interval=0.1, forget_interval=1, keep_events=1)
+    embedded = Embedded(tmp_path / "service.db", settings)
+    events = bed()
+    for event in events[:-1]:
+        embedded.send([event])
+    embedded.pass_time(2 * 86_400)
+    embedded.pass_time(2)
+    ((count, first),) = embedded.rows("SELECT count(*), min(first) FROM segments")
+    assert (count, first) == (1, len(events) - 2)
+    embedded.crash()
+    embedded.send(events[-1:])
+    embedded.close()
+    fresh = Embedded(tmp_path / "fresh.db")
+    fresh.send(events)
+    fresh.close()
+    assert embedded.said() == fresh.said()
+    embedded.connection.close()
+    fresh.connection.close()
+
+
+def test_a_hole_in_the_log_is_refused(runtime: Embedded) -> None:
+    for event in bed()[:50]:
+        runtime.send([event])
+    runtime.connection.execute("DELETE FROM states")
+    runtime.connection.execute("DELETE FROM segments WHERE first < 10")
+    with pytest.raises(StateError, match="gone"):
+        runtime.crash()
+
+
+def test_state_of_other_rules_is_refused(runtime: Embedded) -> None:
+    runtime.send(bed()[:50])
+    runtime.runtime.finish()
+    runtime.site = SiteSettings(strict_fluid=True)
+    with pytest.raises(StateError, match="other site settings"):
+        runtime.crash()
+
+
+def test_two_services_on_one_database_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "service.db"
+    with sole_owner(path), pytest.raises(DatabaseError, match="another service"), sole_owner(path):
+        pass
+    with sole_owner(path):
+        pass
+
+
+def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE mine (a)")
+    connection.close()
+    with pytest.raises(DatabaseError, match="not a database of this service"):
+        open_database(other)
+    (tmp_path / "text.db").write_text("not a database, and long enough to be looked at" * 100, encoding="utf-8")
+    with pytest.raises(DatabaseError):
+        open_database(tmp_path / "text.db")
+
+
+def test_others_cannot_read_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "service.db"
+    open_database(path).close()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_fast_wall_is_as_fast_as_it_says() -> None:
+    seconds = iter((10.0, 10.0, 12.5))
+    wall = fast_wall(60, LONG_AFTER, lambda: next(seconds))
+    assert wall() == LONG_AFTER
+    assert wall() == LONG_AFTER + timedelta(seconds=150)
