@@ -54,11 +54,12 @@ kafka: ## Run a Kafka broker for tests and developers
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench
 
-docs: setup ## Rewrite what is generated: demo log, life of an alert, wire format, picture
+docs: setup ## Rewrite what is generated: demo log, life of an alert, wire format, API, picture
 	$(BIN)/python -m monitor.demo.build
 	$(BIN)/python docs/lifecycle.py
 	$(BIN)/python docs/picture.py
 	$(BIN)/python docs/wire.py
+	$(BIN)/python docs/openapi.py
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \

@@ -1,0 +1,79 @@
+"""A service that really listens, in a thread of its own, on a database of its own."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from monitor.service.security import Authenticator
+from monitor.service.service import Site
+from monitor.service.serving import Listening, serve
+from rules.events import Event, encode
+from rules.settings import SiteSettings
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.wall import Wall, system_wall
+from tests.streams.stream import packs
+
+WITHIN = 60.0
+LINES = {"Content-Type": "application/x-ndjson"}
+
+
+class Running:
+    """Its address, and how to end it."""
+
+    def __init__(self, site: Site, authenticator: Authenticator | None, follow: Sequence[str]) -> None:
+        self.path = site.path
+        self.address = ""
+        self._stop: Callable[[], None] = print
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        listening = Listening("127.0.0.1", 0, authenticator)
+        self._thread = threading.Thread(target=self._run, args=(site, listening, follow), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(WITHIN)
+        if self._failure is not None:
+            raise self._failure
+        self.client = httpx.Client(base_url=self.address, timeout=WITHIN)
+
+    def _run(self, site: Site, listening: Listening, follow: Sequence[str]) -> None:
+        try:
+            serve(site, listening, follow, self._started)
+        except BaseException as error:  # noqa: BLE001 - it is raised in the test's thread
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    def _started(self, address: str, stop: Callable[[], None]) -> None:
+        self.address = address
+        self._stop = stop
+        self._ready.set()
+
+    def stop(self) -> None:
+        self.client.close()
+        self._stop()
+        self._thread.join(WITHIN)
+        assert not self._thread.is_alive()
+
+    def send(self, events: Sequence[Event], headers: dict[str, str] | None = None) -> httpx.Response:
+        body = "".join(f"{encode(event)}\n" for event in events)
+        return self.client.post("/v1/events", content=body, headers=LINES | (headers or {}))
+
+
+@contextmanager
+def running(
+    path: Path,
+    authenticator: Authenticator | None = None,
+    follow: Sequence[str] = (),
+    wall: Wall = system_wall,
+    settings: SiteSettings | None = None,
+    runtime: EmbeddedSettings | None = None,
+) -> Iterator[Running]:
+    site = Site("ICU 1", packs(), settings or SiteSettings(), runtime or EmbeddedSettings(), wall, time.monotonic, path)
+    service = Running(site, authenticator, follow)
+    try:
+        yield service
+    finally:
+        service.stop()
