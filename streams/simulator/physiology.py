@@ -76,7 +76,7 @@ class Body:
         self.ventilated = course.ventilated
         self.now = min([moment(course.admitted), *(moment(fact.at) for fact in course.facts)]) + shift
         self.delivered: dict[str, float] = {}
-        self.seizing = False
+        self.seizing = self.convulsing = False
         self.circulation = True
         self.compressions = False
         self.attached = True
@@ -107,6 +107,7 @@ class Body:
         action = message.get("action")
         if message["kind"] == "seizure":
             self.seizing = action != "stop"
+            self.convulsing = self.seizing and message["semiology"] != "electrographic"
         elif message["kind"] == "resuscitation":
             if action in ("collapse", "found", "rearrest"):
                 self.circulation = False
@@ -134,7 +135,7 @@ class Body:
         minutes = passed / 60_000
         dose = sum(factor * self.delivered.get(drug, 0.0) for drug, factor in EQUIVALENT.items())
         self._effect = approach(self._effect, 22.0 * math.log1p(dose / 0.08), minutes, 2.5)
-        self._arousal = approach(self._arousal, float(self.seizing), minutes, 1.0)
+        self._arousal = approach(self._arousal, float(self.convulsing), minutes, 1.0)
         self.temperature = self.driver("temperature")
         self._circulate(passed)
         self._breathe(passed)
@@ -166,9 +167,7 @@ class Body:
         person, carbon_dioxide = self.person, self.driver("paco2")
         drift = self._slow["respiratory_rate"].step(passed)
         shunt = round(min(self.driver("shunt") + 0.08 * self._arousal, 0.7), 3)
-        self.oxygen_tension = arterial_tension(
-            shunt, self.setting("fio2"), round(carbon_dioxide, 1), round(person.haemoglobin, 1)
-        )
+        self.oxygen_tension = arterial_tension(shunt, self.setting("fio2"), round(carbon_dioxide, 1))
         self.saturation = 100 * saturation(self.oxygen_tension)
         fever = max(0.0, self.temperature - 37.0)
         own = person.respiratory_rate + 2.5 * fever + 20 * max(0.0, shunt - 0.08) + 6 * self.driver("hypoperfusion")

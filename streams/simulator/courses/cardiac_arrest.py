@@ -98,7 +98,7 @@ CARDIAC_ARREST: Final = (
             _shock("0:04:50"),
             arrest("0:06:50", "rosc", rhythm="organised"),
             arrest("0:13:00", "rearrest", rhythm="vf"),
-            arrest("0:13:20", "cpr_start"),
+            arrest("0:13:00", "cpr_start"),
             _shock("0:13:50"),
             dose("0:14:30", "epinephrine", 1),
             _rhythm("0:15:50", "vf"),
@@ -116,7 +116,7 @@ CARDIAC_ARREST: Final = (
         samples=ROUTINE,
         truth=(
             TrueState("present", "0:00", "collapse", "CA-0", "0:30"),
-            TrueState("refractory", "0:18:00", "three failed shocks; six minutes of circulation did not last", "CA-2", "0:30"),
+            TrueState("refractory", "0:17:10", "10 minutes of resuscitation in two parts; circulation did not last", "CA-2", "0:30"),
             TrueState("over", "0:50", "circulation has lasted for 20 minutes"),
         ),
     ),
