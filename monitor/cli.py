@@ -28,6 +28,7 @@ from monitor.options import (
     Speed,
 )
 from monitor.rules_commands import rules
+from monitor.simulating import simulate
 
 if TYPE_CHECKING:
     from streams.processor import Ward
@@ -74,6 +75,7 @@ Examples:
   zcat day-*.jsonl.gz | rescue-monitor replay - --until 2026-01-31T09:45Z
   rescue-monitor import mimic-iv mimic-iv-demo/ -o demo.jsonl.zst
   rescue-monitor rules test scenarios/ --pack my_pack.yaml
+  rescue-monitor simulate --beds 20 --hours 12 --out ward.jsonl.zst --truth truth.jsonl
 
 """
     + _EXIT_CODES,
@@ -213,6 +215,7 @@ def schema(subject: str) -> int:
 
 
 rescue_monitor.add_command(rules)
+rescue_monitor.add_command(simulate)
 
 
 def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:

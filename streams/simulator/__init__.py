@@ -1,4 +1,4 @@
-"""A simulated ward: streams of vitals and treatment that look like patients, from a seed, with the truth beside them."""
+"""A simulated ward: vitals and treatment that look like patients, made from a seed, with the truth beside them."""
 
 from __future__ import annotations
 

@@ -80,7 +80,9 @@ class Bed:
 
     def tell(self, source: str, at: int, received: int, fields: Fields, *, more: str = "") -> str:
         """Send a message from a table: amounts per kilogram and times of the course are worked out."""
-        return self.send(source, at, received, json.dumps(self._resolved(fields), separators=(",", ":"))[1:-1], more=more)
+        return self.send(
+            source, at, received, json.dumps(self._resolved(fields), separators=(",", ":"))[1:-1], more=more
+        )
 
     def messages(self, instruments: list[Instrument], length: int) -> Iterator[Message]:
         """The messages that arrive before ``length`` milliseconds have passed, in the order in which they arrive."""
@@ -105,9 +107,7 @@ class Bed:
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {
-                key: self.stamp(item) if key in _TIMES else self._resolved(item) for key, item in value.items()
-            }
+            return {key: self.stamp(item) if key in _TIMES else self._resolved(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._resolved(item) for item in value]
         return self.person.resolve(value)

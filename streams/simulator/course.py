@@ -1,7 +1,8 @@
 """What the tables of the courses are written in: times, drivers of the body, pumps, facts, samples, and what is true.
 
-Times are ``H:MM`` or ``H:MM:SS`` from the zero of the course, negative for what came before it. Doses and rates of drugs
-are those of the packs' sources; every other number in the tables is made up so that a course looks like a patient.
+Times are ``H:MM`` or ``H:MM:SS`` from the zero of the course, negative for what came before it. Doses and rates
+of drugs lie in the ranges that the rule packs cite; every other number in the tables is made up so that a course looks
+like a patient.
 """
 
 from __future__ import annotations
@@ -168,7 +169,9 @@ def ended(at: str, code: str) -> Fact:
 
 def echo(at: str, lvef: float) -> Fact:
     """An echocardiogram that finds no other cause of shock."""
-    absent = coded("", "tamponade acute_rv_failure hypovolaemia pulmonary_embolism lvot_obstruction tension_pneumothorax")
+    absent = coded(
+        "", "tamponade acute_rv_failure hypovolaemia pulmonary_embolism lvot_obstruction tension_pneumothorax"
+    )
     readings = [{"code": "lvef", "value": lvef, "unit": "%"}]
     return Fact(at, {"kind": "assessment", "examination": "echo", "findings": absent, "readings": readings}, late=8.0)
 

@@ -37,6 +37,7 @@ _CUFF_WRONG: Final = 0.03
 _REPORT: Final = 15 * MINUTE
 """How often a ventilator repeats its settings."""
 _EEG_HOUR: Final = 60
+_ELECTRODE_OFF: Final = 0.02
 _ROUND: Final = 6 * HOUR
 """How often the transducer is levelled, and the doctor's plan looked at."""
 
@@ -176,7 +177,7 @@ def eeg(bed: Bed) -> Iterator[int]:
             bundle = (
                 ("eeg_seizure_burden", 100 * sum(hour) / _EEG_HOUR, "%"),
                 ("burst_suppression", max(0.0, suppressed + chance.gauss(0.0, 3.0)) if suppressed else 0.0, "%"),
-                ("eeg_electrodes_off", float(chance.random() < 0.02), "{electrodes}"),
+                ("eeg_electrodes_off", float(chance.random() < _ELECTRODE_OFF), "{electrodes}"),
             )
             bed.send("eeg", now, now + 3_000, observed(bundle))
         now += MINUTE

@@ -100,10 +100,12 @@ def sampler(sampling: Sampling, number: int) -> Instrument:
     def run(bed: Bed) -> Iterator[int]:
         chance = bed.chance(f"sampler {number}")
         planned, every = moment(sampling.begin) + bed.shift, moment(sampling.every)
-        while bed.body.attached:
+        while True:
             now = planned + round(chance.uniform(-1.0, 1.0) * sampling.loose * every)
             yield now
-            if bed.body.attached and bed.body.circulation:
+            if not bed.body.attached:
+                return
+            if bed.body.circulation:
                 _report(bed, panel, now, chance)
             planned += every
 

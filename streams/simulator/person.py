@@ -40,7 +40,7 @@ class Person:
 
 def make_person(course: Course, chance: Random) -> Person:
     """Draw a person for a course."""
-    sex = course.sex or chance.choice(("female", "male"))
+    sex: str = course.sex or chance.choice(("female", "male"))
     mean, spread = _HEIGHT[sex]
     height = round(min(max(chance.gauss(mean, spread), 150.0), 198.0))
     mass_index = min(max(chance.gauss(26.0, 3.0), 19.5), 33.0)

@@ -20,7 +20,14 @@ from streams.simulator.oxygen import arterial_tension, saturation
 from streams.simulator.person import Person
 from streams.simulator.series import Levels, Line, Wander, approach
 
-DRIVERS: Final = {"vasoplegia": 0.0, "hypoperfusion": 0.0, "shunt": 0.05, "paco2": 39.0, "temperature": 36.9, "gcs": 15.0}
+DRIVERS: Final = {
+    "vasoplegia": 0.0,
+    "hypoperfusion": 0.0,
+    "shunt": 0.05,
+    "paco2": 39.0,
+    "temperature": 36.9,
+    "gcs": 15.0,
+}
 """What drives a body, with the value where a course says nothing."""
 
 SETTINGS: Final = {
@@ -56,6 +63,8 @@ SEDATIVES: Final = ("midazolam", "propofol")
 
 _STEP: Final = 60_000
 """The longest step in which the body is moved along, in milliseconds."""
+_STRIDE: Final = 300_000
+"""The same before the log starts, where nobody looks."""
 _STILL: Final = 5_000
 """For how long the body is taken to stand still, in milliseconds."""
 _DAY: Final = 86_400_000
@@ -121,7 +130,7 @@ class Body:
     def advance(self, to: int) -> None:
         """Move on to an instant."""
         while to - self.now >= _STILL:
-            passed = min(to - self.now, _STEP)
+            passed = min(to - self.now, _STEP if self.now >= 0 else _STRIDE)
             self.now += passed
             self._move(passed)
 

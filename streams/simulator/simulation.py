@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -82,16 +83,17 @@ class Simulation:
         """The truth of each bed, artefacts up to the end included."""
         for number, course in enumerate(self._courses()):
             shift = self._shift(number)
-            artefacts = within(
-                spells(chance_of(self.seed, number, "artefacts")), self.length // _TICK, self._when
-            )
+            artefacts = within(spells(chance_of(self.seed, number, "artefacts")), self.length // _TICK, self._when)
             yield truth_of(
                 name_of(number),
                 self._person(number, course),
                 course,
-                lambda at, shift=shift: self._when(moment(at) + shift),
+                partial(self._of_course, shift),
                 artefacts,
             )
+
+    def _of_course(self, shift: int, at: str) -> datetime:
+        return self._when(moment(at) + shift)
 
     def _when(self, instant: int) -> datetime:
         return self.start.astimezone(UTC) + instant * _TICK

@@ -22,7 +22,7 @@ _SEDATION: Final = Pump("propofol", "ug/kg/min", (("-21:30", 40.0),))
 ARDS: Final = (
     Course(
         name="ards-refractory",
-        title="ARDS that goes on failing after protective ventilation and a prone session (EOLIA: P/F below 80 for 6 h)",
+        title="ARDS that fails after protective ventilation and a prone session (EOLIA: P/F below 80 for 6 h)",
         pathway="ards",
         ages=(30, 62),
         admitted="-23:00",
@@ -62,7 +62,7 @@ ARDS: Final = (
             TrueState(
                 "refractory",
                 "6:20",
-                "P/F below 80 for 6 h since 0:20 of the course on FiO2 0.9, tidal volume 6 mL/kg and PEEP 14, after prone",
+                "P/F below 80 for 6 h on FiO2 0.9, tidal volume 6 mL/kg and PEEP 14, after a prone session",
                 "ARD-3",
             ),
         ),

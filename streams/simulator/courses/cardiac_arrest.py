@@ -1,4 +1,4 @@
-"""Cardiac arrest in hospital: refractory ventricular fibrillation, circulation returned, returned for a while, and late."""
+"""Cardiac arrest in hospital: one that is refractory, two in which circulation returns, and one found late."""
 
 from __future__ import annotations
 
@@ -116,7 +116,13 @@ CARDIAC_ARREST: Final = (
         samples=ROUTINE,
         truth=(
             TrueState("present", "0:00", "collapse", "CA-0", "0:30"),
-            TrueState("refractory", "0:17:10", "10 minutes of resuscitation in two parts; circulation did not last", "CA-2", "0:30"),
+            TrueState(
+                "refractory",
+                "0:17:10",
+                "10 minutes of resuscitation in two parts; circulation did not last",
+                "CA-2",
+                "0:30",
+            ),
             TrueState("over", "0:50", "circulation has lasted for 20 minutes"),
         ),
     ),
@@ -145,7 +151,9 @@ CARDIAC_ARREST: Final = (
         samples=ROUTINE,
         truth=(
             TrueState("present", "-0:14", "collapse that nobody saw", "CA-0", "0:29"),
-            TrueState("refractory", "0:11", "10 minutes of resuscitation in hospital; no candidate for E-CPR", "CA-2", "0:29"),
+            TrueState(
+                "refractory", "0:11", "10 minutes of resuscitation in hospital; no candidate for E-CPR", "CA-2", "0:29"
+            ),
             TrueState("over", "0:29", "the team stops"),
         ),
     ),

@@ -38,7 +38,9 @@ QUIET: Final = (
         admitted="-6:00",
         has_not="suspected_infection",
         drivers={"vasoplegia": (("-4:00", 16), ("6:00", 8), ("14:00", 0)), "temperature": (("0:00", 36.8),)},
-        pumps=(Pump("norepinephrine", "ug/kg/min", (("-5:00", 0.1), ("3:00", 0.06), ("7:00", 0.03), ("11:00", "stop"))),),
+        pumps=(
+            Pump("norepinephrine", "ug/kg/min", (("-5:00", 0.1), ("3:00", 0.06), ("7:00", 0.03), ("11:00", "stop"))),
+        ),
         samples=ROUTINE,
         truth=_STILL,
     ),
@@ -104,7 +106,9 @@ QUIET: Final = (
         ),
         samples=(*ROUTINE, Sampling("refill", "-2:00", "1:00")),
         truth=(
-            TrueState("present", "-19:00", "infection, vasopressor needed; under control, nobody need be called", "SEP-1"),
+            TrueState(
+                "present", "-19:00", "infection, vasopressor needed; under control, nobody need be called", "SEP-1"
+            ),
         ),
     ),
     Course(

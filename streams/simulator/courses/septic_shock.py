@@ -28,9 +28,7 @@ _INFECTION: Final = (
     done("0:20", "culture_taken"),
     *(given(at, "meropenem") for at in ("0:35", "8:35", "16:35", "24:35")),
 )
-_STEROID: Final = tuple(
-    dose(at, "hydrocortisone", 50) for at in ("4:45", "10:45", "16:45", "22:45")
-)
+_STEROID: Final = tuple(dose(at, "hydrocortisone", 50) for at in ("4:45", "10:45", "16:45", "22:45"))
 _CLOSELY: Final = (
     *(sampling for sampling in ROUTINE if sampling.panel != "gas"),
     Sampling("gas", "0:10", "1:45", 0.05),
@@ -84,7 +82,7 @@ SEPTIC_SHOCK: Final = (
             TrueState(
                 "refractory",
                 "4:10",
-                "norepinephrine equivalents above 0.5 ug/kg/min since 3:10 of the course, poor perfusion, fluid given, "
+                "norepinephrine equivalents above 0.5 ug/kg/min for 60 min, poor perfusion, fluid given, "
                 "other causes excluded by echo",
                 "SEP-3",
             ),

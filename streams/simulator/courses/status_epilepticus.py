@@ -54,9 +54,18 @@ STATUS_EPILEPTICUS: Final = (
         truth=(
             TrueState("present", "0:05", "tonic-clonic seizure for 5 minutes", "SE-0"),
             TrueState(
-                "apparent", "0:45", "still seizing, but the benzodiazepine and the second line were underdosed", "SE-2", "0:55"
+                "apparent",
+                "0:45",
+                "still seizing, but the benzodiazepine and the second line were underdosed",
+                "SE-2",
+                "0:55",
             ),
-            TrueState("refractory", "1:05", "still seizing 10 minutes after a full second-line dose, 60 minutes in all", "SE-2"),
+            TrueState(
+                "refractory",
+                "1:05",
+                "still seizing 10 minutes after a full second-line dose, 60 minutes in all",
+                "SE-2",
+            ),
         ),
     ),
     Course(
