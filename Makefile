@@ -10,7 +10,7 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports scenarios format bench docs lock clean
+.PHONY: help setup demo test lint types imports scenarios format kafka bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -48,13 +48,17 @@ format: setup ## Rewrite files into the project's style
 	$(BIN)/ruff check --fix --exit-zero --silent
 	$(BIN)/ruff format
 
+kafka: ## Run a Kafka broker for tests and developers
+	deploy/kafka/run
+
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench
 
-docs: setup ## Rewrite what is generated: the demo log, the life of an alert, the picture
+docs: setup ## Rewrite what is generated: demo log, life of an alert, wire format, picture
 	$(BIN)/python -m monitor.demo.build
 	$(BIN)/python docs/lifecycle.py
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/wire.py
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \

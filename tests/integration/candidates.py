@@ -25,10 +25,10 @@ from rules.outputs import AlertChange, Change, Evidence, State, StatusChange
 from rules.pack import Pack
 from rules.packs import load_packs
 from rules.settings import SiteSettings
-from streams.processor import Ward
 from streams.replay import replay
 from streams.sources.mimic_iv import ImportReport, convert
 from streams.summary import BED_DAYS, ReplaySummary, Tally
+from streams.ward import Ward
 from tests.integration.artefacts import Contradicted, contradicted, without
 
 DATA: Final = Path(os.environ.get("ICU_MONITOR_DATA", Path(__file__).parents[2].parent / "shared" / "data"))

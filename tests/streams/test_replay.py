@@ -6,9 +6,9 @@ import pytest
 from rules.events import Encounter, Event
 from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, State, encode_change
 from rules.settings import SiteSettings
-from streams.processor import Ward
-from streams.replay import Pace, replay
+from streams.replay import Pace, in_stream_order, replay
 from streams.summary import Tally
+from streams.ward import Ward
 from tests.streams.fake_engine import FakeEngine, alert, at, status, timer, vitals
 
 
@@ -114,7 +114,7 @@ def test_until_stops_at_a_log_time() -> None:
     tally = Tally()
     changes = list(replay(log(), make_ward(), tally, until=at(20)))
     assert [change.decided_at for change in changes if change.patient == "p1"] == [at(0), at(10)]
-    assert (tally.events, len(read)) == (3, 4)
+    assert (tally.events, len(read)) == (3, 5)
 
 
 def test_until_meets_deadlines_after_the_last_event() -> None:
@@ -203,3 +203,8 @@ def test_verdicts_count_patients_not_changes() -> None:
         ("test", "ACTIVE", "T-1"): 2,
         ("test", "CONFIRMED", "T-2"): 1,
     }
+
+
+def test_of_what_was_received_at_one_instant_treatments_come_last() -> None:
+    log = [timer("p1", 1), vitals("p1", 1), timer("p1", 0), encounter("p1", 0, "admission"), vitals("p1", 2)]
+    assert list(in_stream_order(log)) == [log[1], log[0], log[3], log[2], log[4]]
