@@ -19,9 +19,9 @@ from monitor.terminal import WIDTH
 from rules.packs import load_packs
 from rules.settings import SiteSettings
 from streams.logfile import read_log
-from streams.processor import Ward
 from streams.replay import replay
 from streams.summary import Tally
+from streams.ward import Ward
 
 PICTURE: Final = Path(__file__).with_name("demo.svg")
 

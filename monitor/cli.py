@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from monitor import kafka_commands
 from monitor.options import (
     BAD_LINES,
     FAULTS,
@@ -27,11 +28,12 @@ from monitor.options import (
     ReaderGoneError,
     Speed,
 )
+from monitor.publishing import Destination, publish, with_destination
 from monitor.rules_commands import rules
 from monitor.simulating import simulate
 
 if TYPE_CHECKING:
-    from streams.processor import Ward
+    from streams.ward import Ward
 
 __all__ = [
     "BAD_LINES",
@@ -73,6 +75,7 @@ Examples:
   rescue-monitor replay ward.jsonl.gz
   rescue-monitor replay ward.jsonl --format jsonl --rejects bad.jsonl > changes.jsonl
   zcat day-*.jsonl.gz | rescue-monitor replay - --until 2026-01-31T09:45Z
+  rescue-monitor replay ward.jsonl --to kafka --resume ward.bookmark
   rescue-monitor import mimic-iv mimic-iv-demo/ -o demo.jsonl.zst
   rescue-monitor rules test scenarios/ --pack my_pack.yaml
   rescue-monitor simulate --beds 20 --hours 12 --out ward.jsonl.zst --truth truth.jsonl
@@ -107,7 +110,9 @@ def rescue_monitor() -> None:
 @click.option("--pack", "packs", type=FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable.")
 @click.option("--rejects", type=FILE, help="Keep the lines that are not events here, with the reason.")
 @click.option("--summary/--no-summary", default=True, help="Print the closing tables and figures.  [default: do]")
-def replay(
+@with_destination
+def replay(  # noqa: PLR0913 - one parameter for each option
+    *,
     log: str,
     form: str,
     speed: float | None,
@@ -116,6 +121,7 @@ def replay(
     packs: tuple[Path, ...],
     rejects: Path | None,
     summary: bool,
+    destination: Destination | None,
 ) -> int:
     """Replay a recorded LOG and show what the monitor would have said.
 
@@ -124,6 +130,9 @@ def replay(
     gives the same output, byte for byte.
 
     With --format jsonl, the summary goes to standard error.
+
+    With --to kafka, nothing is decided here: each event goes to the topic of its kind, under the key of its patient,
+    and counts as published when the brokers have stored it. With --close, every deadline up to the end is met.
     """
     from monitor.playback import LineOutput, Output, TextOutput, play
     from monitor.terminal import open_console
@@ -132,6 +141,8 @@ def replay(
 
     if rejects is not None and log != STANDARD_INPUT and rejects.resolve() == Path(log).resolve():
         raise click.UsageError("--rejects must not be the log itself")
+    if destination is not None:
+        return publish(destination, log, speed, until, rejects)
     ward = open_ward(settings, packs)
     notes = open_console(sys.stderr)
     output: Output
@@ -215,6 +226,7 @@ def schema(subject: str) -> int:
 
 
 rescue_monitor.add_command(rules)
+kafka_commands.add_to(rescue_monitor)
 rescue_monitor.add_command(simulate)
 
 
@@ -225,7 +237,7 @@ def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:
         InputError: if a file cannot be used.
     """
     from monitor.site import open_rules
-    from streams.processor import Ward
+    from streams.ward import Ward
 
     return Ward(*open_rules(settings, packs))
 

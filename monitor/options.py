@@ -42,7 +42,7 @@ class Group(click.Group):
             raise InputError(f"{place}{error.strerror or error}") from None
 
 
-class LogTime(click.ParamType[datetime]):
+class LogTime(click.ParamType):
     """A time with its zone."""
 
     name = "time"
@@ -60,7 +60,7 @@ class LogTime(click.ParamType[datetime]):
         return moment
 
 
-class Speed(click.ParamType[float]):
+class Speed(click.ParamType):
     """A factor above zero."""
 
     name = "number"

@@ -18,9 +18,9 @@ from monitor.render import Renderer, legend
 from rules.events import Event
 from rules.outputs import Change, encode_change
 from streams.logfile import BadLine, LogReader, RejectsFile, read_log
-from streams.processor import Ward
 from streams.replay import Pace, replay
 from streams.summary import ReplaySummary, Tally
+from streams.ward import Ward
 
 BAD_LINES_SHOWN: Final = 20
 """Bad lines described one by one on standard error; further ones are counted, and kept if there is a rejects file."""

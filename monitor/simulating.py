@@ -25,7 +25,7 @@ Exit codes:
 """
 
 
-class Mix(click.ParamType[Mapping[str, float]]):
+class Mix(click.ParamType):
     """Shares of courses."""
 
     name = "name:share,..."

@@ -6,19 +6,19 @@ No clock, no randomness, no input or output: the same events give the same chang
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
-from rules.alerts import Book, Moment
+from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
 from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
-from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
+from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
 from rules.packs.reads import longer
 from rules.pathway import Counsel, Pathway, suggested
@@ -26,6 +26,8 @@ from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
+
+C = TypeVar("C", AlertChange, StatusChange)
 
 REMEMBER_REFUSED = 1_000
 """How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
@@ -73,7 +75,7 @@ class PatientEngine:
         pathways, self.translator, kept = prepare(packs, settings)
         self.timeline = Timeline(kept)
         self.tracks = [Track(pathway) for pathway in pathways]
-        self.books = [Book(patient, pathway.pack) for pathway in pathways]
+        self.books = [Book(patient, pathway.pack, policy(settings)) for pathway in pathways]
         self._packs = [pathway.pack for pathway in pathways]
         self.pending: list[tuple[int, str, Event]] = []
         self.waiting: set[str] = set()
@@ -82,7 +84,7 @@ class PatientEngine:
         self.reached: int | None = None
         self.pruned: int | None = None
         self.next: int | None = None
-        """When a pathway must be judged next although nothing has been received."""
+        """When a pathway must be judged next, or an alert escalated, although nothing has been received."""
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
@@ -299,7 +301,6 @@ class PatientEngine:
                 self.touched = True
 
     def _answer(self, event: Action, at: int, received: int, now: int) -> Iterator[Change]:
-        trigger = Trigger(event.action)
         words = f"{event.action.removesuffix('e')}ed by {event.actor} ({event.role})" + (
             f": {event.reason}" if event.reason else ""
         )
@@ -308,13 +309,14 @@ class PatientEngine:
             entry = self._announced()[index]
             if alert is None or entry is None:
                 continue
-            if trigger is Trigger.SNOOZE and not track.pathway.snooze(alert.subject):
-                yield self._refuse(event, Refusal("action", "not_possible", f"{alert.subject} cannot be snoozed"), now)
+            objection = book.objection(alert, track.pathway, event)
+            if objection is not None:
+                yield self._refuse(event, objection, now)
                 return
             answer = Answer(alert.subject, event.action, entry.verdict.stage, event.reason)
             self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
-            for change in book.answer(Moment(track, entry, self.timeline, now), event.alert_id, trigger, words):
-                yield self._number(change)
+            moment = Moment(track, entry, self.timeline, now)
+            yield from self._tell(book, book.answer(moment, alert, Trigger(event.action), words))
             return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
@@ -351,13 +353,21 @@ class PatientEngine:
                 changes.append(self._status(self.tracks[index], entry, past, now, why if past else None))
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
-                changes += [self._number(change) for change in self.books[index].update(moment)]
+                changes += self._tell(self.books[index], self.books[index].update(moment))
+            if (self.books[index].due or FOREVER) <= now:
+                moment = Moment(self.tracks[index], entry, self.timeline, now)
+                changes += self._tell(self.books[index], self.books[index].escalate(moment))
         self.touched = False
         self._urgent = self._read_at_once()
         for channel in self._urgent:
             self._going_on.pop(channel, None)
-        self.next = min((track.due for track in self.tracks if track.due is not None), default=None)
+        self.schedule()
         return changes
+
+    def schedule(self) -> None:
+        """Work out when something must be looked at next although nothing has been received."""
+        dues = (*(track.due for track in self.tracks), *(book.due for book in self.books))
+        self.next = min((due for due in dues if due is not None), default=None)
 
     def _read_at_once(self) -> frozenset[str]:
         """The live signals that an open episode is judged by: a sample of one is used before its minute is over."""
@@ -374,7 +384,15 @@ class PatientEngine:
             for entry, verdict in zip(entries, verdicts, strict=True)
         ]
 
-    def _number(self, change: Change) -> Change:
+    def _tell(self, book: Book, changes: Iterable[AlertChange]) -> list[Change]:
+        told: list[Change] = []
+        for change in changes:
+            numbered = self._number(change)
+            book.moved(numbered)
+            told.append(numbered)
+        return told
+
+    def _number(self, change: C) -> C:
         self.sequence += 1
         return change.model_copy(update={"sequence": self.sequence})
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from rules.events import Event
 from rules.outputs import Change
-from streams.processor import Ward
 from streams.summary import Tally
+from streams.topics import rank_of
+from streams.ward import Ward
 
 
 class Pace:
@@ -42,7 +45,7 @@ def replay(
     """Feed a log to a ward and yield the changes in the ward's order, to the end of what can be known.
 
     Args:
-        log: events, ordered by ``received_at`` to within the ward's lateness.
+        log: events, ordered by ``received_at`` to within the ward's lateness; see :func:`in_stream_order`.
         ward: a fresh one, or one to continue with.
         tally: counts the events fed and the changes yielded.
         pace: plays the log in its own time; by default nothing waits.
@@ -53,10 +56,16 @@ def replay(
         yield change
 
 
+def in_stream_order(log: Iterable[Event]) -> Iterator[Event]:
+    """A log in which events received at the same instant have the order that they have in a stream of four topics."""
+    for _, together in groupby(log, key=attrgetter("received_at")):
+        yield from sorted(together, key=rank_of)
+
+
 def _changes(
     log: Iterable[Event], ward: Ward, tally: Tally, pace: Pace | None, until: datetime | None
 ) -> Iterator[Change]:
-    for event in log:
+    for event in in_stream_order(log):
         if until is not None and event.received_at > until:
             if event.received_at - until > ward.lateness:
                 break

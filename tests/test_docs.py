@@ -18,11 +18,14 @@ from rules.packs import load_packs
 from rules.parameters import Parameter
 from rules.settings import SiteSettings
 from rules.testing import Run, load_scenario
+from streams.kafka.settings import load_settings
+from streams.topics import TOPICS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 RULE_PACKS = (ROOT / "docs/rule-packs.md").read_text(encoding="utf-8")
+KAFKA = (ROOT / "docs/kafka.md").read_text(encoding="utf-8")
 SCENARIOS = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CONDITION: TypeAdapter[Node] = TypeAdapter(Condition)
@@ -103,7 +106,7 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_command_line() -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    lines = [line for page in (README, KAFKA) for block in blocks(page, "sh") for line in block.splitlines()]
     used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor ")]
     assert used
     for _, name, *arguments in used:
@@ -112,6 +115,21 @@ def test_the_commands_of_the_readme_exist() -> None:
             command = command.commands[arguments[0]]
         options = {option for parameter in command.params for option in parameter.opts}
         assert {argument for argument in arguments if argument.startswith("--")} <= options
+
+
+def test_the_topics_of_the_guide_are_the_topics() -> None:
+    rows = re.findall(r"^\| `(icu\.\w+)` \| (\S.*?) \| (.*?) \| (.*) \|$", KAFKA, re.MULTILINE)
+    assert [(name, key) for name, key, _, _ in rows] == [(str(topic.name), topic.key) for topic in TOPICS.values()]
+    for topic, (_, _, kept, holds) in zip(TOPICS.values(), rows, strict=True):
+        assert topic.retention is None or kept == f"{topic.retention.days} days"
+        assert set(re.findall(r"`(\w+)`", holds)) == topic.kinds
+
+
+def test_the_settings_of_the_kafka_guide_can_be_used(tmp_path: Path) -> None:
+    (block,) = blocks(KAFKA, "yaml")
+    file = tmp_path / "kafka.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert load_settings(file, {}).prefix == "ward-7."
 
 
 def test_every_kind_of_condition_has_an_example_that_loads() -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from rules.events import decode
 from rules.packs import load_packs
 from rules.settings import SiteSettings
-from streams.processor import Ward
+from streams.ward import Ward
 from tests.bench.table import Figure
 from tests.bench.wards import ward
 

@@ -15,9 +15,9 @@ from rules.pack import Pack
 from rules.packs import load_packs
 from rules.settings import SiteSettings
 from streams.logfile import BadLine, read_log
-from streams.processor import Ward
 from streams.replay import replay
 from streams.summary import Tally
+from streams.ward import Ward
 from tests.bench.table import Figure
 
 

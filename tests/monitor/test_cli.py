@@ -14,7 +14,7 @@ import pytest
 from monitor import cli
 from rules.settings import SiteSettings
 from streams.logfile import write_log
-from streams.processor import Ward
+from streams.ward import Ward
 from tests.streams.fake_engine import FakeEngine, timer, vitals
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from rules.events import Event, encode
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange
 from rules.packs import load_packs
 from rules.settings import SiteSettings
-from streams.processor import Ward
 from streams.replay import replay
 from streams.summary import Tally
+from streams.ward import Ward
 
 TAKEN_AWAY = {AlertChangeKind.WITHDRAWN, AlertChangeKind.RESOLVED, AlertChangeKind.SUPPRESSED}
 

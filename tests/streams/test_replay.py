@@ -6,9 +6,9 @@ import pytest
 from rules.events import Encounter, Event
 from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, State, encode_change
 from rules.settings import SiteSettings
-from streams.processor import Ward
-from streams.replay import Pace, replay
+from streams.replay import Pace, in_stream_order, replay
 from streams.summary import Tally
+from streams.ward import Ward
 from tests.streams.fake_engine import FakeEngine, alert, at, status, timer, vitals
 
 
@@ -114,7 +114,7 @@ def test_until_stops_at_a_log_time() -> None:
     tally = Tally()
     changes = list(replay(log(), make_ward(), tally, until=at(20)))
     assert [change.decided_at for change in changes if change.patient == "p1"] == [at(0), at(10)]
-    assert (tally.events, len(read)) == (3, 4)
+    assert (tally.events, len(read)) == (3, 5)
 
 
 def test_until_meets_deadlines_after_the_last_event() -> None:
@@ -129,9 +129,20 @@ def test_until_does_not_count_an_event_that_only_came_early() -> None:
     assert tally.events == 2
 
 
-def test_bed_days_run_from_first_to_last_fact() -> None:
+def test_bed_days_run_from_the_first_message_to_the_last() -> None:
     summary = tally_of([vitals("p1", 0), vitals("p1", 36 * 60), vitals("p2", 0)]).summary(1.0)
     assert summary.bed_days == pytest.approx(1.5)
+
+
+def test_history_charted_before_the_first_message_adds_no_bed_days() -> None:
+    history = vitals("p1", 0).model_copy(update={"effective_at": at(-10 * 24 * 60)})
+    admission = encounter("p1", 0, "admission").model_copy(update={"effective_at": at(-10 * 24 * 60)})
+    assert tally_of([history, admission, vitals("p1", 12 * 60)]).summary(1.0).bed_days == pytest.approx(0.5)
+
+
+def test_a_discharge_that_is_known_late_ends_the_bed_days_when_it_happened() -> None:
+    discharge = encounter("p1", 12 * 60, "discharge").model_copy(update={"received_at": at(24 * 60)})
+    assert tally_of([vitals("p1", 0), discharge]).summary(1.0).bed_days == pytest.approx(0.5)
 
 
 def test_bed_days_are_counted_between_admission_and_discharge() -> None:
@@ -192,3 +203,8 @@ def test_verdicts_count_patients_not_changes() -> None:
         ("test", "ACTIVE", "T-1"): 2,
         ("test", "CONFIRMED", "T-2"): 1,
     }
+
+
+def test_of_what_was_received_at_one_instant_treatments_come_last() -> None:
+    log = [timer("p1", 1), vitals("p1", 1), timer("p1", 0), encounter("p1", 0, "admission"), vitals("p1", 2)]
+    assert list(in_stream_order(log)) == [log[1], log[0], log[3], log[2], log[4]]

@@ -8,7 +8,7 @@ import pytest
 from rules.events import Event
 from rules.outputs import AlertChange, Change, StatusChange, encode_change
 from rules.settings import SiteSettings
-from streams.processor import Ward
+from streams.ward import Ward
 from tests.streams.fake_engine import FakeEngine, at, timer, vitals
 
 LATENESS = timedelta(seconds=90)

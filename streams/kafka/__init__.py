@@ -1,0 +1,1 @@
+"""Kafka as the transport: settings, the care of topics, publishing, reading."""

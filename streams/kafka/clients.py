@@ -1,0 +1,149 @@
+"""The worker's own clients: aiokafka made from the settings, one to write, one to read state back."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams.kafka.settings import KafkaSettings
+from streams.topics import LARGEST_DEAD_LETTER, TopicName
+
+_ACKNOWLEDGED_WITHIN_MS: Final = 30_000
+_AT_ONCE: Final = 1000
+
+
+class Message(NamedTuple):
+    """One record to be written; without a ``partition``, the key decides."""
+
+    topic: TopicName
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Outbox(Protocol):
+    """Where messages go."""
+
+    async def send(self, messages: Iterable[Message]) -> None:
+        """Send messages, in their order for each key, and return when the brokers have all of them."""
+
+
+class Journal(Protocol):
+    """Where states are kept."""
+
+    async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
+        """The newest state of each key, by partition."""
+
+
+class KafkaOutbox:
+    """Writes with acknowledgement by all replicas in sync; the producer repeats none."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: Any = None
+
+    async def stop(self) -> None:
+        """Say goodbye."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(self, messages: Iterable[Message]) -> None:
+        """Send messages and wait for the brokers.
+
+        Raises:
+            KafkaError: if one is not taken in time.
+        """
+        if self._producer is None:
+            self._producer = await self._connected()
+        sent = [
+            await self._producer.send(
+                self._settings.topic(message.topic),
+                key=message.key,
+                value=message.value,
+                partition=message.partition,
+                headers=list(message.headers),
+            )
+            for message in messages
+        ]
+        await asyncio.gather(*sent)
+
+    async def _connected(self) -> Any:
+        producer = AIOKafkaProducer(
+            **aiokafka_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=LARGEST_DEAD_LETTER,
+            max_batch_size=1 << 18,
+            request_timeout_ms=_ACKNOWLEDGED_WITHIN_MS,
+        )
+        await producer.start()
+        return producer
+
+
+class KafkaJournal:
+    """Reads partitions of the state topic from their beginning to where they end now."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+
+    async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
+        """The newest state of each key, by partition; a key whose state was taken away is not there.
+
+        Raises:
+            KafkaError: if it cannot be read.
+        """
+        topic = self._settings.topic(TopicName.STATE)
+        wanted = [TopicPartition(topic, number) for number in partitions]
+        states: dict[int, dict[bytes, bytes]] = {place.partition: {} for place in wanted}
+        if not wanted:
+            return states
+        consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=1 << 24
+        )
+        await consumer.start()
+        try:
+            consumer.assign(wanted)
+            await consumer.seek_to_beginning(*wanted)
+            ends = await consumer.end_offsets(wanted)
+            while open_ends := [place for place in wanted if await consumer.position(place) < ends[place]]:
+                batches = await consumer.getmany(*open_ends, timeout_ms=1000, max_records=_AT_ONCE)
+                for place, records in batches.items():
+                    for record in records:
+                        if record.value is None:
+                            states[place.partition].pop(record.key, None)
+                        else:
+                            states[place.partition][record.key] = record.value
+        finally:
+            await consumer.stop()
+        return states
+
+
+def aiokafka_options(settings: KafkaSettings) -> dict[str, Any]:
+    """What every client of aiokafka is made with; the secrets are in it, so it is not for printing."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.bootstrap_servers),
+        "client_id": "rescue-monitor",
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.startswith("SASL") and settings.sasl_password is not None:
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password.get_secret_value()
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = ssl_context(settings)
+    return options
+
+
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    """What is trusted, and the client's own certificate where there is one."""
+    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    context.check_hostname = settings.ssl_check_hostname
+    if settings.ssl_certfile is not None:
+        password = None if settings.ssl_password is None else settings.ssl_password.get_secret_value()
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
+    return context

@@ -1,0 +1,289 @@
+"""Keeps the partitions that a worker has been given: restores, applies, publishes, keeps states, notes floors.
+
+Nothing here knows Faust. The order of acknowledgement is always: changes and dead letters, then states, then offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+
+from rules.outputs import AlertChange, StatusChange, encode_change
+from streams.feed import Feed
+from streams.intake import Record
+from streams.kafka.clients import Journal, Message, Outbox
+from streams.kafka.settings import WorkerSettings
+from streams.metrics import WorkerMetrics
+from streams.processor import Outcome, Processor
+from streams.rota import Name, Rota
+from streams.states import PARTITION_KEY, StateError
+from streams.topics import INPUTS, TopicName, key_of_status
+
+_AT_ONCE: Final = 500
+"""Records applied before what came of them is published."""
+
+_STATES_AT_ONCE: Final = 32
+"""States kept with one batch, at some milliseconds each."""
+
+_STATES_IN_A_ROW: Final = 200
+"""States sent together when all of them are kept."""
+
+_SOONEST: Final = 1.0
+"""Seconds between two states of a patient that are wanted at once."""
+
+Offsets = dict[TopicName, int]
+
+
+class Begin(NamedTuple):
+    """Of one input: the first record that is there, and the offset that is committed, or None."""
+
+    first: int
+    committed: int | None
+
+
+class LeaseLostError(Exception):
+    """The partitions may be somebody else's by now, so nothing may be written any more."""
+
+
+class Membership(Protocol):
+    """What is known of the group, the topics and our place in them."""
+
+    def lasts(self) -> bool:
+        """Whether the partitions are certainly still ours."""
+
+    def ends(self, partition: int) -> Mapping[TopicName, int | None]:
+        """Of each input the offset after its last record; None if that is not known yet."""
+
+    async def begins(self, partitions: Iterable[int]) -> Mapping[int, Mapping[TopicName, Begin]]:
+        """Of each partition and input, where reading may begin."""
+
+    async def commit(self) -> None:
+        """Commit the floors now; what fails is read again."""
+
+
+class Keeper:
+    """All partitions of one worker. One thing is done at a time.
+
+    Args:
+        processor: has the engines.
+        settings: the worker's.
+        skew: how far ``received_at`` may lie after arrival.
+        outbox: takes messages.
+        journal: has states.
+        membership: knows the group.
+        floors: where to put the offsets that may be committed, by input and partition.
+        metrics: told once per batch.
+        prefix: of the topics, as dead letters name them.
+        clock: seconds that never go back.
+        wall: the time of day.
+    """
+
+    def __init__(  # noqa: PLR0913 - it holds the ends of everything
+        self,
+        processor: Processor,
+        settings: WorkerSettings,
+        skew: timedelta,
+        *,
+        outbox: Outbox,
+        journal: Journal,
+        membership: Membership,
+        floors: MutableMapping[tuple[TopicName, int], int],
+        metrics: WorkerMetrics,
+        prefix: str,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._processor = processor
+        self._settings = settings
+        self._skew = skew
+        self._outbox = outbox
+        self._journal = journal
+        self._membership = membership
+        self._floors = floors
+        self._metrics = metrics
+        self._prefix = prefix
+        self._clock = clock
+        self._wall = wall
+        self._rota = Rota(settings.snapshot_interval, min(_SOONEST, settings.snapshot_interval))
+        self._feeds: dict[int, Feed] = {}
+        self._noted: defaultdict[int, Offsets] = defaultdict(dict)
+        self._note_at = 0.0
+        self._lock = asyncio.Lock()
+
+    @property
+    def partitions(self) -> set[int]:
+        """Those that are held and restored."""
+        return set(self._feeds)
+
+    @property
+    def lag(self) -> int:
+        """Records that are there and have not been applied."""
+        return sum(feed.lag(self._membership.ends(number)) for number, feed in self._feeds.items())
+
+    async def take_over(self, partitions: set[int]) -> None:
+        """Restore partitions that have been given to us; those not among them are forgotten.
+
+        Raises:
+            StateError: if a state cannot be continued from, or there is a hole between state and offsets.
+        """
+        async with self._lock:
+            began = self._clock()
+            self._let_go()
+            for gone in set(self._processor.partitions) - partitions:
+                self._processor.release(gone)
+            states = await self._journal.read(sorted(partitions))
+            begins = await self._membership.begins(partitions)
+            for number in sorted(partitions):
+                kept = self._processor.adopt(number, states.pop(number))
+                start = {name: _start(number, name, begins[number][name], kept.get(name, 0)) for name in INPUTS}
+                self._feeds[number] = Feed(
+                    self._processor,
+                    number,
+                    start,
+                    self._skew,
+                    timedelta(seconds=self._settings.live_within),
+                    self._settings.patience,
+                )
+            self._metrics.recovery.set(self._clock() - began)
+            self._metrics.partitions.set(len(self._feeds))
+            self._metrics.patients.set(self._processor.patients)
+
+    async def take(self, records: Iterable[Record]) -> None:
+        """Apply records as far as they need not wait, and publish what comes of it."""
+        async with self._lock:
+            touched = set()
+            for record in records:
+                if (feed := self._feeds.get(record.partition)) is not None:
+                    feed.add(record, self._clock())
+                    touched.add(record.partition)
+            await self._apply(touched)
+
+    async def look_around(self) -> None:
+        """Do what is due although nothing has come: release what waited, let time pass, keep states, note floors."""
+        async with self._lock:
+            await self._apply(self._feeds)
+            passed = [
+                (number, feed.let_time_pass(self._membership.ends(number), self._wall()))
+                for number, feed in self._feeds.items()
+            ]
+            await self._settle(passed)
+            self._metrics.lag.set(self.lag)
+            self._metrics.patients.set(self._processor.patients)
+
+    async def hand_over(self) -> None:
+        """Keep all states, commit, and hold nothing any more: the partitions are taken away or the worker ends."""
+        async with self._lock:
+            if self._feeds and self._membership.lasts():
+                names = [(number, name) for number in self._feeds for name in self._processor.unkept(number)]
+                for first in range(0, len(names), _STATES_IN_A_ROW):
+                    await self._keep(names[first : first + _STATES_IN_A_ROW], set())
+                await self._keep([], set(self._feeds))
+                await self._membership.commit()
+            self._let_go()
+            self._metrics.partitions.set(0)
+
+    def _let_go(self) -> None:
+        for number in self._feeds:
+            self._rota.forget(number)
+        self._feeds.clear()
+        self._floors.clear()
+        self._noted.clear()
+
+    async def _apply(self, partitions: Iterable[int]) -> None:
+        left = set(partitions)
+        while left:
+            outcomes = [
+                (number, self._feeds[number].apply(self._membership.ends(number), self._clock(), _AT_ONCE))
+                for number in sorted(left)
+            ]
+            await self._settle(outcomes)
+            left = {number for number, outcome in outcomes if outcome.records >= _AT_ONCE}
+            await asyncio.sleep(0)
+
+    async def _settle(self, outcomes: list[tuple[int, Outcome]]) -> None:
+        messages = [message for _, outcome in outcomes for message in self._messages(outcome)]
+        if messages:
+            self._demand_lease()
+            await self._outbox.send(messages)
+        now, wall = self._clock(), self._wall()
+        for number, outcome in outcomes:
+            self._metrics.published(outcome, _latencies(outcome, wall))
+            for name in outcome.changed:
+                self._rota.changed((number, name), now)
+            for name in outcome.urgent:
+                self._rota.wanted((number, name), now)
+        names = [name for name in self._rota.take(now, _STATES_AT_ONCE) if name[0] in self._feeds]
+        noting = now >= self._note_at
+        if noting:
+            self._note_at = now + self._settings.commit_interval
+        await self._keep(names, set(self._feeds) if noting else set())
+
+    async def _keep(self, names: list[Name], also: set[int]) -> None:
+        """Keep the states of patients, and then those of the partitions ``also``; their floors may be committed."""
+        messages = [
+            Message(TopicName.STATE, name.encode(), self._processor.state(number, name), number)
+            for number, name in names
+        ]
+        by_partition: defaultdict[int, list[str]] = defaultdict(list)
+        for number, name in names:
+            by_partition[number].append(name)
+        for number, those in by_partition.items():
+            self._processor.kept(number, those)
+        floors = {
+            number: offsets for number in also if (offsets := self._feeds[number].floors()) != self._noted[number]
+        }
+        for number, offsets in floors.items():
+            state = self._processor.partition_state(number, offsets)
+            messages.append(Message(TopicName.STATE, PARTITION_KEY, state, number))
+        if not messages:
+            return
+        self._demand_lease()
+        await self._outbox.send(messages)
+        self._metrics.kept(len(names))
+        for number, offsets in floors.items():
+            self._noted[number] = offsets
+            self._floors.update({(name, number): offset for name, offset in offsets.items()})
+
+    def _demand_lease(self) -> None:
+        if not self._membership.lasts():
+            raise LeaseLostError("no sign of life was answered for longer than the session lasts")
+
+    def _messages(self, outcome: Outcome) -> Iterator[Message]:
+        for said in outcome.said:
+            yield message_of(said.change)
+        for rejected in outcome.rejected:
+            letter = replace(rejected.letter, topic=self._prefix + rejected.letter.topic)
+            yield Message(TopicName.REJECTED, letter.key, letter.value, None, tuple(letter.headers()))
+
+
+def message_of(change: AlertChange | StatusChange) -> Message:
+    """A change as it is published."""
+    value = encode_change(change).encode()
+    if isinstance(change, AlertChange):
+        return Message(TopicName.ALERTS, change.patient.encode(), value)
+    return Message(TopicName.STATUS, key_of_status(change), value)
+
+
+def _latencies(outcome: Outcome, now: datetime) -> list[float]:
+    return [
+        max(0.0, (now - said.arrived_at).total_seconds())
+        for said in outcome.said
+        if said.arrived_at is not None and isinstance(said.change, AlertChange)
+    ]
+
+
+def _start(number: int, name: TopicName, begin: Begin, kept: int) -> int:
+    """The first record to be read of one input."""
+    if begin.committed is None:
+        return begin.first
+    if begin.committed > max(begin.first, kept):
+        raise StateError(
+            f"partition {number}: {name} has been read up to {begin.committed}, but the state that is kept only up to "
+            f"{kept}: part of it is missing"
+        )
+    return max(begin.first, begin.committed)

@@ -1,0 +1,122 @@
+"""Faust's consumer, so changed that offsets are ours: it commits floors, and knows how long its membership lasts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
+
+Place = tuple[str, int]
+"""A topic, with its prefix, and a partition of it."""
+
+
+class MemberThread(AIOKafkaConsumerThread):
+    """The thread that speaks to Kafka.
+
+    Without tables, Faust deals out the partitions of each topic by themselves (round robin). The range assignor gives
+    the same numbers of all topics to one worker, as long as they have equally many.
+    """
+
+    alive_at = 0.0
+    """When the last sign of life began that was answered, by the clock of :func:`time.monotonic`."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer: Any = super()._create_worker_consumer(transport)
+        consumer._partition_assignment_strategy = [RangePartitionAssignor]  # noqa: SLF001 - Faust has no setting for it
+        return consumer
+
+    async def on_start(self) -> None:
+        """Take down each sign of life that is answered."""
+        await super().on_start()
+        coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - nothing public tells of heartbeats
+        beat = coordinator._do_heartbeat  # noqa: SLF001 - as above
+
+        async def noted_beat() -> bool:
+            began = time.monotonic()
+            answered: bool = await beat()
+            if answered:
+                self.alive_at = began
+            return answered
+
+        coordinator._do_heartbeat = noted_beat  # noqa: SLF001 - as above
+
+
+class MemberConsumer(Consumer):
+    """A member of the group.
+
+    Faust commits what its agents have acknowledged, and forgets in a rebalance what it has not committed. Here only
+    what :attr:`floors_of` gives is ever committed, however it comes that Faust commits.
+    """
+
+    floors_of: Callable[[], dict[TP, int]] = staticmethod(dict)
+
+    def _new_consumer_thread(self) -> MemberThread:
+        return MemberThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:  # noqa: ARG002 - Faust's own signature
+        return iter(self.floors_of())
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        # Faust's own accounts of what was acknowledged are of no use here, and would grow.
+        for accounts in (self._acked, self._acked_index, self._gap):
+            accounts.clear()
+        floors = self.floors_of()
+        return {
+            place: offset
+            for place in tps
+            if (offset := floors.get(place)) is not None and self._should_commit(place, offset)
+        }
+
+    def end(self, place: TP) -> int | None:
+        """The offset after the last record of a partition, if that is known already."""
+        try:
+            end: int | None = self.highwater(place)
+        except AssertionError:  # what the client says of a partition that is not ours any more
+            return None
+        return end
+
+    def membership_lasts(self, session_timeout: float) -> bool:
+        """Whether nobody else can have been given our partitions, as far as can be told from here."""
+        thread: Any = self._thread
+        return bool(time.monotonic() - thread.alive_at < session_timeout)
+
+    def membership_renewed(self) -> None:
+        """Partitions have just been given to us."""
+        thread: Any = self._thread
+        thread.alive_at = time.monotonic()
+
+    async def committed(self, places: Iterable[Place]) -> dict[Place, int | None]:
+        """The offsets that are committed; None where there is none."""
+        return dict(await self._thread.call_thread(self._ask_committed, list(places)))
+
+    async def commit_floors(self) -> bool:
+        """Commit at once; returns whether that succeeded. If not, more is read again, and nothing else is wrong."""
+        return bool(await self._thread.call_thread(self._commit_now, self.floors_of()))
+
+    async def _ask_committed(self, places: Iterable[Place]) -> dict[Place, int | None]:
+        consumer: Any = self._client()
+        return {place: await consumer.committed(TopicPartition(*place)) for place in places}
+
+    async def _commit_now(self, floors: Mapping[TP, int]) -> bool:
+        offsets = {TopicPartition(*place): OffsetAndMetadata(offset, "") for place, offset in floors.items()}
+        try:
+            await self._client().commit(offsets)
+        except KafkaError:
+            return False
+        return True
+
+    def _client(self) -> Any:
+        thread: Any = self._thread
+        return thread._ensure_consumer()  # noqa: SLF001 - Faust hides the client
+
+
+class MemberTransport(Transport):
+    """Faust's transport with our consumer."""
+
+    Consumer = MemberConsumer

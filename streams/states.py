@@ -1,0 +1,170 @@
+"""What a runtime keeps of a patient and of a partition, as bytes: versioned and checksummed, read whole or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rules.instants import to_datetime, to_instant
+from rules.pack import Pack
+from rules.settings import SiteSettings, settings_digest
+from streams.topics import TopicName
+
+MAGIC: Final = b"RMP"
+VERSION: Final = 1
+PARTITION_KEY: Final = b"\x00partition"
+"""Under what the state of a partition is kept, among those of its patients; no patient has this name."""
+
+_DIGEST: Final = 32
+_LENGTH: Final = 4
+_HEADER: Final = len(MAGIC) + 1 + _DIGEST + _LENGTH
+
+Positions = Mapping[TopicName, int]
+
+
+class StateError(ValueError):
+    """A state that cannot be continued from; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The rules that a state was made with: packs by name, version and digest, and the digest of the settings."""
+
+    packs: tuple[tuple[str, str, str], ...]
+    settings: str
+
+    @classmethod
+    def by(cls, packs: Sequence[Pack], settings: SiteSettings) -> Made:
+        """Those of a runtime."""
+        return cls(tuple((pack.id, pack.version, pack.digest) for pack in packs), settings_digest(settings))
+
+    def demand(self, present: Made) -> None:
+        """Refuse to go on under other rules: what was said by the old ones would be taken as said by the new.
+
+        Raises:
+            StateError: naming both.
+        """
+        if self.packs != present.packs:
+            raise StateError(f"made with packs {_names(self.packs)}, not with {_names(present.packs)}")
+        if self.settings != present.settings:
+            raise StateError("made with other site settings")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientState:
+    """A patient's engine, and what of the inputs is in it.
+
+    Attributes:
+        made: the rules.
+        positions: the last record applied, by input.
+        due: when time should be advanced to next although nothing is received, or None.
+        origins: of each event that the engine holds back, by its id: its key in the engine, its input and its offset.
+        snapshot: of the engine.
+    """
+
+    made: Made
+    positions: Positions
+    due: datetime | None
+    origins: Mapping[str, tuple[str, TopicName, int]]
+    snapshot: bytes
+
+    def to_bytes(self) -> bytes:
+        """It as bytes."""
+        header = {
+            "packs": self.made.packs,
+            "settings": self.made.settings,
+            "positions": self.positions,
+            "due": None if self.due is None else to_instant(self.due),
+            "origins": self.origins,
+        }
+        return _seal(header, self.snapshot)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PatientState:
+        """The state in bytes.
+
+        Raises:
+            StateError: if they are damaged or of another version.
+        """
+        header, snapshot = _open(data)
+        due = header["due"]
+        return cls(
+            _made(header),
+            _positions(header["positions"]),
+            None if due is None else to_datetime(due),
+            {event: (key, TopicName(topic), offset) for event, (key, topic, offset) in header["origins"].items()},
+            snapshot,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """How far a partition has been read, and its time.
+
+    Attributes:
+        floors: the first record of each input that a restored partition must read.
+        newest: the newest ``received_at``.
+        live: whether the wall clock may move its time.
+    """
+
+    floors: Positions
+    newest: datetime | None
+    live: bool
+
+    def to_bytes(self) -> bytes:
+        """It as bytes."""
+        newest = None if self.newest is None else to_instant(self.newest)
+        return _seal({"floors": self.floors, "newest": newest, "live": self.live}, b"")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PartitionState:
+        """The state in bytes.
+
+        Raises:
+            StateError: if they are damaged or of another version.
+        """
+        header, _ = _open(data)
+        newest = header["newest"]
+        return cls(_positions(header["floors"]), None if newest is None else to_datetime(newest), bool(header["live"]))
+
+
+def seal_of(data: bytes) -> bytes:
+    """The checksum in a state's bytes; equal states have equal ones."""
+    return data[len(MAGIC) + 1 :][:_DIGEST]
+
+
+def _seal(header: Mapping[str, Any], body: bytes) -> bytes:
+    text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode()
+    content = len(text).to_bytes(_LENGTH, "big") + text + body
+    return MAGIC + bytes([VERSION]) + hashlib.sha256(content).digest() + content
+
+
+def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
+    if len(data) < _HEADER or not data.startswith(MAGIC):
+        raise StateError("not a state")
+    version = data[len(MAGIC)]
+    if version != VERSION:
+        raise StateError(f"state version {version} is not known here (known: {VERSION})")
+    start = len(MAGIC) + 1
+    digest, content = data[start : start + _DIGEST], data[start + _DIGEST :]
+    if hashlib.sha256(content).digest() != digest:
+        raise StateError("damaged: its checksum does not fit")
+    end = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
+    header: dict[str, Any] = json.loads(content[_LENGTH:end])
+    return header, content[end:]
+
+
+def _made(header: Mapping[str, Any]) -> Made:
+    return Made(tuple((name, version, digest) for name, version, digest in header["packs"]), header["settings"])
+
+
+def _positions(raw: Mapping[str, int]) -> Positions:
+    return {TopicName(name): offset for name, offset in raw.items()}
+
+
+def _names(packs: Sequence[tuple[str, str, str]]) -> str:
+    return ", ".join(" ".join(pack) for pack in packs) or "none"

@@ -1,0 +1,63 @@
+"""Dead letters keep the bytes they are about, and each is open until it has been sent again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.deadletters import (
+    OFFSET,
+    PARTITION,
+    REASON,
+    TOPIC,
+    DeadLetter,
+    NotADeadLetterError,
+    OpenDeadLetters,
+    read_dead_letter,
+)
+
+LETTER = DeadLetter("icu.vitals", 3, 17, "not UTF-8 text", b"bed-1", b"\xff")
+LETTERS = st.builds(
+    DeadLetter,
+    st.text(),
+    st.integers(0, 1000),
+    st.integers(0, 2**63 - 1),
+    st.text(max_size=100),
+    st.none() | st.binary(),
+    st.none() | st.binary(),
+)
+
+
+@given(LETTERS)
+def test_a_dead_letter_comes_back_as_it_was(letter: DeadLetter) -> None:
+    assert read_dead_letter(letter.key, letter.value, letter.headers()) == letter
+
+
+@given(st.lists(st.tuples(st.sampled_from([TOPIC, PARTITION, OFFSET, REASON, "x"]), st.none() | st.binary())))
+def test_any_headers_are_a_dead_letter_or_none(headers: list[tuple[str, bytes | None]]) -> None:
+    with suppress(NotADeadLetterError):
+        assert dict(read_dead_letter(b"bed-1", b"{}", headers).headers()).keys() <= dict(headers).keys()
+
+
+def test_a_dead_letter_that_is_published_twice_counts_once() -> None:
+    letters = OpenDeadLetters()
+    for _ in range(2):
+        letters.take(LETTER.key, LETTER.value, LETTER.headers())
+    assert letters.letters() == [LETTER]
+
+
+@pytest.mark.parametrize("note_first", [False, True])
+def test_what_was_sent_again_is_not_open(note_first: bool) -> None:
+    letters = OpenDeadLetters()
+    taken = [(LETTER.value, LETTER.headers()), (None, LETTER.note_sent_again())]
+    for value, headers in reversed(taken) if note_first else taken:
+        letters.take(LETTER.key, value, headers)
+    assert letters.letters() == []
+
+
+def test_a_reason_of_any_length_fits_into_a_header() -> None:
+    long = DeadLetter("icu.vitals", 0, 0, "x" * 1_000_000, None, None)
+    assert sum(len(content) for _, content in long.headers()) < 10_000
