@@ -56,19 +56,20 @@ def check_mix(mix: Mapping[str, float]) -> None:
 
 def deal(beds: int, mix: Mapping[str, float], chance: Random) -> list[str]:
     """The name of each bed's course: the shares as nearly as whole beds allow, in an order by chance."""
-    shares: dict[str, float] = {}
-    for name, share in mix.items():
-        members = GROUPS.get(name, (name,))
-        for member in members:
-            shares[member] = shares.get(member, 0.0) + share / len(members)
+    names: list[str] = []
+    for name, count in _apportion(beds, mix, chance).items():
+        members = _apportion(count, dict.fromkeys(GROUPS.get(name, (name,)), 1.0), chance)
+        names += [member for member, times in members.items() for _ in range(times)]
+    chance.shuffle(names)
+    return names
+
+
+def _apportion(beds: int, shares: Mapping[str, float], chance: Random) -> dict[str, int]:
+    """Whole beds by largest remainder; ties by chance, so that a small ward does not always have the first course."""
     total = sum(shares.values())
     exact = {name: beds * share / total for name, share in shares.items() if share}
     dealt = {name: int(part) for name, part in exact.items()}
-    left = beds - sum(dealt.values())
-    # Ties are broken by chance, so that a small ward does not always have the first course of a table.
     by_remainder = sorted(exact, key=lambda name: (round(dealt[name] - exact[name], 9), chance.random()))
-    for name in by_remainder[:left]:
+    for name in by_remainder[: beds - sum(dealt.values())]:
         dealt[name] += 1
-    names = [name for name, count in dealt.items() for _ in range(count)]
-    chance.shuffle(names)
-    return names
+    return dealt

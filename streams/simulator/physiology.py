@@ -149,6 +149,7 @@ class Body:
         self._circulate(passed)
         self._breathe(passed)
         need = 6.0 * self.driver("hypoperfusion") + 0.08 * max(0.0, 58.0 - self.pressure) + 5.0 * self._arousal
+        need += 0.0 if self.circulation else 9.0
         self.lactate = approach(self.lactate, min(1.1 + need, 16.0), minutes, 45.0)
         self.ketones = approach(self.ketones, 3.2 if self.setting("ketosis") else 0.2, minutes, 900.0)
 

@@ -60,9 +60,8 @@ class Simulation:
 
     def messages(self) -> Iterator[Message]:
         """All messages in the order in which they arrive, made as they are asked for."""
-        length, every = self.length // _TICK, self.every // _TICK
         streams = [
-            bed.messages(_instruments(bed.course, every), length)
+            bed.messages(self.instruments_of(bed.course), self.length // _TICK)
             for bed in (self._bed(number, course) for number, course in enumerate(self._courses()))
         ]
         return heapq.merge(*streams)
@@ -74,6 +73,20 @@ class Simulation:
     def events(self) -> Iterator[Event]:
         """The log as events."""
         return map(decode, self.lines())
+
+    def instruments_of(self, course: Course) -> list[Instrument]:
+        """What stands at a bed; what the body learns from comes first, so that it is known at the same instant."""
+        return [
+            instruments.chart,
+            *map(pump, course.pumps),
+            instruments.ventilator,
+            instruments.levelling,
+            *(sampler(sampling, number) for number, sampling in enumerate(course.samples)),
+            instruments.monitor(self.every // _TICK),
+            instruments.cuff,
+            instruments.eeg,
+            instruments.defibrillator,
+        ]
 
     def received_at(self, message: Message) -> datetime:
         """When a message arrives."""
@@ -113,18 +126,3 @@ class Simulation:
     def _bed(self, number: int, course: Course) -> Bed:
         start = self.start.astimezone(UTC).replace(tzinfo=None)
         return Bed(number, self._person(number, course), course, self._shift(number), start, self.seed)
-
-
-def _instruments(course: Course, every: int) -> list[Instrument]:
-    """What stands at a bed; what the body learns from comes first, so that it is known at the same instant."""
-    return [
-        instruments.chart,
-        *map(pump, course.pumps),
-        instruments.ventilator,
-        instruments.levelling,
-        *(sampler(sampling, number) for number, sampling in enumerate(course.samples)),
-        instruments.monitor(every),
-        instruments.cuff,
-        instruments.eeg,
-        instruments.defibrillator,
-    ]
