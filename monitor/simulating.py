@@ -68,7 +68,7 @@ class Mix(click.ParamType):
     type=click.FloatRange(0, 48),
     default=0.0,
     show_default=True,
-    help="How many hours earlier the courses began; what was known by the start arrives then.",
+    help="How many hours earlier shock and ARDS began; what was known by the start arrives then.",
 )
 @click.option(
     "--out", type=FILE, help="Write the log here: .jsonl, .jsonl.gz or .jsonl.zst.  [default: standard output]"

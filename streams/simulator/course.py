@@ -95,11 +95,15 @@ class TrueState:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """One kind of patient: who it can be, what happens in the body, what is done, and what is true of it."""
+    """One kind of patient: who it can be, what happens in the body, what is done, and what is true of it.
+
+    An ``acute`` course always has its zero after the start of the log: a resuscitation is not told afterwards.
+    """
 
     name: str
     title: str
     pathway: str | None = None
+    acute: bool = False
     ages: tuple[int, int] = (30, 85)
     sex: Literal["male", "female"] | None = None
     admitted: str = "-8:00"

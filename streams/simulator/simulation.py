@@ -41,7 +41,8 @@ class Simulation:
         every: the time between two bundles of vitals of one bed.
         mix: shares of courses or groups of courses (:mod:`streams.simulator.courses`).
         start: when the log starts.
-        begun: how much earlier the courses began. What was known by the start arrives then, vitals excepted.
+        begun: how much earlier the courses began that are not acute. What was known by the start arrives then, vitals
+            excepted.
     """
 
     beds: int = 10
@@ -95,7 +96,7 @@ class Simulation:
     def truth(self) -> Iterator[BedTruth]:
         """The truth of each bed, artefacts up to the end included."""
         for number, course in enumerate(self._courses()):
-            shift = self._shift(number)
+            shift = self._shift(number, course)
             artefacts = within(spells(chance_of(self.seed, number, "artefacts")), self.length // _TICK, self._when)
             yield truth_of(
                 name_of(number),
@@ -118,11 +119,11 @@ class Simulation:
     def _person(self, number: int, course: Course) -> Person:
         return make_person(course, chance_of(self.seed, number, "person"))
 
-    def _shift(self, number: int) -> int:
+    def _shift(self, number: int, course: Course) -> int:
         """When the course of a bed has its zero, in milliseconds from the start; to the second."""
         onset = chance_of(self.seed, number, "onset").uniform(*_ONSET) * MINUTE
-        return round(onset / 1000) * 1000 - self.begun // _TICK
+        return round(onset / 1000) * 1000 - (0 if course.acute else self.begun // _TICK)
 
     def _bed(self, number: int, course: Course) -> Bed:
         start = self.start.astimezone(UTC).replace(tzinfo=None)
-        return Bed(number, self._person(number, course), course, self._shift(number), start, self.seed)
+        return Bed(number, self._person(number, course), course, self._shift(number, course), start, self.seed)

@@ -407,6 +407,12 @@ def test_courses_that_began_earlier_are_known_from_the_start() -> None:
     assert all(event.source != "monitor" for event in first)
 
 
+def test_acute_courses_begin_within_the_log_however_early_others_began() -> None:
+    for truth in Simulation(beds=len(COURSES), mix=EVERY_COURSE, begun=5 * HOUR).truth():
+        if truth.course.startswith("arrest"):
+            assert truth.states[0].begins > START
+
+
 def test_chance_has_its_own_source_for_each_purpose() -> None:
     draws = {chance_of(seed, bed, what).random() for seed in (1, 2) for bed in (0, 1) for what in ("a", "b")}
     assert len(draws) == 8
