@@ -18,8 +18,8 @@ from rules.packs import load_packs
 from rules.parameters import Parameter
 from rules.settings import SiteSettings
 from rules.testing import Run, load_scenario
-from streams.simulator import GROUPS
 from streams.kafka.settings import load_settings
+from streams.simulator import GROUPS
 from streams.topics import TOPICS
 
 ROOT = Path(__file__).parents[1]
