@@ -138,15 +138,19 @@ class Worker:
     async def _look_around(self) -> None:
         if not self.app.rebalancing:
             await self._keeper.look_around()
+            self._say_whether_ready()
         self.health.looked_around(self._keeper.lag, self._applied)
         self._applied = False
 
     async def _take_over(self) -> None:
         partitions = self._group.assigned()
         await self._keeper.take_over(partitions)
-        self.health.ready = bool(partitions)
-        self.metrics.ready.set(self.health.ready)
+        self._say_whether_ready()
         _log.info("holds partitions %s", ", ".join(map(str, sorted(partitions))) or "none")
+
+    def _say_whether_ready(self) -> None:
+        self.health.ready = bool(self._keeper.partitions) and self._group.lasts()
+        self.metrics.ready.set(self.health.ready)
 
     async def _finish(self) -> None:
         await self._keeper.hand_over()

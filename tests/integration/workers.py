@@ -81,10 +81,6 @@ class WorkerProcess:
     def wait_until_ready(self) -> None:
         wait_until(self.is_ready, 90, "the worker holds partitions")
 
-    def has_begun(self, events: int) -> bool:
-        """Whether it has applied so many."""
-        return self.events >= events
-
     def has_applied(self, events: int) -> bool:
         """Whether it has applied so many, and nothing is left."""
         ready = self.is_ready() and self.figure("rescue_monitor_lag_records") == 0
