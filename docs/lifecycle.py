@@ -19,8 +19,9 @@ _TEXT: Final = """\
 <!-- Written by docs/lifecycle.py from rules/lifecycle.py; do not edit. -->
 
 This is `rules.lifecycle.TRANSITIONS`, the only thing that changes the state of an alert. What happens to it is what
-the rules say (support, update, amend, withdraw, resolve, suppress) or what a clinician answers (acknowledge, accept,
-decline, snooze); what is not in the table changes nothing. Alerts in these states are shown: {shown}.
+the rules say (support, update, amend, withdraw, resolve, suppress, expire), what a clinician answers (acknowledge,
+accept, decline, snooze), or that nobody has answered (escalate); what is not in the table changes nothing.
+Alerts in these states are shown: {shown}.
 
 ```mermaid
 stateDiagram-v2

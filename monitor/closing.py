@@ -31,6 +31,7 @@ _HIDDEN: Final = frozenset(
         AlertChangeKind.SUPPRESSED,
         AlertChangeKind.DECLINED,
         AlertChangeKind.SNOOZED,
+        AlertChangeKind.EXPIRED,
     }
 )
 

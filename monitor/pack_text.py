@@ -35,7 +35,9 @@ class PackText:
         yield from self._numbers()
         if pack.caveats:
             yield from self._heading(2, "Caveats")
-            yield from self._cited(pack.caveats)
+            for caveat in pack.caveats:
+                yield from self._cited((caveat,))
+                yield from self._condition("Said while", caveat.when, 1)
         yield from self._sources()
 
     def _heading(self, level: int, text: str) -> Iterator[str]:

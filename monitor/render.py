@@ -43,6 +43,7 @@ _MEANINGS: Final = {
     AlertChangeKind.UPDATED: "Only the parts that changed are shown.",
     AlertChangeKind.AMENDED: "Late or corrected data changed this alert. Do not act on what it said before.",
     AlertChangeKind.WITHDRAWN: "Taken back. Do not act on what it said.",
+    AlertChangeKind.EXPIRED: "Taken down. Do not act on what it said.",
     AlertChangeKind.SUPPRESSED: "Not shown at the bedside any more; recorded with its cause.",
 }
 _CAUSES: Final = {
@@ -53,8 +54,8 @@ _CAUSES: Final = {
     "merged": "another pathway suggests it already",
 }
 _SHOWN_WHOLE: Final = frozenset({AlertChangeKind.RAISED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED})
-_SPEAKS_UP: Final = _SHOWN_WHOLE | {AlertChangeKind.UPDATED}
-_STRUCK: Final = frozenset({AlertChangeKind.WITHDRAWN, AlertChangeKind.SUPPRESSED})
+_SPEAKS_UP: Final = _SHOWN_WHOLE | {AlertChangeKind.UPDATED, AlertChangeKind.ESCALATED}
+_STRUCK: Final = frozenset({AlertChangeKind.WITHDRAWN, AlertChangeKind.SUPPRESSED, AlertChangeKind.EXPIRED})
 _SAID_ONCE: Final = (EVIDENCE, DATA_QUALITY, RULE)
 _SAID_BY_LINE: Final = (EVIDENCE, DATA_QUALITY)
 _MARK_WIDTH: Final = 4

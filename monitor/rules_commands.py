@@ -166,7 +166,8 @@ def explain(
 ) -> int:
     """Say why the verdict on a patient is what it is at a time, why not the next one, and what is missing.
 
-    Replays what the LOG (a file, or - for standard input) had received of the patient by then.
+    Replays what the LOG (a file, or - for standard input) had received of the patient by then. A pathway that does not
+    apply has one line, after the others; name it, or use -v, for all of it.
     """
     from monitor.explaining import explain_at
     from monitor.site import open_rules
@@ -183,9 +184,12 @@ def explain(
             json.dumps([explanation.model_dump(mode="json") for explanation in found], indent=2, ensure_ascii=False)
         )
     else:
-        for number, explanation in enumerate(found):
+        brief = [explanation for explanation in found if pathway is None and not verbose and explanation.idle]
+        blocks = [[*explanation.lines(every=verbose)] for explanation in found if explanation not in brief]
+        blocks += [[explanation.line() for explanation in brief]] if brief else []
+        for number, lines in enumerate(blocks):
             click.echo("\n" if number else "", nl=False)
-            for line in explanation.lines(every=verbose):
+            for line in lines:
                 click.echo(clean(line))
     return BAD_LINES if bad_lines else OK
 

@@ -73,9 +73,9 @@ def play_all(files: Sequence[Path], job: Job, jobs: int) -> Result:
     """Play scenarios, in up to ``jobs`` processes."""
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
     if jobs == 1 or len(batches) <= 1:
-        return _join(job, (_play(batch, job) for batch in batches))
-    with ProcessPoolExecutor(min(jobs, len(batches))) as pool:
-        return _join(job, pool.map(_play, batches, [job] * len(batches)))
+        return _Player(job).play(files)
+    with ProcessPoolExecutor(min(jobs, len(batches)), initializer=_prepare, initargs=(job,)) as pool:
+        return _join(job, pool.map(_play, batches))
 
 
 def _join(job: Job, results: Iterable[Result]) -> Result:
@@ -88,9 +88,28 @@ def _join(job: Job, results: Iterable[Result]) -> Result:
     return Result(tuple(outcomes), total)
 
 
-def _play(files: Sequence[Path], job: Job) -> Result:
-    coverage = Coverage(job.packs) if job.covered else None
-    return Result(tuple(_play_one(file, job, coverage) for file in files), coverage)
+class _Player:
+    """Plays the files that one process is given; what it has seen before it need not look at again."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._coverage = Coverage(job.packs) if job.covered else None
+
+    def play(self, files: Sequence[Path]) -> Result:
+        """The outcomes of the files, with the coverage of all files so far."""
+        return Result(tuple(_play_one(file, self._job, self._coverage) for file in files), self._coverage)
+
+
+_PLAYERS: Final[list[_Player]] = []
+"""The player of this process, where it is one of several."""
+
+
+def _prepare(job: Job) -> None:
+    _PLAYERS.append(_Player(job))
+
+
+def _play(files: Sequence[Path]) -> Result:
+    return _PLAYERS[-1].play(files)
 
 
 def _play_one(file: Path, job: Job, coverage: Coverage | None) -> Outcome:

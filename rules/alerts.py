@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from rules.cards import build
-from rules.instants import to_datetime
+from rules.events import Action
+from rules.facts import Refusal
+from rules.instants import format_duration, to_datetime
 from rules.lifecycle import AlertState, Trigger, follow, shown
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, PackReference, Priority, State
-from rules.pack import Pack
-from rules.pathway import FIX_FIRST, NOTICES, OBTAIN_DATA, REFRACTORY, Counsel, Verdict
+from rules.pack import Pack, Therapy
+from rules.pathway import FIX_FIRST, NOTICES, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict
+from rules.settings import SiteSettings
 from rules.timeline import Timeline
 from rules.track import Entry, Track
 
 _RANK = {Priority.INFORMATION: 0, Priority.LOW: 1, Priority.MEDIUM: 2, Priority.HIGH: 3}
 _ANNOUNCING = (AlertChangeKind.RAISED, AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED)
+_STAYING = frozenset((AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.ESCALATED))
+"""Changes after which an alert can be answered as before."""
 _TOLD_BY_NOTICE = (Advice.BLOCKED, Advice.PSEUDO, Advice.INDETERMINATE)
 """Advice that has no card of its own: the notice of the state says why a therapy is not suggested."""
 
@@ -54,6 +59,33 @@ class Alert:
     """Whether it has been announced that its window is about to close."""
     headline: str = ""
     """The headline of the card when the rules last stood behind it."""
+    steps: tuple[tuple[str, int], ...] = ()
+    """Roles to ask in turn while nobody answers, each with the time since ``asked_at``: the site's policy by then."""
+    asked_at: int | None = None
+    """When it last interrupted; None where it does not wait for an answer."""
+    taken: int = 0
+    """How many of the steps have been taken."""
+    moved: int = 0
+    """The sequence number of the change that brought it into its state."""
+
+    @property
+    def due(self) -> int | None:
+        """When the next role is to be asked."""
+        if self.asked_at is None or self.taken >= len(self.steps):
+            return None
+        return self.asked_at + self.steps[self.taken][1]
+
+
+Policy = Mapping[Priority, tuple[tuple[str, int], ...]]
+"""By priority, whom to ask in turn, each with the milliseconds since the alert interrupted."""
+
+
+def policy(settings: SiteSettings) -> Policy:
+    """The site's policy of escalation."""
+    return {
+        Priority(priority): tuple((step.role, round(step.after.total_seconds() * 1000)) for step in steps)
+        for priority, steps in settings.escalation.items()
+    }
 
 
 class Moment(NamedTuple):
@@ -75,6 +107,7 @@ class Book:
 
     patient: str
     pack: Pack
+    policy: Policy
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def update(self, moment: Moment) -> Iterator[AlertChange]:
@@ -96,11 +129,42 @@ class Book:
                 alert = self.alerts[subject] = self._new(subject, standing, entry.fold.episode, moment.at)
             yield from self._settle(moment, alert, standing, entry.verdict)
 
-    def answer(self, moment: Moment, alert_id: str, trigger: Trigger, words: str) -> Iterator[AlertChange]:
-        """A clinician's answer to an alert; nothing if there is no such alert, or it cannot be answered so now."""
-        for alert in self.alerts.values():
-            if alert.id == alert_id:
-                yield from self._follow(moment, alert, trigger, words)
+    @property
+    def due(self) -> int | None:
+        """When an alert that nobody has answered is next to be brought before another role."""
+        return min((alert.due for alert in self.alerts.values() if alert.due is not None), default=None)
+
+    def escalate(self, moment: Moment) -> Iterator[AlertChange]:
+        """Bring before the next role what nobody has answered in time."""
+        for _, alert in sorted(self.alerts.items()):
+            while alert.due is not None and alert.due <= moment.at:
+                role, after = alert.steps[alert.taken]
+                alert.taken += 1
+                cause = f"not answered for {format_duration(after)}: now before {role}"
+                yield from self._follow(moment, alert, Trigger.ESCALATE, cause)
+
+    def answer(self, moment: Moment, alert: Alert, trigger: Trigger, words: str) -> Iterator[AlertChange]:
+        """A clinician's answer to an alert, to which :meth:`objection` has none."""
+        yield from self._follow(moment, alert, trigger, words)
+
+    def objection(self, alert: Alert, pathway: Pathway, action: Action) -> Refusal | None:
+        """Why an alert cannot be answered so, if it cannot."""
+        if action.based_on is not None and action.based_on < alert.moved:
+            return Refusal("based_on", "conflict", f"{alert.subject} has changed since: {_now(alert)}")
+        if follow(alert.state, Trigger(action.action)) is None:
+            return Refusal("action", "not_possible", f"{alert.subject} {_now(alert)}")
+        if action.action == "snooze" and not pathway.snooze(alert.subject):
+            return Refusal("action", "not_possible", f"{alert.subject} cannot be snoozed")
+        reasons = self.pack.decline_reasons(alert.subject)
+        if action.action == "decline" and action.reason not in reasons:
+            return Refusal("reason", "not_possible", f"{action.reason!r} is none of: {', '.join(reasons)}")
+        return None
+
+    def moved(self, change: AlertChange) -> None:
+        """A change has got its sequence number."""
+        alert = self.alerts.get(change.subject)
+        if alert is not None and alert.id == change.id and change.change not in _STAYING:
+            alert.moved = change.sequence
 
     def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
         trigger, cause = standing.trigger, standing.cause
@@ -153,12 +217,16 @@ class Book:
         interrupts = interrupts and (alert.notified is None or _RANK[alert.priority] > _RANK[alert.notified])
         if interrupts:
             alert.notified = alert.priority
+            alert.steps, alert.asked_at, alert.taken = self.policy.get(alert.priority, ()), moment.at, 0
+        elif alert.state is not AlertState.OPEN:
+            alert.asked_at, alert.taken = None, 0
         yield AlertChange(
             id=alert.id,
             patient=self.patient,
             sequence=0,
             change=kind,
-            interrupts=interrupts,
+            interrupts=interrupts or trigger is Trigger.ESCALATE,
+            asked=alert.steps[alert.taken - 1][0] if alert.taken else None,
             cause=cause,
             pathway=self.pack.id,
             episode=alert.episode,
@@ -227,10 +295,11 @@ def stand(pack: Pack, verdict: Verdict, subject: str) -> Standing:
     counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == subject), None)
     if counsel is None:
         return Standing(Trigger.RESOLVE, "no longer indicated", Priority.LOW, stage, _ending(verdict))
-    return _advised(counsel, stage)
+    return _advised(counsel, pack.therapy(subject))
 
 
-def _advised(counsel: Counsel, stage: str) -> Standing:
+def _advised(counsel: Counsel, therapy: Therapy) -> Standing:
+    stage = therapy.stage
     reasons = ", ".join(counsel.reasons)
     words = f"{counsel.advice}({reasons})" if reasons else str(counsel.advice)
     match counsel.advice:
@@ -240,12 +309,19 @@ def _advised(counsel: Counsel, stage: str) -> Standing:
             return standing._replace(also=counsel.also, filled=counsel.filled)
         case Advice.SUPPRESSED:
             return Standing(Trigger.SUPPRESS, words, counsel.priority, stage, reasons)
+        case Advice.BLOCKED if therapy.deadline is not None and counsel.reasons == (therapy.deadline.id,):
+            cause = f"the time for {therapy.deadline.title} is over"
+            return Standing(Trigger.EXPIRE, words, counsel.priority, stage, cause)
         case Advice.BLOCKED:
             return Standing(Trigger.WITHDRAW, words, counsel.priority, stage, f"contraindicated: {reasons}")
         case Advice.PSEUDO:
             return Standing(Trigger.WITHDRAW, words, counsel.priority, stage, f"fix first: {reasons}")
         case Advice.INDETERMINATE:
             return Standing(Trigger.UPDATE, words, counsel.priority, stage, f"not known: {reasons}")
+
+
+def _now(alert: Alert) -> str:
+    return f"is {alert.state}: {alert.cause}" if alert.cause else f"is {alert.state}"
 
 
 def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:

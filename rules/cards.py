@@ -49,13 +49,13 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
             _fix(words, check, evaluation) for check, evaluation in grounds.checks if evaluation.truth is MET
         ),
         suggestion=plain(suggestion),
-        evidence=_lines(_cite(pack, cited) for cited in _statements(pack, verdict, subject, therapy)),
+        evidence=_lines(_cite(pack, cited) for cited in _statements(pack, view, verdict, subject, therapy)),
         contraindications=_lines(_against(view, words, therapy)),
         not_known=_lines((*_missing(pack, words, verdict, grounds), *_unchecked(view, therapy))),
         window=_window(pack, view, verdict, therapy),
         goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
-        answers=_answers(view, therapy),
+        answers=_answers(pack, view, subject, therapy),
         data_quality=_lines(_quality(pack, view, words)),
     )
 
@@ -206,8 +206,13 @@ def _missing(pack: Pack, words: Words, verdict: Verdict, grounds: Grounds) -> It
             yield f"{words.item(item)}{why}"
 
 
-def _statements(pack: Pack, verdict: Verdict, subject: str, therapy: Therapy | None) -> Iterable[Cited]:
-    return therapy.evidence if therapy is not None else (*judged(pack, verdict, subject).sources, *pack.caveats)
+def _statements(pack: Pack, view: View, verdict: Verdict, subject: str, therapy: Therapy | None) -> Iterator[Cited]:
+    """What a suggestion rests on, or the stage of a notice, with the caveats that matter for it now."""
+    if therapy is not None:
+        yield from therapy.evidence
+        return
+    yield from judged(pack, verdict, subject).sources
+    yield from (found for found in pack.caveats if found.when is None or found.when.evaluate(view).truth is MET)
 
 
 def _cite(pack: Pack, cited: Cited) -> str:
@@ -220,7 +225,7 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
     if therapy is not None:
         counsel = next((c for c in verdict.counsel if c.therapy == therapy.id), None)
         if counsel is not None and therapy.deadline is not None:
-            parts.append(_time_left(view, counsel.window, therapy.deadline))
+            parts.append(time_left(view, counsel.window, therapy.deadline))
         parts.append(therapy.window)
     stage = judged(pack, verdict, REFRACTORY)
     since = view.since(stage.id)
@@ -229,7 +234,8 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
     return "; ".join(part for part in parts if part) or None
 
 
-def _time_left(view: View, window: Window | None, deadline: Deadline) -> str:
+def time_left(view: View, window: Window | None, deadline: Deadline) -> str:
+    """A therapy's window in words: how long it can still be decided on, or that it is over or does not apply."""
     if window is None:
         return f"{deadline.title}: not known when it began"
     if window.extended is not None:
@@ -241,10 +247,9 @@ def _time_left(view: View, window: Window | None, deadline: Deadline) -> str:
     return f"{deadline.title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
 
 
-def _answers(view: View, therapy: Therapy | None) -> tuple[str, ...]:
+def _answers(pack: Pack, view: View, subject: str, therapy: Therapy | None) -> tuple[str, ...]:
     """What a clinician may answer, as the actions of the wire with their reasons."""
-    declines = therapy.decline_reasons if therapy else ("already being treated", "not the cause")
-    reasons = (*declines, "not applicable")
+    reasons = pack.decline_reasons(subject)
     snooze = ("snooze",) if view.duration("snooze" if therapy is None else therapy.snooze) else ()
     return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
 

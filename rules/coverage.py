@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from typing_extensions import override
 
+from rules.alerts import Book, Moment
 from rules.catalogue import load
 from rules.conditions import (
     All,
@@ -30,13 +31,14 @@ from rules.conditions import (
 from rules.engine import PatientEngine
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.outputs import Advice, State
+from rules.outputs import Advice, AlertChange, State
 from rules.pack import Pack, Therapy
 from rules.packs.reach import contradicts_itself
-from rules.pathway import Fold, Pathway, Step
+from rules.pathway import Fold, Pathway, Step, Verdict
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
 from rules.timeline import Timeline
+from rules.view import View
 
 TRUTHS: Final = (MET, NOT_MET, UNKNOWN)
 
@@ -57,6 +59,12 @@ class Item(NamedTuple):
     path: str
     node: Node
     demanded: tuple[Truth, ...]
+
+    @property
+    def name(self) -> str | None:
+        """What a view knows it by, if it is a condition or check that the pack names."""
+        first, _, rest = self.path.partition(".")
+        return {"conditions": f"condition {rest}", "checks": f"check {rest}"}.get(first)
 
     @property
     def kind(self) -> str:
@@ -164,26 +172,32 @@ class Coverage:
 
     def watch(self, engine: PatientEngine) -> None:
         """Take note of every instant that an engine judges from now on."""
-        for track in engine.tracks:
+        for index, (track, book) in enumerate(zip(engine.tracks, engine.books, strict=True)):
             if track.pathway.pack.id in self._seen:
                 track.pathway = _Watched(track.pathway, self)
+                engine.books[index] = _WatchedBook(book, self)
 
-    def note(self, pathway: Pathway, timeline: Timeline, before: Fold, step: Step, at: int) -> None:
-        """Take note of one instant: in an episode, also as it ends, of every condition, else of what may begin one."""
-        seen = self._seen[pathway.pack.id]
+    def note(self, pack: str, before: Fold, step: Step, view: View) -> None:
+        """Take note of one instant: in an episode, also as it ends, of every condition, else of what may begin one.
+
+        The view is the one by which it was judged: what was asked then is not worked out again.
+        """
+        seen = self._seen[pack]
         verdict = step.verdict
         seen.states.add(verdict.state)
-        for counsel in verdict.counsel:
-            seen.advices.setdefault(counsel.therapy, set()).add(counsel.advice)
         if verdict.state is State.NOT_APPLICABLE and verdict.reasons:
             return  # discharged, or not of the population: nothing was asked
-        fold = step.fold if step.fold.open else before
-        view = pathway.view(timeline, fold, at, full=True)
         view.state = verdict.state
-        for item in self._items[pathway.pack.id]:
+        in_episode = step.fold.open or before.open
+        for item in self._items[pack]:
             known = seen.truths.setdefault(item.path, set())
-            if (fold.open or item.path in _ASKED_BEFORE) and not known.issuperset(item.demanded):
-                known.add(item.node.evaluate(view).truth)
+            if (in_episode or item.path in _ASKED_BEFORE) and not known.issuperset(item.demanded):
+                known.add((view.named(item.name) if item.name else item.node.evaluate(view)).truth)
+
+    def note_advice(self, pack: str, verdict: Verdict) -> None:
+        """Take note of what is advised in the end, when the pathways have been weighed against each other."""
+        for counsel in verdict.counsel:
+            self._seen[pack].advices.setdefault(counsel.therapy, set()).add(counsel.advice)
 
     def merge(self, other: Coverage) -> None:
         """Add what was seen elsewhere of the same packs."""
@@ -236,13 +250,33 @@ class _Watched(Pathway):
     def __init__(self, pathway: Pathway, coverage: Coverage) -> None:
         self.__dict__.update(pathway.__dict__)
         self._coverage = coverage
+        self._latest: View | None = None
+
+    @override
+    def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
+        self._latest = super().view(timeline, fold, at, full=full)
+        return self._latest
 
     @override
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         outcome = super().step(timeline, fold, at)
         timeline.listen()  # what is asked from here on is not what the verdict was read from
-        self._coverage.note(self, timeline, fold, outcome, at)
+        if self._latest is not None:
+            self._coverage.note(self.pack.id, fold, outcome, self._latest)
         return outcome
+
+
+class _WatchedBook(Book):
+    """The alerts of a pathway, which also tells what is advised each time that they are looked at."""
+
+    def __init__(self, book: Book, coverage: Coverage) -> None:
+        super().__init__(book.patient, book.pack, book.policy, book.alerts)
+        self._coverage = coverage
+
+    @override
+    def update(self, moment: Moment) -> Iterator[AlertChange]:
+        self._coverage.note_advice(self.pack.id, moment.entry.verdict)
+        yield from super().update(moment)
 
 
 def _possible(therapy: Therapy) -> tuple[Advice, ...]:

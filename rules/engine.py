@@ -6,19 +6,19 @@ No clock, no randomness, no input or output: the same events give the same chang
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
-from rules.alerts import Book, Moment
+from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
-from rules.facts import Answer, Flow, Refusal, Sample, Translator
+from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
 from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
-from rules.outputs import Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
+from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
 from rules.packs.reads import longer
 from rules.pathway import Counsel, Pathway, suggested
@@ -26,6 +26,8 @@ from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
+
+C = TypeVar("C", AlertChange, StatusChange)
 
 REMEMBER_REFUSED = 1_000
 """How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
@@ -73,7 +75,7 @@ class PatientEngine:
         pathways, self.translator, kept = prepare(packs, settings)
         self.timeline = Timeline(kept)
         self.tracks = [Track(pathway) for pathway in pathways]
-        self.books = [Book(patient, pathway.pack) for pathway in pathways]
+        self.books = [Book(patient, pathway.pack, policy(settings)) for pathway in pathways]
         self._packs = [pathway.pack for pathway in pathways]
         self.pending: list[tuple[int, str, Event]] = []
         self.waiting: set[str] = set()
@@ -82,10 +84,15 @@ class PatientEngine:
         self.reached: int | None = None
         self.pruned: int | None = None
         self.next: int | None = None
-        """When a pathway must be judged next although nothing has been received."""
+        """When a pathway must be judged next, or an alert escalated, although nothing has been received."""
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
+        self._urgent: frozenset[str] = self.translator.live
+        """Live signals of which each sample is judged at once."""
+        self._minute: int | None = None
+        self._going_on: GoingOn = {}
+        """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one."""
         self._lateness = round(settings.lateness.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
 
@@ -219,21 +226,15 @@ class PatientEngine:
         if isinstance(event, Action):
             yield from self._answer(event, at, received, now)
             return
-        known, dense, live = timeline.dense, self.translator.dense, self.translator.live
-        for outcome in self.translator.facts(event):
+        minute = at // MINUTE
+        going_on = self._going_on if minute == self._minute and minute >= now // MINUTE else NOTHING
+        for outcome in self.translator.facts(event, at, going_on):
             if isinstance(outcome, Refusal):
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
-            if channel in dense:
-                # Whoever waits for a minute has been told of its end with the first sample of it.
-                if (
-                    channel in live
-                    or channel not in known
-                    or at // MINUTE < now // MINUTE
-                    or not known[channel].join(at, value, now)
-                ):
-                    self._dense(channel, at, value, now)
+            if channel in self.translator.dense:
+                self._dense(channel, at, value, now)
             elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
 
@@ -253,8 +254,14 @@ class PatientEngine:
             series = self.timeline.dense[channel] = MinuteSeries()
         if not series.insert(at, value, now):
             return
-        end = (at // MINUTE + 1) * MINUTE
+        minute = at // MINUTE
+        end = (minute + 1) * MINUTE
         late = end <= now
+        if not late and channel not in self._urgent:
+            if minute != self._minute:
+                self._minute = minute
+                self._going_on.clear()
+            self._going_on[channel] = series.unsettled[minute][1]
         wake = (now // MINUTE + 1) * MINUTE if late else end
         for track in self.tracks:
             if late and track.concerned(channel, end):
@@ -264,7 +271,7 @@ class PatientEngine:
             track.wake(wake)
             if self.next is None or wake < self.next:
                 self.next = wake
-            if channel in self.translator.live and track.present is not None and track.present.fold.open:
+            if channel in self._urgent and track.present is not None and track.present.fold.open:
                 track.touch(min(at, now))
                 self.touched = True
 
@@ -272,6 +279,7 @@ class PatientEngine:
         for outcome in self.translator.facts(event):
             if not isinstance(outcome, Refusal) and outcome[0] in self.timeline.dense:
                 self.timeline.dense[outcome[0]].remove(at, now)
+                self._going_on.pop(outcome[0], None)
                 self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
 
     def _insert(
@@ -293,7 +301,6 @@ class PatientEngine:
                 self.touched = True
 
     def _answer(self, event: Action, at: int, received: int, now: int) -> Iterator[Change]:
-        trigger = Trigger(event.action)
         words = f"{event.action.removesuffix('e')}ed by {event.actor} ({event.role})" + (
             f": {event.reason}" if event.reason else ""
         )
@@ -302,13 +309,14 @@ class PatientEngine:
             entry = self._announced()[index]
             if alert is None or entry is None:
                 continue
-            if trigger is Trigger.SNOOZE and not track.pathway.snooze(alert.subject):
-                yield self._refuse(event, Refusal("action", "not_possible", f"{alert.subject} cannot be snoozed"), now)
+            objection = book.objection(alert, track.pathway, event)
+            if objection is not None:
+                yield self._refuse(event, objection, now)
                 return
             answer = Answer(alert.subject, event.action, entry.verdict.stage, event.reason)
             self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
-            for change in book.answer(Moment(track, entry, self.timeline, now), event.alert_id, trigger, words):
-                yield self._number(change)
+            moment = Moment(track, entry, self.timeline, now)
+            yield from self._tell(book, book.answer(moment, alert, Trigger(event.action), words))
             return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
@@ -345,10 +353,27 @@ class PatientEngine:
                 changes.append(self._status(self.tracks[index], entry, past, now, why if past else None))
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
-                changes += [self._number(change) for change in self.books[index].update(moment)]
+                changes += self._tell(self.books[index], self.books[index].update(moment))
+            if (self.books[index].due or FOREVER) <= now:
+                moment = Moment(self.tracks[index], entry, self.timeline, now)
+                changes += self._tell(self.books[index], self.books[index].escalate(moment))
         self.touched = False
-        self.next = min((track.due for track in self.tracks if track.due is not None), default=None)
+        self._urgent = self._read_at_once()
+        for channel in self._urgent:
+            self._going_on.pop(channel, None)
+        self.schedule()
         return changes
+
+    def schedule(self) -> None:
+        """Work out when something must be looked at next although nothing has been received."""
+        dues = (*(track.due for track in self.tracks), *(book.due for book in self.books))
+        self.next = min((due for due in dues if due is not None), default=None)
+
+    def _read_at_once(self) -> frozenset[str]:
+        """The live signals that an open episode is judged by: a sample of one is used before its minute is over."""
+        open_tracks = [track for track in self.tracks if track.present is not None and track.present.fold.open]
+        live = self.translator.live
+        return frozenset(channel for channel in live if any(track.reads(channel) for track in open_tracks))
 
     def _announced(self) -> list[Entry | None]:
         """The present of every pathway, as it is announced once all of them are weighed against each other."""
@@ -359,17 +384,20 @@ class PatientEngine:
             for entry, verdict in zip(entries, verdicts, strict=True)
         ]
 
-    def _number(self, change: Change) -> Change:
+    def _tell(self, book: Book, changes: Iterable[AlertChange]) -> list[Change]:
+        told: list[Change] = []
+        for change in changes:
+            numbered = self._number(change)
+            book.moved(numbered)
+            told.append(numbered)
+        return told
+
+    def _number(self, change: C) -> C:
         self.sequence += 1
         return change.model_copy(update={"sequence": self.sequence})
 
     def _status(self, track: Track, entry: Entry, amended: list[Changed], now: int, cause: str | None) -> Change:
         verdict = entry.verdict
-        effective = entry.at
-        for earlier in reversed(track.entries):
-            if earlier.verdict[:4] != verdict[:4]:
-                break
-            effective = earlier.at
         status = StatusChange(
             patient=self.patient,
             sequence=0,
@@ -381,7 +409,7 @@ class PatientEngine:
             suppressed=verdict.suppressed,
             soft=verdict.soft,
             therapies=tuple(map(_therapy_status, verdict.counsel)),
-            effective_from=to_datetime(effective),
+            effective_from=to_datetime(track.since),
             decided_at=to_datetime(now),
             amends=tuple(map(_amendment, amended)),
             cause=cause,

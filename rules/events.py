@@ -366,7 +366,11 @@ class Encounter(Envelope):
 
 
 class Action(Envelope):
-    """What a clinician did with an alert."""
+    """What a clinician did with an alert.
+
+    ``based_on`` is the sequence number of the alert's change that the clinician saw; with it, an answer to an alert
+    that somebody else has answered meanwhile is refused. To decline needs one of the reasons of the pack.
+    """
 
     kind: Literal["action"]
     alert_id: Identifier
@@ -374,6 +378,8 @@ class Action(Envelope):
     actor: Identifier
     role: Identifier
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    comment: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    based_on: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _decline_says_why(self) -> Action:

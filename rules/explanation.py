@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from rules.alerts import Book
+from rules.cards import time_left
 from rules.conditions import Node
 from rules.instants import clock_time
 from rules.lifecycle import shown
@@ -65,12 +66,16 @@ class Step(_Frozen):
 
 
 class TherapyView(_Frozen):
-    """A therapy: the advice (None: not indicated), what speaks for and against it, and what is not known."""
+    """A therapy: the advice (None: not indicated), what speaks for and against it, and what is not known.
+
+    ``window`` is how much time is left for one that has to be decided in time, where there is any advice on it.
+    """
 
     id: str
     title: str
     advice: str | None
     reasons: tuple[str, ...]
+    window: str | None
     speaks_for: tuple[str, ...]
     speaks_against: tuple[str, ...]
     not_known: tuple[str, ...]
@@ -97,9 +102,24 @@ class Explanation(_Frozen):
     sections: tuple[Section, ...]
     alerts: tuple[str, ...]
 
+    @property
+    def idle(self) -> bool:
+        """Whether the pathway does not apply and shows no alert, so that there is little to explain."""
+        return self.verdict.startswith(State.NOT_APPLICABLE) and not self.alerts
+
+    def line(self) -> str:
+        """Why a pathway does not apply, in one line."""
+        why = "; ".join(self.because)
+        if not why and self.nearest:
+            why = f"not met or not known: {'; '.join(criterion.said() for criterion in self.nearest[0].criteria)}"
+        return f"{self._head()}: not applicable{f': {why}' if why else ''}"
+
+    def _head(self) -> str:
+        return f"{self.patient}, {self.title} ({self.pathway}){f' at {self.at}' if self.at else ': no data yet'}"
+
     def lines(self, *, every: bool = True) -> Iterator[str]:
         """The explanation as indented text; ``every`` adds all conditions of the pack."""
-        yield f"{self.patient}, {self.title} ({self.pathway}){f' at {self.at}' if self.at else ': no data yet'}"
+        yield self._head()
         yield f"Verdict: {self.verdict}" + (f", stage: {self.stage}" if self.stage else "")
         yield from _block("Why", (f"  {text}" for text in self.because))
         yield from _block("Why not further, the nearest first", _steps(self.nearest))
@@ -134,6 +154,7 @@ def _therapy_lines(therapy: TherapyView) -> Iterator[str]:
     reasons = f" ({'; '.join(therapy.reasons)})" if therapy.reasons else ""
     yield f"  {capital(therapy.title)} ({therapy.id}): {therapy.advice or 'not indicated'}{reasons}"
     for title, texts in (
+        ("window", (therapy.window,) if therapy.window else ()),
         ("for", therapy.speaks_for),
         ("against", therapy.speaks_against),
         ("not known", therapy.not_known if therapy.advice else ()),
@@ -306,6 +327,11 @@ class _Explainer:
         counsel = next((found for found in self._verdict.counsel if found.therapy == therapy.id), None)
         known = {reason.id: reason.title for reason in (*therapy.absolute, *therapy.relative)}
         known |= {check.id: check.title for check in self._pack.checks}
+        window = None
+        if therapy.deadline is not None:
+            known[therapy.deadline.id] = f"the time for {therapy.deadline.title} has passed"
+            if counsel is not None:
+                window = time_left(self._view, counsel.window, therapy.deadline)
         conditions = [node for node in (therapy.when, therapy.requires) if node is not None]
         leaves = [criterion for node in conditions for criterion in self._section("", node).criteria]
         against, unknown = [], []
@@ -324,6 +350,7 @@ class _Explainer:
             title=therapy.title,
             advice=None if counsel is None else str(counsel.advice),
             reasons=tuple(known.get(reason) or self._items((reason,))[0] for reason in reasons_),
+            window=window,
             speaks_for=tuple(dict.fromkeys(c.said() for c in leaves if c.truth is MET and c.evidence)),
             speaks_against=tuple(against),
             not_known=tuple(unknown),

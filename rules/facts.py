@@ -128,6 +128,11 @@ class ReadingPlan(NamedTuple):
 
 Outcome = tuple[str, Any] | Refusal
 
+GoingOn = dict[str | None, dict[int, float]]
+"""Samples of a minute by channel and instant."""
+
+NOTHING: Final[GoingOn] = {}
+
 _INVALID: Final = str(events.Quality.INVALID)
 
 _LARGEST: Final = 1e9
@@ -177,10 +182,17 @@ class Translator:
         wanted = channel if channel in self.wanted else None
         return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high)
 
-    def facts(self, event: events.Event) -> Iterator[Outcome]:
-        """The facts of an event, and what of it cannot be used."""
+    def facts(self, event: events.Event, at: int = 0, going_on: GoingOn = NOTHING) -> Iterator[Outcome]:
+        """The facts of an event, and what of it cannot be used.
+
+        Args:
+            event: what arrived.
+            at: when it was true of the patient.
+            going_on: the samples of dense signals in the minute of ``at``; further samples are added to them here, by
+                the shortest way, and are not among the facts. A time that has its sample keeps it.
+        """
         if isinstance(event, events.Observations):
-            return self._readings(event.readings)
+            return self._readings(event.readings, at, going_on)
         return self._others(event)
 
     def _others(self, event: events.Event) -> Iterator[Outcome]:
@@ -212,7 +224,9 @@ class Translator:
             case events.Action():
                 return
 
-    def _readings(self, readings: tuple[events.Reading, ...]) -> Iterator[Outcome]:
+    def _readings(
+        self, readings: tuple[events.Reading, ...], at: int = 0, going_on: GoingOn = NOTHING
+    ) -> Iterator[Outcome]:
         """One outcome per reading that some rule wants or that cannot be used; this is the hot path of a replay."""
         usual = self._usual
         for reading in readings:
@@ -222,9 +236,11 @@ class Translator:
             _, channel, dense, factor, offset, low, high, _ = plan
             value = reading.value * factor + offset
             if low <= value <= high and reading.quality != _INVALID:
-                if channel is None:
-                    continue
-                yield channel, (value if dense else Sample(round(value, 9), reading.method, reading.specimen))
+                samples = going_on.get(channel)
+                if samples is not None:
+                    samples.setdefault(at, value)
+                elif channel is not None:
+                    yield channel, (value if dense else Sample(round(value, 9), reading.method, reading.specimen))
             else:
                 yield _refused(f"readings.{readings.index(reading)}", reading, plan)
 

@@ -20,6 +20,7 @@ class AlertState(StrEnum):
     SUPPRESSED = "suppressed"
     WITHDRAWN = "withdrawn"
     RESOLVED = "resolved"
+    EXPIRED = "expired"
 
 
 class Trigger(StrEnum):
@@ -37,6 +38,10 @@ class Trigger(StrEnum):
     """Its cause has ended."""
     SUPPRESS = "suppress"
     """It would stand, but for a cause that keeps it back."""
+    EXPIRE = "expire"
+    """The time in which it could be acted on is over."""
+    ESCALATE = "escalate"
+    """Nobody has answered in the time that the site allows: the next role is asked."""
     ACKNOWLEDGE = "acknowledge"
     ACCEPT = "accept"
     DECLINE = "decline"
@@ -50,6 +55,7 @@ _CLOSED: Final = (
     AlertState.SUPPRESSED,
     AlertState.WITHDRAWN,
     AlertState.RESOLVED,
+    AlertState.EXPIRED,
 )
 
 TRANSITIONS: Final[dict[tuple[AlertState, Trigger], tuple[AlertState, AlertChangeKind]]] = {
@@ -61,8 +67,10 @@ TRANSITIONS: Final[dict[tuple[AlertState, Trigger], tuple[AlertState, AlertChang
     **{(state, Trigger.RESOLVE): (AlertState.RESOLVED, AlertChangeKind.RESOLVED) for state in (*_SHOWN, *_CLOSED[:3])},
     **{
         (state, Trigger.SUPPRESS): (AlertState.SUPPRESSED, AlertChangeKind.SUPPRESSED)
-        for state in (*_SHOWN, AlertState.SUPPRESSED, AlertState.WITHDRAWN, AlertState.RESOLVED)
+        for state in (*_SHOWN, AlertState.SUPPRESSED, AlertState.WITHDRAWN, AlertState.RESOLVED, AlertState.EXPIRED)
     },
+    **{(state, Trigger.EXPIRE): (AlertState.EXPIRED, AlertChangeKind.EXPIRED) for state in _SHOWN},
+    (AlertState.OPEN, Trigger.ESCALATE): (AlertState.OPEN, AlertChangeKind.ESCALATED),
     **{(state, Trigger.SUPPORT): (AlertState.OPEN, AlertChangeKind.REOPENED) for state in _CLOSED},
     (AlertState.OPEN, Trigger.ACKNOWLEDGE): (AlertState.ACKNOWLEDGED, AlertChangeKind.ACKNOWLEDGED),
     **{(state, Trigger.ACCEPT): (AlertState.ACCEPTED, AlertChangeKind.ACCEPTED) for state in _SHOWN[:2]},

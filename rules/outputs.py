@@ -147,6 +147,8 @@ class AlertChangeKind(StrEnum):
     ACCEPTED = "accepted"
     DECLINED = "declined"
     SNOOZED = "snoozed"
+    ESCALATED = "escalated"
+    EXPIRED = "expired"
 
 
 class Card(_Frozen):
@@ -175,7 +177,10 @@ class PackReference(_Frozen):
 
 
 class AlertChange(_Frozen):
-    """An alert was raised or changed; the last change of an id is its present state."""
+    """An alert was raised or changed; the last change of an id is its present state.
+
+    ``asked`` is the role that has been asked to answer because nobody else did; None while those at the bedside are.
+    """
 
     kind: Literal["alert"] = "alert"
     schema_version: Literal[1] = OUTPUT_SCHEMA_VERSION
@@ -184,6 +189,7 @@ class AlertChange(_Frozen):
     sequence: int
     change: AlertChangeKind
     interrupts: bool
+    asked: str | None = None
     cause: str | None = None
     pathway: str
     episode: int
@@ -198,7 +204,14 @@ class AlertChange(_Frozen):
 
 
 RefusalReason = Literal[
-    "unknown_code", "unknown_unit", "implausible", "invalid_quality", "future", "unknown_target", "not_possible"
+    "unknown_code",
+    "unknown_unit",
+    "implausible",
+    "invalid_quality",
+    "future",
+    "unknown_target",
+    "not_possible",
+    "conflict",
 ]
 """Why an event or a part of it is refused."""
 

@@ -40,6 +40,12 @@ class Cited(_Frozen):
     strength: Strength
 
 
+class Caveat(Cited):
+    """What notices say besides their sources: always, or only while a condition is known to be met."""
+
+    when: Condition | None = None
+
+
 class Reason(_Frozen):
     """A contraindication, or another condition with words for people."""
 
@@ -224,7 +230,7 @@ class Pack(_Frozen):
     priorities: dict[State, Harm]
     display: tuple[str, ...] = ()
     words: dict[str, str] = {}
-    caveats: tuple[Cited, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -257,6 +263,12 @@ class Pack(_Frozen):
     def merged(self) -> dict[str, str]:
         """The therapies that are suggested once across packs, with the name they share."""
         return {therapy.id: therapy.merge for therapy in self.therapies if therapy.merge is not None}
+
+    def decline_reasons(self, subject: str) -> tuple[str, ...]:
+        """Why a suggestion or notice may be declined."""
+        therapy = next((therapy for therapy in self.therapies if therapy.id == subject), None)
+        reasons = ("already being treated", "not the cause") if therapy is None else therapy.decline_reasons
+        return (*reasons, "not applicable")
 
     def therapy(self, name: str) -> Therapy:
         """A therapy by its id."""
@@ -306,3 +318,4 @@ class Pack(_Frozen):
             yield from ((f"{path}.relative.{reason.id}", reason.when) for reason in therapy.relative)
             yield from ((f"{path}.priority.{index}", rule.when) for index, rule in enumerate(therapy.priority))
             yield from ((f"{path}.grade.{index}", grade.when) for index, grade in enumerate(therapy.grade))
+        yield from ((f"caveats.{index}", caveat.when) for index, caveat in enumerate(self.caveats))

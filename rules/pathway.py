@@ -29,6 +29,7 @@ NOTICES: Final = (REFRACTORY, FIX_FIRST, OBTAIN_DATA)
 """The subjects of alerts besides therapies: the state itself, what to fix first, what to find out."""
 
 _ALWAYS: Final = Evaluation(MET)
+_NEVER: Final = Evaluation(NOT_MET)
 
 
 class Fold(NamedTuple):
@@ -146,8 +147,8 @@ class Pathway:
 
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         """Judge the pathway at an instant."""
-        anchors = dict(fold.anchors)
-        view = View(self.knowledge, timeline, anchors, at)
+        view = self.view(timeline, fold, at)
+        anchors = view.anchors
         age = view.value("age")
         if view.coded("admitted")[0] == "absent":
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), None)
@@ -296,11 +297,16 @@ class Pathway:
             return None
         window = None if therapy.deadline is None else _window(view, therapy.deadline)
         back = [*(found.cause for found in inhibited)]
-        if therapy.running is not None and therapy.running.evaluate(view).truth is MET:
+        running = _NEVER if therapy.running is None else therapy.running.evaluate(view)
+        if running.truth is MET:
             back.append("running")
         if goals:
             back.append("goals")
-        found = (Advice.SUPPRESSED, (back[0],)) if back else next(self._advice(view, therapy, trigger, window, stage))
+        found = (
+            (Advice.SUPPRESSED, (back[0],))
+            if back
+            else next(self._advice(view, therapy, (trigger, running), window, stage))
+        )
         if found is None:
             return None
         priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
@@ -308,9 +314,12 @@ class Pathway:
         return Counsel(therapy.id, *found, priority, window, filled=filled)
 
     def _advice(
-        self, view: View, therapy: Therapy, trigger: Evaluation, window: Window | None, stage: str | None
+        self, view: View, therapy: Therapy, asked: tuple[Evaluation, ...], window: Window | None, stage: str | None
     ) -> Iterator[tuple[Advice, tuple[str, ...]] | None]:
-        """What can be said of a therapy that nothing keeps back, the most important first: only that counts."""
+        """What can be said of a therapy that nothing keeps back, the most important first: only that counts.
+
+        ``asked`` are its trigger and whether it is running, each met, not met or unknown as far as it got here.
+        """
         absolute = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
         against = [reason for reason, truth in absolute.items() if truth is MET]
         if therapy.deadline is not None and window is not None and window.closed:
@@ -321,8 +330,9 @@ class Pathway:
         if required.truth is NOT_MET:
             yield None
         unsettled = tuple(name for name in therapy.must_know if absolute.get(name) is UNKNOWN)
-        if UNKNOWN in (trigger.truth, required.truth) or unsettled:
-            missing = (*trigger.missing, *required.missing, *unsettled)
+        unknown = [found for found in (*asked, required) if found.truth is UNKNOWN]
+        if unknown or unsettled:
+            missing = (*(item for found in unknown for item in found.missing), *unsettled)
             yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
         answered = self._answered(view, therapy.id, therapy.snooze, stage)
         if answered is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 
 class SettingsError(ValueError):
@@ -29,6 +30,22 @@ class Capability(_Frozen):
     ketogenic_team: bool | None = None
 
 
+class EscalationStep(_Frozen):
+    """Whom to ask next, and how long after the alert interrupted if nobody has answered by then."""
+
+    role: Annotated[str, Field(min_length=1, max_length=80)]
+    after: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=24))]
+
+
+def _in_order(steps: tuple[EscalationStep, ...]) -> tuple[EscalationStep, ...]:
+    if any(later.after <= step.after for step, later in pairwise(steps)):
+        raise ValueError("each step must come after the one before it")
+    return steps
+
+
+Escalation = Annotated[tuple[EscalationStep, ...], AfterValidator(_in_order)]
+
+
 class SiteSettings(_Frozen):
     """Settings of one site.
 
@@ -40,6 +57,8 @@ class SiteSettings(_Frozen):
         strict_fluid: whether refractory shock demands a negative dynamic test of fluid responsiveness.
         lateness: how far out of order of ``received_at`` messages may be delivered; decisions wait that long.
         future_skew: how far ``effective_at`` may lie after ``received_at`` before a message is refused.
+        escalation: by the priority of an alert that interrupts, who is asked in turn while nobody answers; without a
+            policy nobody else is asked. An alert keeps the policy under which it interrupted.
         overrides: local values of pack parameters, by pack id and parameter name, in the parameter's own unit.
     """
 
@@ -50,6 +69,7 @@ class SiteSettings(_Frozen):
     capability: Capability = Capability()
     lateness: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(minutes=10))] = timedelta(seconds=5)
     future_skew: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
+    escalation: dict[Literal["HIGH", "MEDIUM"], Escalation] = {}
     overrides: dict[str, dict[str, float | str]] = {}
 
     @classmethod

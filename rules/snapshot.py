@@ -109,9 +109,10 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         alerts = [Alert(*fields) for fields in raw["alerts"]]
         for alert in alerts:
             alert.state, alert.priority = AlertState(alert.state), Priority(alert.priority)
+            alert.steps = tuple((role, after) for role, after in alert.steps)
             alert.notified = None if alert.notified is None else Priority(alert.notified)
         book.alerts = {alert.subject: alert for alert in alerts}
-    engine.next = min((track.due for track in engine.tracks if track.due is not None), default=None)
+    engine.schedule()
     return engine
 
 

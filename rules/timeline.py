@@ -37,6 +37,7 @@ class Fact(NamedTuple):
     value: Any
 
 
+_NOT_CACHED: Final = (0, 0.0)
 _ORDER: Final = attrgetter("at", "received", "event")
 _AT: Final = attrgetter("at")
 T = TypeVar("T")
@@ -55,17 +56,8 @@ class MinuteSeries:
         self.medians: dict[int, float] = {}
         self.unsettled: dict[int, tuple[int, dict[int, float]]] = {}
         self.newest: int | None = None
-        self._cache: dict[int, float] = {}
-
-    def join(self, at: int, value: float, now: int) -> bool:
-        """Add a sample to others of a minute that has not settled; false, and nothing done, if there are none."""
-        entry = self.unsettled.get(at // MINUTE)
-        if entry is None or entry[0] <= now:
-            return False
-        if at not in entry[1]:
-            entry[1][at] = value
-            self._cache.pop(at // MINUTE, None)
-        return True
+        self._cache: dict[int, tuple[int, float]] = {}
+        """Of minutes that have not settled, the median of so many samples."""
 
     def insert(self, at: int, value: float, now: int) -> bool:
         """Add a sample; false if it is already there or its minute has settled."""
@@ -85,7 +77,6 @@ class MinuteSeries:
         if at in samples:
             return False
         samples[at] = value
-        self._cache.pop(minute, None)
         return True
 
     def remove(self, at: int, now: int) -> None:
@@ -107,9 +98,11 @@ class MinuteSeries:
         """The median of a minute, or None where it has no valid sample."""
         value = self.medians.get(minute)
         if value is None and minute in self.unsettled:
-            value = self._cache.get(minute)
-            if value is None:
-                value = self._cache[minute] = median(self.unsettled[minute][1].values())
+            samples = self.unsettled[minute][1]
+            count, value = self._cache.get(minute, _NOT_CACHED)
+            if count != len(samples):
+                value = median(samples.values())
+                self._cache[minute] = len(samples), value
         return value
 
     def window(self, end: int, length: int) -> list[float]:

@@ -58,6 +58,11 @@ class Track:
         """The latest entry."""
         return self.entries[-1] if self.entries else None
 
+    @property
+    def since(self) -> int:
+        """Since when the present state, its stage, reasons and suppression have held."""
+        return self.entries[self._began(len(self.entries) - 1)].at
+
     def reads(self, channel: str) -> bool:
         """Whether the present verdict was read from a channel: only then can a new fact in it change the verdict."""
         if channel not in self.pathway.channels:
@@ -117,10 +122,19 @@ class Track:
         return self.entries[index] if index >= 0 else None
 
     def prune(self, now: int) -> None:
-        """Forget entries that no late fact can reach any more."""
+        """Forget entries that no late fact can reach any more, but not since when the oldest that is kept has held."""
         first = max(self._index(now - REACH - HOUR), 0)
-        del self.entries[:first]
+        if first:
+            self.entries[first] = self.entries[first]._replace(at=self.entries[self._began(first)].at)
+            del self.entries[:first]
         self._read_until = {channel: until for channel, until in self._read_until.items() if until > now - REACH}
+
+    def _began(self, index: int) -> int:
+        """The first of the unbroken run of entries up to one that agree with it on what :attr:`since` is about."""
+        verdict = self.entries[index].verdict
+        while index and self.entries[index - 1].verdict[:4] == verdict[:4]:
+            index -= 1
+        return index
 
     def _index(self, instant: int) -> int:
         return bisect_right(self.entries, instant, key=_at) - 1

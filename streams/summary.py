@@ -38,6 +38,8 @@ class ReplaySummary:
     """Alerts ever shown, by the priority at which they first were; one that was only suppressed is not among them."""
     interruptions: int
     bed_days: float
+    """Days for which patients were monitored: between their admission and discharge, where these are known, from the
+    first message about each to the last. What was charted before the first message came counts for nothing."""
     amended: int
     withdrawn: int
     suppressed: Mapping[str, int]
@@ -64,7 +66,12 @@ class ReplaySummary:
 
 @dataclass(slots=True)
 class _Stay:
-    """When a patient was there: by admission and discharge where they are known, else from first to last fact."""
+    """While a patient was monitored: from the first message to the last, less the time after a discharge.
+
+    ``first`` and ``last`` are times of receipt, so that history charted before, or a time of effect that somebody
+    mistyped, adds nothing. ``moves`` are admissions and discharges by the time at which they happened, or were received
+    if that is earlier.
+    """
 
     first: datetime
     last: datetime
@@ -76,11 +83,14 @@ class _Stay:
         total = timedelta()
         for moment, move in moves:
             if move == "discharge" and since is not None:
-                total += max(moment - since, timedelta())
+                total += self._monitored(since, moment)
                 since = None
             elif move == "admission" and since is None:
                 since = moment
-        return total if since is None else total + max(self.last - since, timedelta())
+        return total if since is None else total + self._monitored(since, self.last)
+
+    def _monitored(self, since: datetime, until: datetime) -> timedelta:
+        return max(min(until, self.last) - max(since, self.first), timedelta())
 
 
 class Tally:
@@ -105,16 +115,16 @@ class Tally:
         self.events += 1
         if isinstance(event, _WITH_READINGS):
             self.readings += len(event.readings)
-        moment = min(event.effective_at, event.received_at)  # a mistyped future time must not lengthen the stay
+        received = event.received_at
         stay = self._stays.get(event.subject)
         if stay is None:
-            stay = self._stays[event.subject] = _Stay(moment, moment)
-        elif moment < stay.first:
-            stay.first = moment
-        elif moment > stay.last:
-            stay.last = moment
+            stay = self._stays[event.subject] = _Stay(received, received)
+        elif received < stay.first:
+            stay.first = received
+        elif received > stay.last:
+            stay.last = received
         if isinstance(event, Encounter) and event.event in ("admission", "discharge"):
-            stay.moves.add((moment, event.event))
+            stay.moves.add((min(event.effective_at, received), event.event))
 
     def count_change(self, change: Change) -> None:
         """Count one change that the ward handed out."""

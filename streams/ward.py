@@ -66,7 +66,7 @@ class Ward:
         self._make_engine = make_engine
         self._engines: dict[str, Engine] = {}
         self._watermark: datetime | None = None
-        self._turned: datetime | None = None
+        self._next_turn: datetime | None = None
         self._deadlines = Deadlines()
         self._heard: set[str] = set()
         self._held: list[tuple[datetime, str, int, str, str, int, Change]] = []
@@ -94,7 +94,7 @@ class Ward:
         self._heard.add(patient)
         if self.clock is None or received > self.clock:
             self.clock = received
-            if self._turned is None or received - self._turned >= TURN:
+            if self._next_turn is None or received >= self._next_turn:
                 return self._turn(received)
         return []
 
@@ -115,7 +115,7 @@ class Ward:
         return self._hand_out(None)
 
     def _turn(self, clock: datetime) -> list[Change]:
-        self._turned = clock
+        self._next_turn = _shift(clock, TURN)
         self._watermark = _shift(clock, -self.lateness)
         self._schedule_heard()
         # Another event may still be received at this very instant: decide only what lies before it.

@@ -7,9 +7,16 @@ from typing import Final, NamedTuple
 
 from rules.facts import Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
-from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
-from rules.quantities.respiratory import UNSTEADY, arterial_gases, probably_venous
+from rules.quantities.respiratory import (
+    FRACTION,
+    UNSTEADY,
+    arterial_gases,
+    probably_venous,
+    saturation_before,
+)
+from rules.timeline import Fact
 from rules.values import compare, number
 from rules.view import View
 
@@ -95,33 +102,40 @@ def _oxygenation_restored(view: View) -> Evaluation:
         return Evaluation(UNKNOWN, label, (), ("pf_steady",))
     past = view.past(gas.at)
     ratio, fraction, peep = past.value("pf_steady"), past.value("fio2"), past.value("peep")
+    vasodilator = _inhaled_vasodilator_new(past)
     truths = {
         compare(ratio, "gte", view.number("prone_pf")),
         compare(fraction, "lte", view.number("stop_fio2")),
         compare(peep, "lte", view.number("stop_peep")),
-        NOT_MET if any(_vasodilator_new(past)) else MET,
+        negation(vasodilator, "").truth,
     }
     truth = NOT_MET if NOT_MET in truths else UNKNOWN if UNKNOWN in truths else MET
     findings = (*ratio.findings, *fraction.findings, *peep.findings)
-    return Evaluation(truth, label, findings, (*fraction.missing, *peep.missing) if truth is UNKNOWN else ())
-
-
-def _vasodilator_new(view: View) -> Iterator[Finding]:
-    """Inhaled vasodilators that run, and have not for long enough that their first effect is over."""
-    for name in view.drugs("inhaled_vasodilator"):
-        if not view.timeline.facts(f"infusion:{name}"):
-            continue
-        rate = view.rate(name)
-        if rate.value(view.at).high > 0:
-            held = rate.held(view.at, "gt", 0.0, view.duration("vasodilator_bump"), HOUR)
-            view.note(held.next_change)
-            if held.truth is not MET:
-                yield Finding(name, "running for less than the time that its first effect may last", held.since)
+    missing = (*fraction.missing, *peep.missing, *vasodilator.missing)
+    return Evaluation(truth, label, findings, missing if truth is UNKNOWN else ())
 
 
 def _inhaled_vasodilator_new(view: View) -> Evaluation:
-    found = tuple(_vasodilator_new(view))
-    return Evaluation(MET if found else NOT_MET, "inhaled vasodilator started recently", found)
+    """One runs, and has not for long enough that its first effect is over; one that nobody confirmed may be running."""
+    label = "inhaled vasodilator started recently"
+    found: list[Finding] = []
+    missing: list[str] = []
+    for name in view.drugs("inhaled_vasodilator"):
+        if not view.timeline.facts(f"infusion:{name}"):
+            continue
+        rate, flow = view.rate(name), view.flow(name)
+        running = compare(flow, "gt", 0.0)
+        held = rate.held(view.at, "gt", 0.0, view.duration("vasodilator_bump"), HOUR)
+        view.note(held.next_change)
+        if running is NOT_MET or held.truth is MET:
+            continue
+        if running is MET and held.truth is NOT_MET:
+            found.append(Finding(name, "running for less than the time that its first effect may last", held.since))
+        else:
+            missing += flow.missing or (f"{name}_rate",)
+    if missing and not found:
+        return Evaluation(UNKNOWN, label, (), tuple(missing))
+    return Evaluation(MET if found else NOT_MET, label, tuple(found))
 
 
 def _extubated(view: View) -> Evaluation:
@@ -207,19 +221,24 @@ def _gas_known(view: View) -> Evaluation:
 
 
 def _fio2_unsteady(view: View) -> Evaluation:
-    value = view.value("pf_steady")
-    return Evaluation(MET if UNSTEADY in value.missing else NOT_MET, "FiO2 changed before the sample", value.findings)
+    label, value = "FiO2 changed before the sample", view.value("pf_steady")
+    if FRACTION in value.missing:
+        return Evaluation(UNKNOWN, label, value.findings, (FRACTION,))
+    return Evaluation(MET if UNSTEADY in value.missing else NOT_MET, label, value.findings)
 
 
 def _probable_venous_sample(view: View) -> Evaluation:
+    """The newest sample contradicts the saturation; of a low oxygen tension without a saturation it cannot be told."""
     label = "probably a venous sample"
     gas = view.timeline.latest("signal:pao2", view.at)
     limit = view.max_age("pao2")
     if gas is None or (limit is not None and view.at - gas.at > limit):
         return Evaluation(NOT_MET, label)
     view.note(gas.at + (limit or DAY) + TICK)
-    finding = view.found("pao2", gas.value.value, gas)
-    return Evaluation(MET if probably_venous(view, gas) else NOT_MET, label, (finding,))
+    found = (view.found("pao2", gas.value.value, gas),)
+    if gas.value.value < view.number("venous_pao2") and saturation_before(view, gas) is None:
+        return Evaluation(UNKNOWN, label, found, ("spo2",))
+    return Evaluation(MET if probably_venous(view, gas) else NOT_MET, label, found)
 
 
 def _signal(view: View) -> tuple[int | None, dict[str, float]]:
@@ -257,26 +276,34 @@ def _faults(view: View) -> Iterator[Finding]:
     pulse, heart = quality.get("pleth_rate"), quality.get("heart_rate")
     if pulse is not None and heart is not None and abs(pulse - heart) > view.number("pleth_difference"):
         yield Finding("pleth_rate", f"pulse {number(pulse)} against {number(heart)} /min of the ECG", end)
-    yield from _disagreement(view)
-
-
-def _disagreement(view: View) -> Iterator[Finding]:
-    """The newest arterial saturation against the pulse oximeter just before that sample."""
-    gas, series = view.timeline.latest("signal:sao2", view.at), view.timeline.series("signal:spo2")
-    limit = view.max_age("sao2") or 0
-    if gas is None or series is None or gas.value.specimen == "venous" or view.at - gas.at > limit:
-        return
-    view.note(gas.at + limit + TICK)
-    minute = series.newest_before(gas.at, view.max_age("spo2") or 0)
-    shown = None if minute is None else series.at(minute)
-    if shown is not None and round(abs(shown - gas.value.value), 6) > view.number("saturation_difference"):
+    gas, shown = _compared(view)
+    if gas is not None and round(abs(shown - gas.value.value), 6) > view.number("saturation_difference"):
         text = f"{number(shown)} % against {number(gas.value.value)} % in the blood gas"
         yield Finding("sao2", text, gas.at, gas.event)
 
 
+def _compared(view: View) -> tuple[Fact | None, float]:
+    """The newest arterial saturation, if it is not too old, and what the pulse oximeter showed just before it."""
+    gas = view.timeline.latest("signal:sao2", view.at)
+    limit = view.max_age("sao2") or 0
+    if gas is None or gas.value.specimen == "venous" or view.at - gas.at > limit:
+        return None, 0.0
+    view.note(gas.at + limit + TICK)
+    shown = saturation_before(view, gas)
+    return (None, 0.0) if shown is None else (gas, shown)
+
+
 def _sensor_artefact(view: View) -> Evaluation:
+    """Something speaks against the saturation; where nothing speaks for it either, it cannot be told."""
+    label = "saturation not trustworthy"
     found = tuple(_faults(view))
-    return Evaluation(MET if found else NOT_MET, "saturation not trustworthy", found)
+    if found:
+        return Evaluation(MET, label, found)
+    minute, quality = _signal(view)
+    backed = "perfusion_index" in quality or {"pleth_rate", "heart_rate"} <= quality.keys()
+    if minute is None or backed or _compared(view)[0] is not None:
+        return Evaluation(NOT_MET, label)
+    return Evaluation(UNKNOWN, label, (), ("spo2_quality",))
 
 
 def _good_signal(view: View) -> Evaluation:
@@ -315,6 +342,7 @@ ARDS: Final = (
         _GAS,
         _gas_known,
         parameters=_GAS_NUMBERS,
+        can_be_unknown=False,
     ),
     Predicate(
         "fio2_unsteady",
@@ -355,6 +383,7 @@ ARDS: Final = (
         ("state:prone", "state:intubated"),
         _supine_recently,
         parameters=("supine_settled",),
+        can_be_unknown=False,
     ),
     Predicate(
         "oxygenation_restored",
@@ -380,6 +409,7 @@ ARDS: Final = (
         "local setting",
         ("state:intubated",),
         _extubated,
+        can_be_unknown=False,
     ),
     Predicate(
         "sensor_artefact",

@@ -91,6 +91,16 @@ def _without_recovery(view: View) -> Evaluation:
     return Evaluation(UNKNOWN, label, found, ("returned_to_baseline",))
 
 
+def _recovered_before_seizure(view: View) -> Evaluation:
+    """Consciousness came back between the present, or last, run of seizures and the one before it."""
+    label = "consciousness came back before this seizure"
+    onset = seizures.onset(view)
+    before = [span.end for span in seizures.spans(view) if onset is not None and span.start < onset]
+    if onset is None or not before or not seizures.recovered(view, max(before), onset):
+        return Evaluation(NOT_MET, label)
+    return Evaluation(MET, label, (Finding("seizure", f"another one from {clock_time(onset)}", onset),))
+
+
 def _electrographic_seizures(view: View) -> Evaluation:
     burden = seizures.hourly_burden(view)
     return Evaluation(MET if burden.low > 0 else NOT_MET, "seizures on the EEG in the last hour", burden.findings)
@@ -387,6 +397,12 @@ EPILEPSY: Final = (
         parameters=tuple(dict.fromkeys(_T1.values())),
     ),
     _p("seizures_without_recovery", "two seizures without recovery between them", _without_recovery),
+    _p(
+        "recovered_before_seizure",
+        "consciousness came back before this seizure",
+        _recovered_before_seizure,
+        never=UNKNOWN,
+    ),
     _p("electrographic_seizures", "seizures on the EEG in the last hour", _electrographic_seizures, never=UNKNOWN),
     _p(
         "electrographic_status",

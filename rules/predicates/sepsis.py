@@ -11,7 +11,7 @@ from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
 from rules.quantities.steroids import SYSTEMIC
-from rules.timeline import Fact
+from rules.timeline import Fact, MinuteSeries
 from rules.values import number
 from rules.view import View, names_of
 
@@ -72,20 +72,30 @@ def _map_artefact(view: View) -> Evaluation:
     series = view.timeline.series("signal:map_invasive")
     if cuff is not None and series is not None and view.at - cuff.at <= view.duration("cuff_max_age"):
         view.note(cuff.at + view.duration("cuff_max_age") + TICK)
-        around = range(cuff.at // MINUTE - 2, cuff.at // MINUTE + 3)
-        line = []
-        for minute in around:
-            value, end = series.at(minute), (minute + 1) * MINUTE
-            if value is not None and end <= view.at:
-                line.append(value)
-            elif value is not None:
-                view.note(end)
+        line = _line_around(view, series, cuff.at)
         gap = min((abs(value - cuff.value.value) for value in line), default=0.0)
         if gap > view.number("cuff_line_difference"):
             text = f"cuff mean {number(cuff.value.value)} and arterial line differ by {number(round(gap, 1))} mm[Hg]"
             reasons.append(Finding("map_noninvasive", text, cuff.at, cuff.event))
     truth = MET if reasons else UNKNOWN if overdue else NOT_MET
     return Evaluation(truth, label, tuple(reasons), tuple(unknown))
+
+
+def _line_around(view: View, series: MinuteSeries, at: int) -> list[float]:
+    """The arterial line in the five minutes around an instant, if enough minutes lead up to it.
+
+    Of a line that is charted now and then a single value may itself be the artefact.
+    """
+    found = []
+    for minute in range(at // MINUTE - 2, at // MINUTE + 3):
+        value, end = series.at(minute), (minute + 1) * MINUTE
+        if value is not None and end <= view.at:
+            found.append(value)
+        elif value is not None:
+            view.note(end)
+    until = min(view.at, (at // MINUTE + 3) * MINUTE)
+    enough = len(series.window(until, view.duration("map_window"))) >= view.number("map_minutes")
+    return found if enough else []
 
 
 def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
@@ -321,6 +331,8 @@ SEPSIS: Final = (
             "cuff_line_difference",
             "cuff_max_age",
             "levelling_max_age",
+            "map_minutes",
+            "map_window",
         ),
     ),
     Predicate(

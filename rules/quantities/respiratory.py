@@ -18,19 +18,26 @@ if TYPE_CHECKING:
     from rules.view import View
 
 UNSTEADY: Final = "fio2_unsteady"
+FRACTION: Final = "fio2"
+"""Why a ratio is not known exactly: the inspired fraction was changed shortly before the sample, or is not known."""
 _WHOLE: Final = 1.0
 """No mixture holds more oxygen than pure oxygen."""
 _FAILING: Final = 3
 """Points of a SOFA component from which an organ is said to fail."""
 
 
+def saturation_before(view: View, gas: Fact) -> float | None:
+    """What the pulse oximeter showed just before a sample; None where that is not known."""
+    series = view.timeline.series("signal:spo2")
+    minute = None if series is None else series.newest_before(gas.at, view.max_age("spo2") or 0)
+    return None if series is None or minute is None else series.at(minute)
+
+
 def probably_venous(view: View, gas: Fact) -> bool:
     """Whether a low oxygen tension and a good saturation just before it contradict each other."""
-    series = view.timeline.series("signal:spo2")
-    if series is None or gas.value.value >= view.number("venous_pao2"):
+    if gas.value.value >= view.number("venous_pao2"):
         return False
-    minute = series.newest_before(gas.at, view.max_age("spo2") or 0)
-    saturation = None if minute is None else series.at(minute)
+    saturation = saturation_before(view, gas)
     return saturation is not None and saturation >= view.number("venous_spo2")
 
 
@@ -75,7 +82,7 @@ def _pf(view: View) -> Value:
     if len(inspired) == 1:
         text = f"{number(round(least, 1))} mm[Hg] (PaO2 {number(gas.value.value)} on FiO2 {number(inspired[0])})"
         return exact(least, Finding("pf_steady", text, gas.at, gas.event))
-    why = UNSTEADY if inspired else "fio2"
+    why = UNSTEADY if inspired else FRACTION
     reason = "FiO2 changed shortly before" if inspired else "FiO2 not known"
     text = f"at least {number(round(least, 1))} mm[Hg] (PaO2 {number(gas.value.value)}, {reason})"
     return Value(least, inf, (why,), (Finding("pf_steady", text, gas.at, gas.event),))

@@ -205,6 +205,8 @@ _SHOWN_AS: Final[dict[AlertChangeKind, str]] = {
     AlertChangeKind.ACCEPTED: AlertState.ACCEPTED,
     AlertChangeKind.DECLINED: AlertState.DECLINED,
     AlertChangeKind.SNOOZED: AlertState.SNOOZED,
+    AlertChangeKind.ESCALATED: AlertState.OPEN,
+    AlertChangeKind.EXPIRED: AlertState.EXPIRED,
 }
 
 

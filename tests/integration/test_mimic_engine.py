@@ -6,7 +6,6 @@ The data is not part of the project: it is found through ``ICU_MONITOR_DATA`` an
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,20 +18,33 @@ from rules.engine import PatientEngine, prepare
 from rules.events import Event, Infusion, Observations
 from rules.facts import Refusal
 from rules.instants import HOUR, to_instant
-from rules.outputs import StatusChange, encode_change
+from rules.outputs import State, StatusChange, encode_change
 from rules.packs import load_packs
 from rules.pathway import Fold, Pathway
 from rules.quantities.oxygenation import pf_ratio_of
 from rules.settings import SiteSettings
 from rules.timeline import Fact, Timeline
-from streams.replay import replay
-from streams.sources.mimic_iv import ImportReport, convert
-from streams.summary import Tally
-from streams.ward import Ward
+from tests.integration.candidates import CANDIDATES, DATA, Demo
 
-DATA = Path(os.environ.get("ICU_MONITOR_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-NOT_SEPTIC = {"30955999", "32587226"}
-"""High vasopressor need, but no sepsis by the independent evaluation either."""
+SEPTIC = {
+    "30955999": None,
+    "31316840": ("SEP-1", "ACTIVE"),
+    "32119961": ("SEP-3", "INDETERMINATE"),
+    "32128372": ("SEP-1", "ACTIVE"),
+    "32359580": ("SEP-1", "PSEUDO"),
+    "32587226": None,
+    "33281088": ("SEP-3", "SUSPECTED"),
+    "34100191": ("SEP-4", "PSEUDO"),
+    "34617352": ("SEP-3", "INDETERMINATE"),
+    "36059427": ("SEP-1", "INDETERMINATE"),
+    "37093652": ("SEP-1", "PSEUDO"),
+    "37293400": ("SEP-2b", "ACTIVE"),
+    "38383343": ("SEP-1", "INDETERMINATE"),
+    "38430513": ("SEP-2b", "INDETERMINATE"),
+    "39061571": ("SEP-3", "SUSPECTED"),
+}
+"""The furthest stage and state of each stay with high vasopressor need; the two with none have no sepsis by the
+independent evaluation either. Nowhere is an echo recorded, so that none can be confirmed."""
 EXPECTED = DATA / "expected" / "mimic-iv-demo"
 READ = ("signal:pao2", "signal:fio2", "signal:weight")
 
@@ -43,8 +55,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def log() -> list[Event]:
-    return list(convert(DATA / "mimic-iv-demo", None, ImportReport()))
+def demo() -> Demo:
+    return Demo.replayed()
+
+
+@pytest.fixture(scope="module")
+def log(demo: Demo) -> list[Event]:
+    return demo.log
 
 
 @pytest.fixture(scope="module")
@@ -164,33 +181,40 @@ def test_impossible_arterial_pressures_are_refused(log: list[Event]) -> None:
     assert set(refused) <= {"rejection", "status"}
 
 
-def test_the_whole_demo_is_replayed_and_every_septic_candidate_is_accounted_for(log: list[Event]) -> None:
-    """Each stay with high vasopressor need has a furthest verdict, or its pathway says why not."""
-    ward, tally = Ward(load_packs(), SiteSettings()), Tally()
-    furthest: dict[str, tuple[int, str, datetime]] = {}
-    rank = ("NOT_APPLICABLE", "RESOLVED", "INDETERMINATE", "ACTIVE", "PSEUDO", "SUSPECTED", "CONFIRMED")
-    digest = 0
-    for change in replay(iter(log), ward, tally):
-        digest += len(encode_change(change))
-        if isinstance(change, StatusChange) and change.pathway == "septic-shock":
-            place = rank.index(change.state)
-            if place > furthest.get(change.patient, (-1, "", change.decided_at))[0]:
-                furthest[change.patient] = (place, f"{change.stage} {change.verdict}", change.decided_at)
-    summary = tally.summary(1.0, ward.late)
-    candidates = [
-        row["stay_id"]
-        for row in rows("mimic-iv-demo-candidates.csv", DATA)
-        if row["phenotype"] in ("septic_shock_refractory", "vasopressor_high_other")
-    ]
-    table = []
-    for stay in candidates:
-        _, verdict, decided = furthest[f"mimic-{stay}"]
-        table.append(f"{stay}  {decided:%Y-%m-%d %H:%M}  {verdict}")
-    sys.stdout.write("\n".join((*table, str(summary), "")))
-    assert summary.patients == 140
-    assert summary.late_events == 0
-    assert digest > 0
-    assert {stay for stay in candidates if not furthest[f"mimic-{stay}"][0]} == NOT_SEPTIC
+def test_the_whole_demo_is_replayed(demo: Demo) -> None:
+    """Bed-days are the sum of the official lengths of stay: admissions and discharges came as they happened."""
+    assert demo.summary.patients == 140
+    assert demo.summary.late_events == 0
+    stays = rows("icustays.csv", DATA / "mimic-iv-demo" / "icu")
+    assert demo.summary.bed_days == pytest.approx(sum(float(row["los"]) for row in stays))
+
+
+def test_every_candidate_is_accounted_for(demo: Demo) -> None:
+    """Each line of the list has a furthest verdict with its time, or its pathway says what it lacked."""
+    accounts = demo.accounts()
+    sys.stdout.write("\n".join(line for account in accounts for line in account.lines()) + "\n")
+    listed = [(row["stay_id"], row["phenotype"]) for row in rows(CANDIDATES, DATA)]
+    assert [(account.candidate.stay, account.candidate.phenotype) for account in accounts] == listed
+    assert all(
+        account.why_not or (account.furthest and account.furthest.state is State.CONFIRMED) for account in accounts
+    )
+    septic = {a.candidate.stay: a.furthest for a in accounts if a.candidate.pathway == "septic-shock"}
+    assert {stay: found and (found.stage, str(found.state)) for stay, found in septic.items()} == SEPTIC
+
+
+def test_interruptions_are_rare(demo: Demo) -> None:
+    """At most one in 20 bed-days."""
+    rate = demo.summary.interruptions_per_20_bed_days
+    assert rate is not None
+    assert 0 < rate <= 1
+
+
+def test_no_interruption_rests_on_an_artefact_alone(demo: Demo) -> None:
+    """Each is raised too where the values that their neighbours contradict had not been charted."""
+    found = demo.interruptions()
+    assert len(found) == demo.summary.interruptions
+    assert sum(interruption.contradicted for interruption in found) > 0
+    assert [line for interruption in found if not interruption.stands for line in interruption.lines()] == []
 
 
 def test_a_stay_gives_the_same_bytes_twice(log: list[Event]) -> None:

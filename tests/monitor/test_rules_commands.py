@@ -196,6 +196,21 @@ class TestExplain:
         assert "> 0.5 µg/kg/min for 1 h: now 0.535 µg/kg/min, > 0.5 for 25 min" in out
         assert "Every condition" not in out
 
+    def test_a_pathway_that_does_not_apply_has_one_line(self, capsys: Printed) -> None:
+        assert cli.main([*self.ASK]) == cli.OK
+        *_, arrest, ards, seizures = capsys.readouterr().out.splitlines()
+        for line, name in ((arrest, "cardiac-arrest"), (ards, "ards"), (seizures, "status-epilepticus")):
+            assert f"({name}) at 2026-03-14 09:30: not applicable: not met or not known: " in line
+        assert seizures.endswith("seizing now, by what was seen or by the EEG")
+        assert cli.main([*self.ASK, "--pathway", "ards"]) == cli.OK
+        assert "\nVerdict: NOT_APPLICABLE\n" in capsys.readouterr().out
+
+    def test_it_says_how_long_a_therapy_can_still_be_decided_on(self, capsys: Printed) -> None:
+        ask = ["--patient", "bed-9", "--at", "2026-03-14T11:00Z", "--pathway", "cardiac-arrest"]
+        assert cli.main(["rules", "explain", str(DEMO), *ask]) == cli.OK
+        left = "decide by 2026-03-14 11:30, 30 min left (closes 2026-03-14 11:50)"
+        assert f"    window: ECMO flow within 60 min of the collapse: {left}\n" in capsys.readouterr().out
+
     def test_what_is_received_later_or_of_others_does_not_count(self, tmp_path: Path, capsys: Printed) -> None:
         cut = tmp_path / "cut.jsonl"
         lines = DEMO.read_text(encoding="utf-8").splitlines(keepends=True)

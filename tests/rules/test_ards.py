@@ -22,6 +22,7 @@ from rules.outputs import AlertChange, Card
 from rules.packs import PackError, load_packs, parse_pack
 from rules.pathway import Fold, Pathway
 from rules.predicates import PREDICATES
+from rules.predicates.ards import ARDS
 from rules.settings import SiteSettings
 from rules.testing import PATIENT, Run, load_scenario
 from rules.timeline import Fact, MinuteSeries, Timeline
@@ -418,6 +419,59 @@ class TestCourse:
     def test_a_vasopressor_of_unknown_weight_may_be_rising(self) -> None:
         patient = Patient().fact("infusion:norepinephrine", Flow("start", "main", 5.0, -1, "base"), -30)
         assert patient.asks("vasopressor_rising") is UNKNOWN
+
+
+SITUATIONS = {
+    "nothing recorded": Patient(),
+    "a tube that may be out": Patient().stated(-90, intubated="present").stated(-9, intubated="unknown"),
+    "a prone session that may be over": Patient().stated(-90, prone="present").stated(-9, prone="unknown"),
+    "a gas without FiO2": Patient().gas(-5, 44),
+    "a gas on changed FiO2": Patient().signal(-60, fio2=0.5).signal(-10, fio2=0.9).gas(-5, 70),
+    "a gas too old": Patient().signal(-400, fio2=0.5).gas(-390, 70),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("name", [found.name for found in ARDS if not found.can_be_unknown])
+def test_what_is_said_never_to_be_unknown_never_is(name: str, situation: str) -> None:
+    assert SITUATIONS[situation].asks(name) is not UNKNOWN
+
+
+class TestUnknown:
+    """What missing data leave open is neither met nor not met."""
+
+    def test_a_gas_without_fio2_may_have_been_on_changed_fio2(self) -> None:
+        assert Patient().gas(-5, 70).asks("fio2_unsteady") is UNKNOWN
+        assert Patient().signal(-60, fio2=0.5).gas(-5, 70).asks("fio2_unsteady") is NOT_MET
+        assert Patient().asks("fio2_unsteady") is NOT_MET, "without a sample there is none on changed FiO2"
+
+    def test_a_low_tension_without_a_saturation_may_be_venous(self) -> None:
+        assert Patient().gas(-5, 49.9).asks("probable_venous_sample") is UNKNOWN
+        assert Patient().gas(-5, 50).asks("probable_venous_sample") is NOT_MET
+
+    def test_a_saturation_that_nothing_speaks_for(self) -> None:
+        bare = Patient().dense(-5, 0, spo2=80)
+        assert bare.asks("sensor_artefact") is UNKNOWN
+        assert bare.dense(-5, 0, pleth_rate=80).asks("sensor_artefact") is UNKNOWN, "a pulse alone says nothing"
+        assert bare.dense(-5, 0, heart_rate=85).asks("sensor_artefact") is NOT_MET
+        assert Patient().dense(-5, 0, spo2=80, perfusion_index=0.4).asks("sensor_artefact") is NOT_MET
+        assert Patient().dense(-5, 0, spo2=80).signal(-2, sao2=82).asks("sensor_artefact") is NOT_MET
+        assert Patient().asks("sensor_artefact") is NOT_MET, "nothing is shown that could be an artefact"
+
+    @pytest.mark.parametrize(
+        ("started", "minutes", "truth"),
+        [(-30, 0, MET), (-30, 31, UNKNOWN), (-1500, -1441, MET), (-1500, -1400, UNKNOWN)],
+    )
+    def test_an_inhaled_vasodilator_that_nobody_confirmed(self, started: float, minutes: float, truth: Truth) -> None:
+        patient = Patient().fact("infusion:nitric_oxide", Flow("start", "main", 20.0, 0), started)
+        assert patient.asks("inhaled_vasodilator_new", minutes) is truth
+
+    def test_an_inhaled_vasodilator_that_has_run_for_a_day_is_not_new_in_the_hour_after_its_last_word(self) -> None:
+        patient = Patient()
+        for minutes in range(-1470, 1, 30):
+            patient.fact("infusion:nitric_oxide", Flow("rate", "main", 20.0, 0), minutes)
+        assert patient.asks("inhaled_vasodilator_new", 90) is NOT_MET
+        assert patient.asks("inhaled_vasodilator_new", 125) is UNKNOWN
 
 
 @cache

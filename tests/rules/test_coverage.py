@@ -139,6 +139,15 @@ def test_verdicts_and_advices_are_seen() -> None:
     assert Advice.BLOCKED in missing
 
 
+def test_a_suggestion_that_another_pathway_makes_already_counts_as_suppressed() -> None:
+    """At 10:05 ARDS asks for the steroid that shock has been suggesting since 09:00."""
+    coverage = Coverage(packs())
+    Run(load_scenario(SCENARIOS.parent / f"ards/steroid-merged{SUFFIX}"), packs(), coverage=coverage)
+    ((advices, _),) = [found[1:] for found in coverage.advices("ards") if found[0] == "ards_corticosteroid"]
+    assert Advice.SUPPRESSED in advices
+    assert {Advice.ELIGIBLE, Advice.CAUTION}.isdisjoint(advices)
+
+
 def test_coverage_is_sent_between_processes_and_added_up() -> None:
     one, other = covered(ADMITTED), pickle.loads(pickle.dumps(covered(ADMITTED, HIGH)))  # noqa: S301 - made here
     assert one.percent() < other.percent()

@@ -1,10 +1,13 @@
 """Explanations: why, why not, and what is missing."""
 
+from pathlib import Path
+
 import pytest
 
 from rules.engine import PatientEngine
 from rules.explanation import Explanation
 from rules.logic import MET, UNKNOWN
+from rules.testing import SUFFIX, Run, load_scenario
 from tests.rules.strategies import PATIENT, SITE, make, moment, packs, readings, septic
 
 PACK = septic()
@@ -168,3 +171,23 @@ def test_explaining_changes_nothing() -> None:
     unknown = [section for section in engine.explain("septic-shock").sections if section.truth is UNKNOWN]
     assert unknown
     assert engine.snapshot() == before
+
+
+def test_a_window_that_has_closed_is_said_of_its_therapy() -> None:
+    scenario = load_scenario(Path(__file__).parents[1] / f"scenarios/cardiac_arrest/window-closed-at-once{SUFFIX}")
+    engine = Run(scenario, packs()).bed.engine
+    (view,) = [found for found in engine.explain("cardiac-arrest").therapies if found.id == "ecpr"]
+    assert view.window is not None
+    assert view.window.startswith("ECMO flow within 60 min of the collapse: closed, last decision 2026-03-01 14:16")
+    assert view.reasons == ("the time for ECMO flow within 60 min of the collapse has passed",)
+    assert [found.window for found in engine.explain("septic-shock").therapies] == [None, None, None]
+
+
+def test_a_pathway_that_does_not_apply_is_explained_in_one_line() -> None:
+    engine = PatientEngine(PATIENT, packs(), SITE)
+    engine.observe(make("encounter", 0, age_years=16))
+    engine.advance(moment(1))
+    found = engine.explain("septic-shock")
+    assert found.idle
+    assert found.line() == f"{PATIENT}, Septic shock (septic-shock) at {found.at}: not applicable: adults only"
+    assert not explained().idle

@@ -129,9 +129,20 @@ def test_until_does_not_count_an_event_that_only_came_early() -> None:
     assert tally.events == 2
 
 
-def test_bed_days_run_from_first_to_last_fact() -> None:
+def test_bed_days_run_from_the_first_message_to_the_last() -> None:
     summary = tally_of([vitals("p1", 0), vitals("p1", 36 * 60), vitals("p2", 0)]).summary(1.0)
     assert summary.bed_days == pytest.approx(1.5)
+
+
+def test_history_charted_before_the_first_message_adds_no_bed_days() -> None:
+    history = vitals("p1", 0).model_copy(update={"effective_at": at(-10 * 24 * 60)})
+    admission = encounter("p1", 0, "admission").model_copy(update={"effective_at": at(-10 * 24 * 60)})
+    assert tally_of([history, admission, vitals("p1", 12 * 60)]).summary(1.0).bed_days == pytest.approx(0.5)
+
+
+def test_a_discharge_that_is_known_late_ends_the_bed_days_when_it_happened() -> None:
+    discharge = encounter("p1", 12 * 60, "discharge").model_copy(update={"received_at": at(24 * 60)})
+    assert tally_of([vitals("p1", 0), discharge]).summary(1.0).bed_days == pytest.approx(0.5)
 
 
 def test_bed_days_are_counted_between_admission_and_discharge() -> None:
