@@ -10,7 +10,7 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports scenarios format kafka bench docs lock clean
+.PHONY: help setup demo test lint types imports scenarios format kafka chaos bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ format: setup ## Rewrite files into the project's style
 
 kafka: ## Run a Kafka broker for tests and developers
 	deploy/kafka/run
+
+chaos: setup ## Kill workers and stop the broker under load; CHAOS='--seed 2 --kills 5' chooses how
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench

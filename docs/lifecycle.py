@@ -20,7 +20,8 @@ _TEXT: Final = """\
 
 This is `rules.lifecycle.TRANSITIONS`, the only thing that changes the state of an alert. What happens to it is what
 the rules say (support, update, amend, withdraw, resolve, suppress, expire), what a clinician answers (acknowledge,
-accept, decline, snooze), or that nobody has answered (escalate); what is not in the table changes nothing. Alerts in these states are shown: {shown}.
+accept, decline, snooze), or that nobody has answered (escalate); what is not in the table changes nothing.
+Alerts in these states are shown: {shown}.
 
 ```mermaid
 stateDiagram-v2

@@ -50,8 +50,8 @@ class Feed:
             self._merger.add(record, seconds)
 
     def lag(self, ends: Mapping[TopicName, int | None]) -> int:
-        """How many records are known to be there and have not been applied."""
-        missing = sum(max(0, (ends[name] or 0) - self._next[name]) for name in AT_ONE_INSTANT)
+        """How many records are there and have not been applied; an input of which that is not known counts as one."""
+        missing = sum(1 if end is None else max(0, end - self._next[name]) for name, end in ends.items())
         return missing + self._merger.size
 
     def apply(self, ends: Mapping[TopicName, int | None], seconds: float, most: int | None = None) -> Outcome:

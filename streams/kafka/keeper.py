@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
@@ -50,6 +51,10 @@ class LeaseLostError(Exception):
     """The partitions may be somebody else's by now, so nothing may be written any more."""
 
 
+class InterruptedWorkError(Exception):
+    """Something was begun and not finished, so what is held is not what was stored, and must not be gone on with."""
+
+
 class Membership(Protocol):
     """What is known of the group, the topics and our place in them."""
 
@@ -67,7 +72,7 @@ class Membership(Protocol):
 
 
 class Keeper:
-    """All partitions of one worker. One thing is done at a time.
+    """All partitions of one worker. One thing is done at a time, and after one that was not finished, none.
 
     Args:
         processor: has the engines.
@@ -114,6 +119,7 @@ class Keeper:
         self._noted: defaultdict[int, Offsets] = defaultdict(dict)
         self._note_at = 0.0
         self._lock = asyncio.Lock()
+        self._unfinished = False
 
     @property
     def partitions(self) -> set[int]:
@@ -130,8 +136,9 @@ class Keeper:
 
         Raises:
             StateError: if a state cannot be continued from, or there is a hole between state and offsets.
+            InterruptedWorkError: here and in all that follows, if something before was not finished.
         """
-        async with self._lock:
+        async with self._one_at_a_time():
             began = self._clock()
             self._let_go()
             for gone in set(self._processor.partitions) - partitions:
@@ -155,7 +162,7 @@ class Keeper:
 
     async def take(self, records: Iterable[Record]) -> None:
         """Apply records as far as they need not wait, and publish what comes of it."""
-        async with self._lock:
+        async with self._one_at_a_time():
             touched = set()
             for record in records:
                 if (feed := self._feeds.get(record.partition)) is not None:
@@ -165,7 +172,7 @@ class Keeper:
 
     async def look_around(self) -> None:
         """Do what is due although nothing has come: release what waited, let time pass, keep states, note floors."""
-        async with self._lock:
+        async with self._one_at_a_time():
             await self._apply(self._feeds)
             passed = [
                 (number, feed.let_time_pass(self._membership.ends(number), self._wall()))
@@ -177,7 +184,7 @@ class Keeper:
 
     async def hand_over(self) -> None:
         """Keep all states, commit, and hold nothing any more: the partitions are taken away or the worker ends."""
-        async with self._lock:
+        async with self._one_at_a_time():
             if self._feeds and self._membership.lasts():
                 names = [(number, name) for number in self._feeds for name in self._processor.unkept(number)]
                 for first in range(0, len(names), _STATES_IN_A_ROW):
@@ -186,6 +193,15 @@ class Keeper:
                 await self._membership.commit()
             self._let_go()
             self._metrics.partitions.set(0)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self) -> AsyncIterator[None]:
+        async with self._lock:
+            if self._unfinished:
+                raise InterruptedWorkError("something that was begun has not been finished")
+            self._unfinished = True
+            yield
+            self._unfinished = False  # not so after an error or a cancellation
 
     def _let_go(self) -> None:
         for number in self._feeds:

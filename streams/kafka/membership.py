@@ -86,10 +86,11 @@ class MemberConsumer(Consumer):
         thread: Any = self._thread
         return bool(time.monotonic() - thread.alive_at < session_timeout)
 
-    def membership_renewed(self) -> None:
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Partitions have just been given to us."""
         thread: Any = self._thread
         thread.alive_at = time.monotonic()
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def committed(self, places: Iterable[Place]) -> dict[Place, int | None]:
         """The offsets that are committed; None where there is none."""

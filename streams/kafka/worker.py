@@ -7,10 +7,11 @@ commit, and what was not finished is done by whoever starts next.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
@@ -23,7 +24,7 @@ from rules.settings import SiteSettings
 from streams.intake import Record
 from streams.kafka.clients import KafkaJournal, KafkaOutbox, ssl_context
 from streams.kafka.health import Health, HealthServer
-from streams.kafka.keeper import Begin, Keeper, LeaseLostError
+from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError
 from streams.kafka.membership import MemberConsumer, MemberTransport
 from streams.kafka.settings import KafkaSettings
 from streams.metrics import WorkerMetrics
@@ -137,16 +138,19 @@ class Worker:
     async def _look_around(self) -> None:
         if not self.app.rebalancing:
             await self._keeper.look_around()
+            self._say_whether_ready()
         self.health.looked_around(self._keeper.lag, self._applied)
         self._applied = False
 
     async def _take_over(self) -> None:
         partitions = self._group.assigned()
         await self._keeper.take_over(partitions)
-        self._group.renewed()
-        self.health.ready = bool(partitions)
-        self.metrics.ready.set(self.health.ready)
+        self._say_whether_ready()
         _log.info("holds partitions %s", ", ".join(map(str, sorted(partitions))) or "none")
+
+    def _say_whether_ready(self) -> None:
+        self.health.ready = bool(self._keeper.partitions) and self._group.lasts()
+        self.metrics.ready.set(self.health.ready)
 
     async def _finish(self) -> None:
         await self._keeper.hand_over()
@@ -154,15 +158,19 @@ class Worker:
         if self._server is not None:
             self._server.stop()
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something to its end, although Faust may cancel whoever waits for it."""
+        await asyncio.shield(asyncio.ensure_future(self._to_its_end(work)))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something, and end the process if it fails: Faust would carry on without what was being done."""
         try:
             await work
         except StateError as error:
             _log.critical("the kept state cannot be continued from: %s", error)
             self._stop_at_once(REFUSED)
-        except (KafkaError, LeaseLostError) as error:
-            _log.critical("Kafka: %s: %s", type(error).__name__, error)
+        except (KafkaError, LeaseLostError, InterruptedWorkError) as error:
+            _log.critical("%s: %s", type(error).__name__, error)
             self._stop_at_once(CRASHED)
         except Exception as error:  # noqa: BLE001 - nothing that is unexpected may be survived
             # Without its text, which may quote a message about a patient.
@@ -201,10 +209,6 @@ class Group:
             raise StateError(f"the inputs are not partitioned alike: {by_topic}")
         self._consumer.floors_of = self._floors
         return first
-
-    def renewed(self) -> None:
-        """Partitions have just been given to us."""
-        self._consumer.membership_renewed()
 
     def lasts(self) -> bool:
         """Whether the partitions are certainly still ours."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,21 +113,6 @@ def test_poison_on_every_input_is_set_aside_with_its_reason(topics: KafkaSetting
     assert {source: reasons[source].partition(":")[0] for source in wanted} == wanted
     assert set(often.values()) == {1}
     assert said(topics) == exactly(said_by_replay("bed-9"))
-
-
-def test_a_worker_killed_again_and_again_loses_nothing_and_invents_nothing(topics: KafkaSettings, crew: Crew) -> None:
-    events = events_of(DEMO_LOG)
-    chance = random.Random(11)
-    worker = crew.hire()
-    worker.wait_until_ready()
-    for first in range(0, len(events), 700):
-        piece = events[first : first + 700]
-        send(topics, piece, close=first + 700 >= len(events))
-        wait_until(partial(worker.has_begun, worker.events + chance.randint(1, 600)), 60, "some have been applied")
-        worker.kill()
-        worker = crew.hire()
-    wait_for(topics, said_by_replay())
-    assert said(topics) == exactly(said_by_replay())
 
 
 def test_a_second_worker_takes_its_share_and_gives_it_back(topics: KafkaSettings, crew: Crew) -> None:

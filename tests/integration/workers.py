@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rules.events import Event
@@ -81,10 +81,6 @@ class WorkerProcess:
     def wait_until_ready(self) -> None:
         wait_until(self.is_ready, 90, "the worker holds partitions")
 
-    def has_begun(self, events: int) -> bool:
-        """Whether it has applied so many."""
-        return self.events >= events
-
     def has_applied(self, events: int) -> bool:
         """Whether it has applied so many, and nothing is left."""
         ready = self.is_ready() and self.figure("rescue_monitor_lag_records") == 0
@@ -110,12 +106,23 @@ def exactly(words: Words) -> Said:
 
 def said(kafka: KafkaSettings) -> Said:
     found: Said = {}
+    for patient, sequence, line in _changes(kafka):
+        found.setdefault((patient, sequence), set()).add(line)
+    return found
+
+
+def published(kafka: KafkaSettings) -> Counter[tuple[str, int]]:
+    """How often each change was published, by patient and sequence number."""
+    return Counter((patient, sequence) for patient, sequence, _ in _changes(kafka))
+
+
+def _changes(kafka: KafkaSettings) -> Iterator[tuple[str, int, str]]:
     for name, model in ((TopicName.ALERTS, AlertChange), (TopicName.STATUS, StatusChange)):
         with TopicReader(kafka, name) as reader:
             for record in reader.present():
-                change = model.model_validate_json(record.value or b"")
-                found.setdefault((change.patient, change.sequence), set()).add((record.value or b"").decode())
-    return found
+                line = (record.value or b"").decode()
+                change = model.model_validate_json(line)
+                yield change.patient, change.sequence, line
 
 
 def dead_letters(kafka: KafkaSettings) -> tuple[dict[str, str], Counter[str]]:

@@ -76,6 +76,7 @@ def test_the_lag_is_what_is_there_and_has_not_been_applied() -> None:
     assert reading.lag(inputs.ends) == 10
     reading.apply(inputs.ends, 0.0)
     assert reading.lag(inputs.ends) == 6
+    assert reading.lag({**inputs.ends, TREATMENTS: None}) == 7, "nobody knows, so it is not all"
 
 
 def test_the_wall_clock_has_no_say_while_something_is_there() -> None:

@@ -9,7 +9,7 @@ from monitor.cli import DEMO_LOG
 from rules.outputs import AlertChange, StatusChange
 from streams.intake import Record
 from streams.kafka.clients import Message
-from streams.kafka.keeper import Begin, Keeper, LeaseLostError
+from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError
 from streams.kafka.settings import WorkerSettings
 from streams.metrics import WorkerMetrics
 from streams.processor import Processor
@@ -33,10 +33,15 @@ class Cluster:
         self.floors_when_sent: list[dict[tuple[TopicName, int], int]] = []
         self.refuses: TopicName | None = None
         self.ours = True
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.now = 1000.0
 
     async def send(self, messages: Iterable[Message]) -> None:
         batch = list(messages)
+        self.asked.set()
+        await self.answers.wait()
         if self.refuses in {message.topic for message in batch}:
             raise ConnectionError
         self.floors_when_sent.append(dict(self.floors))
@@ -153,6 +158,27 @@ async def again(kafka: Cluster) -> None:
     await keeper.hand_over()
 
 
+def test_after_something_was_cancelled_halfway_nothing_more_is_done() -> None:
+    kafka = cluster()
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        kafka.answers.clear()
+        halfway = asyncio.ensure_future(keeper.take(kafka.records))
+        await kafka.asked.wait()
+        halfway.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await halfway
+        kafka.answers.set()
+        for attempt in (keeper.hand_over(), keeper.look_around(), keeper.take([]), keeper.take_over({0})):
+            with pytest.raises(InterruptedWorkError):
+                await attempt
+
+    asyncio.run(work())
+    assert not kafka.batches
+    assert not kafka.committed
+
+
 def test_who_may_have_been_replaced_writes_nothing() -> None:
     kafka = cluster()
 
@@ -161,7 +187,21 @@ def test_who_may_have_been_replaced_writes_nothing() -> None:
         kafka.ours = False
         with pytest.raises(LeaseLostError):
             await keeper.take(kafka.records)
+
+    asyncio.run(work())
+    assert not kafka.batches
+
+
+def test_who_may_have_been_replaced_hands_nothing_over() -> None:
+    kafka = cluster()
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        await keeper.take(kafka.records)
+        kafka.ours = False
+        kafka.batches.clear()
         await keeper.hand_over()
+        assert not keeper.partitions
 
     asyncio.run(work())
     assert not kafka.batches

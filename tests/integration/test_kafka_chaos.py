@@ -1,0 +1,32 @@
+"""The short form of ``make chaos``: workers are killed and the broker is stopped while a log is played."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.loop import Plan, run
+from tests.integration.brokers import MARKS, REQUIRED, NoBrokerError
+
+pytestmark = list(MARKS)
+
+SHORT = Plan(seed=5, kills=2, restarts=1, joins=0, broker_stops=1, broker_kills=0, wards=1, pause=5.0)
+
+
+def test_whoever_is_killed_nothing_is_lost_and_nothing_invented(tmp_path: Path) -> None:
+    try:
+        report = run(SHORT, tmp_path, lambda _: None)
+    except NoBrokerError as error:
+        if os.environ.get(REQUIRED) == "1":
+            raise
+        pytest.skip(f"no Kafka of its own for this test: {error}")
+    assert report.good, report
+    assert report.expected > 100
+
+
+def test_the_seed_decides_what_happens() -> None:
+    plan = Plan(seed=3, kills=20, restarts=5, joins=2, broker_stops=1, broker_kills=1, wards=1, pause=1.0)
+    assert plan.harms() == plan.harms()
+    assert len(plan.harms()) == 29
