@@ -88,6 +88,17 @@ def test_an_answer_ends_the_asking(action: str) -> None:
     assert escalations(changes) == [(REFRACTORY_AT + 1, "intensivist")]
 
 
+def test_whoever_answers_is_told_at_once_what_came_of_it() -> None:
+    engine = PatientEngine(PATIENT, packs(), SITE)
+    for event in arrest():
+        if event.received_at <= moment(REFRACTORY_AT):
+            engine.observe(event)
+    (answered,) = of_ecpr(engine.observe(answer(REFRACTORY_AT + 1, raised(), "accept")))
+    assert (answered.change, answered.decided_at) == (AlertChangeKind.ACCEPTED, moment(REFRACTORY_AT + 1))
+    (refused,) = engine.observe(answer(REFRACTORY_AT + 1.001, raised(), "acknowledge"))
+    assert isinstance(refused, Rejection)
+
+
 def test_what_is_suppressed_is_not_escalated_and_its_cause_is_recorded() -> None:
     comfort = make("encounter", REFRACTORY_AT + 0.5, id="comfort", event="update", goals_of_care="comfort")
     changes = play(comfort)
