@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from socket import socket
 from typing import Final
@@ -120,41 +122,85 @@ def serve(site: Site, listening: Listening, follow: Sequence[str], started: Star
 
 async def _serve(site: Site, listening: Listening, follow: Sequence[str], started: Started) -> None:
     guard = Guard(listening.authenticator, site.wall)
-    async with opened(site, guard, follow) as service:
+    ending = _Ending()
+    with ending.on_signals():
+        async with opened(site, guard, follow) as service:
+            await _listen(service, guard, listening, started, ending)
 
-        @asynccontextmanager
-        async def already_open() -> AsyncIterator[Service]:
-            yield service
 
-        certificate, key = listening.certificate or (None, None)
-        server = _Server(
-            uvicorn.Config(
-                make_app(already_open, guard),
-                host=listening.host,
-                port=listening.port,
-                http="httptools",
-                ws="none",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                log_config=None,
-                timeout_graceful_shutdown=_ENDING,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-            ),
-            service,
-            started,
-        )
-        await server.serve()
+async def _listen(service: Service, guard: Guard, listening: Listening, started: Started, ending: _Ending) -> None:
+    """Answer requests until somebody wants an end."""
+
+    @asynccontextmanager
+    async def already_open() -> AsyncIterator[Service]:
+        yield service
+
+    certificate, key = listening.certificate or (None, None)
+    config = uvicorn.Config(
+        make_app(already_open, guard),
+        host=listening.host,
+        port=listening.port,
+        http="httptools",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=_ENDING,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    server = _Server(config, service, started, ending)
+    await server.serve()
+
+
+class _Ending:
+    """Whether somebody wants the service to end, and what to do about it.
+
+    The signals are ours from the beginning to the end: the library would raise them again before states are kept.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.server: uvicorn.Server | None = None
+
+    def want(self) -> None:
+        """End in order; from any thread."""
+        self.wanted = True
+        if self.server is not None:
+            self.server.should_exit = True
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """End when the process is told to."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.want)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
 
 
 class _Server(uvicorn.Server):
     """Says where it listens, and ends live feeds before it waits for requests to end."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, started: Started) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, started: Started, ending: _Ending) -> None:
         super().__init__(config)
         self._service = service
         self._tell = started
+        self._ending = ending
+        ending.server = self
+        self.should_exit = ending.wanted
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the service."""
+        yield
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Begin to listen."""
@@ -162,10 +208,7 @@ class _Server(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             scheme = "https" if self.config.is_ssl else "http"
-            self._tell(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", self._stop)
-
-    def _stop(self) -> None:
-        self.should_exit = True
+            self._tell(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", self._ending.want)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End."""
