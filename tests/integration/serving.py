@@ -38,14 +38,13 @@ _RUNTIME: Final = "{snapshot_interval: 1, note_interval: 0.2, gather: 0}\n"
 class ServiceProcess:
     """``rescue-monitor serve`` on one database, which outlives it."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, runtime: str = _RUNTIME) -> None:
         self.database = folder / "service.db"
         self.log = folder / "service.txt"
         self.port = free_port()
         self._arguments = arguments
-        runtime = folder / "runtime.yaml"
-        runtime.write_text(_RUNTIME, encoding="utf-8")
-        self._runtime = runtime
+        self._runtime = folder / "runtime.yaml"
+        self._runtime.write_text(runtime, encoding="utf-8")
         self.start()
 
     def start(self, stdin: int | None = subprocess.DEVNULL) -> None:

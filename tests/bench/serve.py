@@ -1,0 +1,182 @@
+"""The service under a ward in real time: how long an event takes to be durable and to be seen, and what that costs.
+
+Vitals of every bed come once a second, live, by a gateway that sends bundles together or by monitors that send them one
+by one; 200 readers follow the live feed. Every fifth of a second a patient collapses: such an event does not wait for
+anything, so the time until a reader of the feed sees what came of it is what the pipeline adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from tests.bench.table import Figure
+from tests.bench.wards import START, ward
+from tests.integration.serving import ServiceProcess
+
+READERS: Final = 200
+CONNECTIONS: Final = 20
+_PROBES: Final = 5
+_TICKS: Final = 10
+"""How often a second a gateway sends."""
+
+_HISTORY: Final = 500
+_HEAD: Final = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: "
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was measured: seconds from sending to the answer, and from sending a probe to a reader that sees it."""
+
+    answered: list[float] = field(default_factory=list)
+    sent: dict[str, float] = field(default_factory=dict)
+    seen: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    readers: int = 0
+
+
+def figures(folder: Path, beds: int, seconds: int) -> list[Figure]:
+    """Both ways of sending, one after the other, each with a service of its own."""
+    found = []
+    for name, alone in (("gateway", False), ("one by one", True)):
+        place = folder / name.replace(" ", "-")
+        place.mkdir()
+        service = ServiceProcess(place, runtime="{}")
+        try:
+            service.wait_until_ready()
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                seen = runner.run(_measure(service, beds, seconds, alone=alone))
+        finally:
+            service.kill()
+        title = f"serve, {beds} beds at 1 bundle/s, {name}, {seen.readers} readers"
+        found += [
+            Figure(f"{title}: event to alert seen, p50, p99", "p99 < 20 ms", _two(seen.seen)),
+            Figure(f"{title}: event to durable answer, p50, p99", "", _two(seen.answered)),
+            Figure(f"{title}: processor", "< 1 core", f"{seen.cpu / seconds:.2f} cores"),
+        ]
+    return found
+
+
+def _two(times: Sequence[float]) -> str:
+    ordered = sorted(times)
+    p50, p99 = (ordered[int(len(ordered) * share)] * 1000 for share in (0.5, 0.99))
+    return f"{p50:.1f} ms, {p99:.1f} ms (of {len(ordered):,})"
+
+
+async def _measure(service: ServiceProcess, beds: int, seconds: int, *, alone: bool) -> Seen:
+    began = datetime.now(UTC) + timedelta(seconds=30)
+    history, ticks = _shifted(beds, seconds, began)
+    senders = [await _Sender.open(service.port) for _ in range(CONNECTIONS)]
+    for first in range(0, len(history), _HISTORY):
+        await senders[0].send(history[first : first + _HISTORY])
+    seen = Seen()
+    readers = [asyncio.create_task(_read(service.port, seen, watching=not n)) for n in range(READERS)]
+    await asyncio.sleep(max(0.0, (began - datetime.now(UTC)).total_seconds()))
+    probing = asyncio.create_task(_probe(service.port, seen, seconds))
+    cpu, start = _cpu(service.process.pid), time.monotonic()
+    for number, tick in enumerate(ticks):
+        await asyncio.sleep(max(0.0, start + number / _TICKS - time.monotonic()))
+        pieces = [[line] for line in tick] if alone else [tick]
+        shares = [pieces[place::CONNECTIONS] for place in range(CONNECTIONS)]
+        await asyncio.gather(*(_send(*pair, seen) for pair in zip(senders, shares, strict=True)))
+    seen.cpu = _cpu(service.process.pid) - cpu
+    await probing
+    await asyncio.sleep(1.0)
+    seen.readers = sum(not reader.done() for reader in readers)
+    for task in readers:
+        task.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    return seen
+
+
+def _shifted(beds: int, seconds: int, began: datetime) -> tuple[list[str], list[list[str]]]:
+    """What had been sent before, and what is to be sent each tenth of a second, as if it happened now."""
+    history: list[str] = []
+    ticks: list[list[str]] = [[] for _ in range(seconds * _TICKS)]
+    by = began - START
+    for line in ward(beds, timedelta(seconds=seconds), timedelta(seconds=1)):
+        body = json.loads(line)
+        at = datetime.fromisoformat(body["received_at"])
+        stamp = (at + by).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = json.dumps({**body, "effective_at": stamp, "received_at": stamp}, separators=(",", ":"))
+        tick = (at - START) // timedelta(seconds=1 / _TICKS)
+        if tick < 0:
+            history.append(text)
+        elif tick < len(ticks):
+            ticks[tick].append(text)
+    return history, ticks
+
+
+async def _send(sender: _Sender, pieces: Sequence[Sequence[str]], seen: Seen) -> None:
+    for piece in pieces:
+        began = time.monotonic()
+        await sender.send(piece)
+        seen.answered.append(time.monotonic() - began)
+
+
+async def _probe(port: int, seen: Seen, seconds: int) -> None:
+    sender, start = await _Sender.open(port), time.monotonic()
+    for number in range(seconds * _PROBES):
+        # Out of step with the tenths of a second at which the others send.
+        await asyncio.sleep(max(0.0, start + number / _PROBES + 0.037 * (number % 3) - time.monotonic()))
+        name = f"probe-{number}"
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        seen.sent[name] = time.monotonic()
+        await sender.send([json.dumps(_collapse(name, stamp))])
+
+
+def _collapse(name: str, stamp: str) -> dict[str, Any]:
+    envelope = {"schema_version": 1, "id": name, "source": "bench-probe", "subject": name}
+    times = {"effective_at": stamp, "received_at": stamp}
+    return {**envelope, **times, "kind": "resuscitation", "action": "collapse", "witnessed": True}
+
+
+class _Sender:
+    """A connection that is kept open; the least that is needed of HTTP, so that the client costs little."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def open(cls, port: int) -> _Sender:
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def send(self, lines: Sequence[str]) -> None:
+        body = "\n".join(lines).encode()
+        self._writer.write(f"{_HEAD}{len(body)}\r\n\r\n".encode() + body)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise ConnectionError(head.decode())
+        (length,) = (line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        await self._reader.readexactly(int(length))
+
+
+async def _read(port: int, seen: Seen, *, watching: bool) -> None:
+    """Follow the live feed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    while chunk := await (reader.readline() if watching else reader.read(1 << 16)):
+        if watching and chunk.startswith(b"data: ") and b'"patient":"probe-' in chunk:
+            for name in _names(chunk):
+                sent = seen.sent.pop(name, None)
+                if sent is not None:
+                    seen.seen.append(time.monotonic() - sent)
+
+
+def _names(chunk: bytes) -> Iterator[str]:
+    yield str(json.loads(chunk.removeprefix(b"data: "))["patient"])
+
+
+def _cpu(process: int) -> float:
+    """Seconds of the processor that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
