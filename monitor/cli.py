@@ -30,6 +30,7 @@ from monitor.options import (
 )
 from monitor.publishing import Destination, publish, with_destination
 from monitor.rules_commands import rules
+from monitor.simulating import simulate
 
 if TYPE_CHECKING:
     from streams.ward import Ward
@@ -77,6 +78,7 @@ Examples:
   rescue-monitor replay ward.jsonl --to kafka --resume ward.bookmark
   rescue-monitor import mimic-iv mimic-iv-demo/ -o demo.jsonl.zst
   rescue-monitor rules test scenarios/ --pack my_pack.yaml
+  rescue-monitor simulate --beds 20 --hours 12 --out ward.jsonl.zst --truth truth.jsonl
 
 """
     + _EXIT_CODES,
@@ -225,6 +227,7 @@ def schema(subject: str) -> int:
 
 rescue_monitor.add_command(rules)
 kafka_commands.add_to(rescue_monitor)
+rescue_monitor.add_command(simulate)
 
 
 def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:

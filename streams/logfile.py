@@ -137,9 +137,18 @@ def read_log(path: str | Path, on_bad_line: Callable[[BadLine], None]) -> LogRea
 
 
 def write_log(events: Iterable[Event], path: Path) -> int:
-    """Write events as JSON lines and return how many; compressed if the name ends in ``.gz`` or ``.zst``.
+    """Write events as JSON lines and return how many, as :func:`write_lines` does; equal events give equal bytes.
 
-    Equal events give equal bytes. The file appears under its name only when it is complete.
+    Raises:
+        OSError: if it cannot be written.
+    """
+    return write_lines(map(encode, events), path)
+
+
+def write_lines(lines: Iterable[str], path: Path) -> int:
+    """Write lines and return how many; compressed if the name ends in ``.gz`` or ``.zst``.
+
+    Equal lines give equal bytes. The file appears under its name only when it is complete.
 
     Raises:
         OSError: if it cannot be written.
@@ -154,8 +163,8 @@ def write_log(events: Iterable[Event], path: Path) -> int:
                 target = stack.enter_context(zstandard.ZstdCompressor(level=9).stream_writer(file, closefd=False))
             case _:
                 target = file
-        for event in events:
-            target.write(encode(event).encode() + b"\n")
+        for line in lines:
+            target.write(line.encode() + b"\n")
             count += 1
     return count
 

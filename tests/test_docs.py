@@ -19,6 +19,7 @@ from rules.parameters import Parameter
 from rules.settings import SiteSettings
 from rules.testing import Run, load_scenario
 from streams.kafka.settings import load_settings
+from streams.simulator import GROUPS
 from streams.topics import TOPICS
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 RULE_PACKS = (ROOT / "docs/rule-packs.md").read_text(encoding="utf-8")
 KAFKA = (ROOT / "docs/kafka.md").read_text(encoding="utf-8")
+SIMULATOR = (ROOT / "docs/simulator.md").read_text(encoding="utf-8")
 SCENARIOS = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CONDITION: TypeAdapter[Node] = TypeAdapter(Condition)
@@ -167,3 +169,17 @@ def test_the_scenario_of_the_guide_passes(tmp_path: Path) -> None:
 def test_the_python_of_the_guide_runs() -> None:
     (example,) = blocks(SCENARIOS, "python")
     exec(compile(example, "docs/scenarios.md", "exec"), {})  # noqa: S102 - our own example
+
+
+def test_the_page_on_the_simulator_names_every_course_in_its_group() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (`.*) \|$", SIMULATOR, re.MULTILINE)
+    named = {group: tuple(re.findall(r"`([\w-]+)`", courses)) for group, courses in rows}
+    assert named == GROUPS
+
+
+def test_the_commands_of_the_page_on_the_simulator_exist() -> None:
+    lines = [line for block in blocks(SIMULATOR, "sh") for line in block.splitlines()]
+    options = {option for parameter in cli.rescue_monitor.commands["simulate"].params for option in parameter.opts}
+    used = [line.partition("|")[0].split() for line in lines]
+    assert {words[1] for words in used} == {"simulate"}
+    assert {word for words in used for word in words if word.startswith("--")} <= options

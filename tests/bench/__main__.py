@@ -1,4 +1,4 @@
-"""Measures throughput, snapshots and memory, and prints one table: goals beside what was reached in this run.
+"""Measures throughput, snapshots, memory and the simulator; prints one table of goals and what this run reached.
 
 ``python -m tests.bench`` runs everything (``make bench``); ``python -m tests.bench dense --profile out.prof`` profiles.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from streams.logfile import write_log
 from streams.sources.mimic_iv import ImportReport, convert
-from tests.bench import kafka, memory, snapshots, throughput
+from tests.bench import kafka, memory, simulator, snapshots, throughput
 from tests.bench.table import Figure, table
 from tests.bench.wards import ward
 
@@ -36,6 +36,7 @@ def main() -> None:
         "snapshot": lambda _: snapshots.figures(hours=24, rounds=options.rounds),
         "kafka": lambda folder: kafka.figures(folder, beds=1000, seconds=options.seconds),
         "memory": lambda _: memory.figures(patients=200, traced=20, hours=24),
+        "simulator": lambda _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
     }
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -54,7 +55,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "memory")
+    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "memory", "simulator")
     parser.add_argument("measurements", nargs="*", metavar="measurement", help=f"of {', '.join(choices)}; default all")
     parser.add_argument("--beds", type=int, default=40, help="patients on the made-up ward [%(default)s]")
     parser.add_argument("--minutes", type=int, default=20, help="its length with vitals every second [%(default)s]")
