@@ -42,6 +42,10 @@ class Feed:
         self._patience = patience
         self._behind_since: dict[TopicName, float] = {}
 
+    def missing(self, record: Record) -> range:
+        """The offsets between the last record of its input and this one: some may never have held a record."""
+        return range(self._next[record.topic], record.offset)
+
     def add(self, record: Record, seconds: float) -> None:
         """Take in a record now; one that has been taken in before is passed over."""
         if record.offset >= self._next[record.topic]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -34,7 +35,10 @@ class Outbox(Protocol):
 
 
 class Journal(Protocol):
-    """Where states are kept."""
+    """Reads what is stored, without being a member of any group."""
+
+    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
+        """Whether there is any record at these offsets."""
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition."""
@@ -86,10 +90,25 @@ class KafkaOutbox:
 
 
 class KafkaJournal:
-    """Reads partitions of the state topic from their beginning to where they end now."""
+    """Reads partitions from one place to another, with a connection for each question."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+
+    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
+        """Whether there is any record at these offsets.
+
+        Raises:
+            KafkaError: if it cannot be read.
+        """
+        place = TopicPartition(self._settings.topic(topic), partition)
+        async with self._reader([place]) as consumer:
+            first = (await consumer.beginning_offsets([place]))[place]
+            consumer.seek(place, max(first, offsets.start))
+            while await consumer.position(place) < offsets.stop:
+                for records in (await consumer.getmany(place, timeout_ms=1000, max_records=1)).values():
+                    return bool(records[0].offset < offsets.stop)
+            return False
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition; a key whose state was taken away is not there.
@@ -102,12 +121,7 @@ class KafkaJournal:
         states: dict[int, dict[bytes, bytes]] = {place.partition: {} for place in wanted}
         if not wanted:
             return states
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=1 << 24
-        )
-        await consumer.start()
-        try:
-            consumer.assign(wanted)
+        async with self._reader(wanted) as consumer:
             await consumer.seek_to_beginning(*wanted)
             ends = await consumer.end_offsets(wanted)
             while open_ends := [place for place in wanted if await consumer.position(place) < ends[place]]:
@@ -118,9 +132,19 @@ class KafkaJournal:
                             states[place.partition].pop(record.key, None)
                         else:
                             states[place.partition][record.key] = record.value
+        return states
+
+    @asynccontextmanager
+    async def _reader(self, places: list[Any]) -> AsyncIterator[Any]:
+        consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=1 << 24
+        )
+        await consumer.start()
+        try:
+            consumer.assign(places)
+            yield consumer
         finally:
             await consumer.stop()
-        return states
 
 
 def aiokafka_options(settings: KafkaSettings) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class LeaseLostError(Exception):
     """The partitions may be somebody else's by now, so nothing may be written any more."""
 
 
+class UndeliveredError(Exception):
+    """Records are there that were passed over in delivery; whoever starts next reads them."""
+
+
 class InterruptedWorkError(Exception):
     """Something was begun and not finished, so what is held is not what was stored, and must not be gone on with."""
 
@@ -166,6 +170,7 @@ class Keeper:
             touched = set()
             for record in records:
                 if (feed := self._feeds.get(record.partition)) is not None:
+                    await self._demand_no_hole(record, feed.missing(record))
                     feed.add(record, self._clock())
                     touched.add(record.partition)
             await self._apply(touched)
@@ -264,6 +269,11 @@ class Keeper:
         for number, offsets in floors.items():
             self._noted[number] = offsets
             self._floors.update({(name, number): offset for name, offset in offsets.items()})
+
+    async def _demand_no_hole(self, record: Record, missing: range) -> None:
+        """Offsets without a record are rightly passed over: marks of transactions, and what was kept long enough."""
+        if missing and await self._journal.has_records(record.topic, record.partition, missing):
+            raise UndeliveredError(f"{record.topic}[{record.partition}]@{missing.start} to {missing.stop - 1}")
 
     def _demand_lease(self) -> None:
         if not self._membership.lasts():

@@ -31,6 +31,16 @@ class MemberThread(AIOKafkaConsumerThread):
         consumer._partition_assignment_strategy = [RangePartitionAssignor]  # noqa: SLF001 - Faust has no setting for it
         return consumer
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed, or to the beginning.
+
+        The client stays where it is if nothing or 0 is committed, although what it fetched since has been dropped.
+        """
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        if unset := [place for place, offset in committed.items() if not offset]:
+            await self.seek_to_beginning(*unset)
+        return committed
+
     async def on_start(self) -> None:
         """Take down each sign of life that is answered."""
         await super().on_start()

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import tempfile
 import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
@@ -24,7 +26,7 @@ from rules.settings import SiteSettings
 from streams.intake import Record
 from streams.kafka.clients import KafkaJournal, KafkaOutbox, ssl_context
 from streams.kafka.health import Health, HealthServer
-from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError
+from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
 from streams.kafka.membership import MemberConsumer, MemberTransport
 from streams.kafka.settings import KafkaSettings
 from streams.metrics import WorkerMetrics
@@ -169,7 +171,7 @@ class Worker:
         except StateError as error:
             _log.critical("the kept state cannot be continued from: %s", error)
             self._stop_at_once(REFUSED)
-        except (KafkaError, LeaseLostError, InterruptedWorkError) as error:
+        except (KafkaError, LeaseLostError, InterruptedWorkError, UndeliveredError) as error:
             _log.critical("%s: %s", type(error).__name__, error)
             self._stop_at_once(CRASHED)
         except Exception as error:  # noqa: BLE001 - nothing that is unexpected may be survived
@@ -258,6 +260,7 @@ def make_app(kafka: KafkaSettings) -> faust.App:
         stream_buffer_maxsize=worker.buffer,
         stream_wait_empty=True,
         store="memory://",
+        datadir=str(Path(tempfile.gettempdir()) / "rescue-monitor-faust"),
         table_standby_replicas=0,
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
-from aiokafka import AIOKafkaConsumer
+import aiokafka
 from kafka import KafkaConsumer, TopicPartition
 
 from rules.events import Event, decode, encode
@@ -84,10 +84,10 @@ def _throughput(broker: OwnBroker, folder: Path, beds: int, seconds: int) -> Ite
 
 async def _decoded(server: str, topic: str) -> float:
     """Records a second of a consumer that decodes and does nothing else."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=server, enable_auto_commit=False)
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=server, enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        places = [aiokafka.TopicPartition(topic, number) for number in range(PARTITIONS)]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         left, began = sum((await consumer.end_offsets(places)).values()), time.perf_counter()

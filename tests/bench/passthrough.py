@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -15,6 +17,7 @@ def main() -> None:
         "passthrough",
         broker=f"kafka://{server}",
         store="memory://",
+        datadir=str(Path(tempfile.gettempdir()) / "rescue-monitor-faust"),
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,

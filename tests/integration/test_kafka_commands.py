@@ -177,7 +177,10 @@ def test_followed_alerts_come_as_they_change(
     with output.open("wb") as file:
         command = ["alerts", "--follow", "--format", "jsonl", "--bootstrap-servers", broker.servers]
         follower = subprocess.Popen(
-            [sys.executable, "-m", "monitor.cli", *command, "--prefix", topics.prefix], stdout=file, cwd=ROOT
+            [sys.executable, "-m", "monitor.cli", *command, "--prefix", topics.prefix],
+            stdout=file,
+            cwd=ROOT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - a shell may ignore it
         )
         try:
             wait_until(lambda: len(output.read_bytes().splitlines()) == 1, 60, "the first alert is shown")
@@ -186,7 +189,7 @@ def test_followed_alerts_come_as_they_change(
             wait_until(lambda: len(output.read_bytes().splitlines()) == 1 + len(later), 60, "all changes are shown")
         finally:
             follower.send_signal(signal.SIGINT)
-            assert follower.wait(20) == 130
+            assert follower.wait(60) == 130
     lines = output.read_text(encoding="utf-8").splitlines()
     assert Counter(lines) == Counter(encode_change(change) for change in [first, *later])
 

@@ -9,7 +9,7 @@ from monitor.cli import DEMO_LOG
 from rules.outputs import AlertChange, StatusChange
 from streams.intake import Record
 from streams.kafka.clients import Message
-from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError
+from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
 from streams.kafka.settings import WorkerSettings
 from streams.metrics import WorkerMetrics
 from streams.processor import Processor
@@ -58,6 +58,9 @@ class Cluster:
 
     def ends(self, partition: int) -> Mapping[TopicName, int | None]:
         return self.inputs.ends
+
+    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
+        return any(record.offset in offsets for record in self.inputs.records[topic])
 
     async def begins(self, partitions: Iterable[int]) -> Mapping[int, Mapping[TopicName, Begin]]:
         return {number: {name: Begin(0, self.committed.get(name)) for name in INPUTS} for number in partitions}
@@ -156,6 +159,34 @@ async def again(kafka: Cluster) -> None:
     keeper = await working(kafka)
     await keeper.take(kafka.records)
     await keeper.hand_over()
+
+
+def test_a_record_that_was_passed_over_in_delivery_is_noticed() -> None:
+    kafka = cluster()
+    vitals = kafka.inputs.records[TopicName.VITALS]
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        await keeper.take(vitals[:5])
+        with pytest.raises(UndeliveredError, match=r"icu.vitals\[0\]@5 to 6"):
+            await keeper.take(vitals[7:])
+
+    asyncio.run(work())
+    assert max(offset for (name, _), offset in kafka.floors.items() if name is TopicName.VITALS) <= 5
+
+
+def test_an_offset_that_never_held_a_record_is_passed_over() -> None:
+    kafka = cluster()
+    vitals = kafka.inputs.records[TopicName.VITALS]
+    del vitals[5:7]
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        await keeper.take(kafka.records)
+        await keeper.hand_over()
+
+    asyncio.run(work())
+    assert kafka.committed[TopicName.VITALS] == vitals[-1].offset + 1
 
 
 def test_after_something_was_cancelled_halfway_nothing_more_is_done() -> None:
