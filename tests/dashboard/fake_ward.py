@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from rules.conditions import Node
 from rules.engine import PatientEngine
 from rules.events import Event, Infusion, Observations, decode
 from rules.explanation import Explanation
-from rules.outputs import Advice, AlertChange, Change, Rejection, State, StatusChange
+from rules.outputs import AlertChange, Change, Rejection, State, StatusChange
 from rules.pack import Pack
 from rules.packs import load_packs
 from rules.settings import SiteSettings
@@ -77,16 +78,21 @@ class Conflict(Exception):  # noqa: N818 - the name of the answer it becomes
 
 
 class FakeWard:
-    """Ten beds of the demo at one instant; :meth:`play` moves it on and returns what the feed says.
+    """Beds of the demo (all ten unless named) at one instant; :meth:`play` moves it on.
 
-    ``silent`` beds send nothing from the given time on. ``policy`` escalates alerts that nobody answers.
+    ``silent`` beds send nothing after the given time. What the live feed says is in ``feed``.
     """
 
-    def __init__(self, *, silent: dict[str, datetime] | None = None, settings: SiteSettings | None = None) -> None:
-        self._settings = settings or SiteSettings()
+    def __init__(self, *beds: str, silent: dict[str, datetime] | None = None) -> None:
+        self._settings = SiteSettings()
         self._engines: dict[str, PatientEngine] = {}
         self._ward = Ward(tuple(packs().values()), self._settings, self._make)
-        self._events = [e for e in demo_events() if not (silent or {}).get(e.subject, e.received_at) < e.received_at]
+        ends = silent or {}
+        self._events = [
+            event
+            for event in demo_events()
+            if (not beds or event.subject in beds) and event.received_at <= ends.get(event.subject, event.received_at)
+        ]
         self._next = 0
         self._extra = 0
         self.now = self._events[0].received_at
@@ -120,7 +126,7 @@ class FakeWard:
             "effective_at": iso(self.now),
             "received_at": iso(self.now),
         }
-        event = decode(_json({**envelope, **body}))
+        event = decode(json.dumps({**envelope, **body}))
         self.heard.setdefault(event.subject, []).append(event)
         changes = self._ward.feed(event)
         changes += self._ward.advance(self.now + self._settings.lateness + timedelta(seconds=self._extra))
@@ -403,12 +409,3 @@ def _thresholds(pack: Pack, code: str) -> Iterator[Body]:
 def _compared(node: Node, measures: set[str]) -> str | None:
     threshold = getattr(node, "threshold", None)
     return threshold if getattr(node, "measure", None) in measures and isinstance(threshold, str) else None
-
-
-def _json(body: Body) -> str:
-    import json
-
-    return json.dumps(body)
-
-
-__all__ = ["Advice", "Conflict", "FakeWard", "iso"]

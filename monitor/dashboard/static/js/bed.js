@@ -69,7 +69,7 @@ function head(bed, now) {
         ${bed.pathways.map((pathway) => pathwayBox(pathway, now))}
       </ul>
       ${data.state === "live"
-        ? html`<p class="bed-data">data ${data.age}</p>`
+        ? html`<p class="bed-data">data ${data.age} old</p>`
         : html`<p class="technical"><b>${data.state === "blind" ? "No data" : "Stale"}</b><span>${data.text}</span></p>`}
     </header>
   `;

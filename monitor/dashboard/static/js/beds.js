@@ -28,7 +28,7 @@ export function windowLeft(window, now) {
 export function dataState(data, now) {
   const newest = instant(data?.newest_at);
   const when = newest === null ? "never" : `${timeOfDay(newest, now)}, ${span(now - newest)} ago`;
-  const age = newest === null ? "no data" : `${span(now - newest)} ago`;
+  const age = newest === null ? "none" : span(now - newest);
   if (!data || data.blind || newest === null) return { state: "blind", text: `last data ${when}`, age };
   if (data.stale) return { state: "stale", text: list(data.stale_signals), age };
   return { state: "live", text: "", age };
@@ -64,7 +64,10 @@ export function tile(bed, now, changed = {}) {
           headline: inLocalTime(first.headline, now),
           asked: first.asked ? first.asked.replaceAll("_", " ") : "",
           since: span(now - instant(first.raised_at)),
-          more: alerts.length - 1,
+          others: alerts.slice(1).map((other) => ({
+            priority: other.priority,
+            headline: inLocalTime(other.headline, now),
+          })),
           fresh: alerts.some((alert) => alert.id in changed),
         }
       : null,
@@ -85,8 +88,8 @@ function label({ name, alert, data, window, pathways, goals }) {
   if (data.state === "blind") parts.push(`no data, ${data.text}`);
   if (alert) {
     parts.push(`${alert.priority.toLowerCase()} priority, ${alert.state}: ${alert.headline}`);
-    if (alert.more) parts.push(`${alert.more} more`);
-  } else {
+    if (alert.others.length) parts.push(`${alert.others.length} more`);
+  } else if (data.state !== "blind") {
     parts.push("no open alert");
   }
   if (window) parts.push(window.over ? window.text : `${window.text} left, ${window.by}`);
@@ -96,8 +99,8 @@ function label({ name, alert, data, window, pathways, goals }) {
 }
 
 function list(names = []) {
-  if (names.length <= 2) return names.join(", ") || "some signals";
-  return `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
+  if (names.length === 0) return "some signals too old";
+  return `${names.length === 1 ? "too old" : `${names.length} too old`}: ${names.join("; ")}`;
 }
 
 /** How many beds share the screen: the name of the grid that fits them. */

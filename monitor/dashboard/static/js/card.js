@@ -27,10 +27,16 @@ export function findingLines(findings, beside) {
       .sort((one, other) => (instant(other.at) ?? Infinity) - (instant(one.at) ?? Infinity))
       .map(({ text, at }) => ({
         text: inLocalTime(text, beside),
-        at: at ? timeOfDay(instant(at), beside, { seconds: instant(at) % 60_000 !== 0 }) : "",
+        at: timeUnlessSaid(at, inLocalTime(text, beside), beside),
         iso: at,
       })),
   }));
+}
+
+function timeUnlessSaid(at, text, beside) {
+  if (!at) return "";
+  const time = timeOfDay(instant(at), beside, { seconds: instant(at) % 60_000 !== 0 });
+  return text.includes(time) ? "" : time;
 }
 
 /**

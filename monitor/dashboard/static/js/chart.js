@@ -160,18 +160,40 @@ function drawThresholds(plot, { thresholds }) {
   ctx.font = `${10.5 * ratio()}px sans-serif`;
   ctx.textAlign = "right";
   ctx.lineWidth = 1.2 * ratio();
+  const text = getComputedStyle(document.documentElement).getPropertyValue("--soft");
+  const taken = [];
   for (const { value, local, label } of thresholds) {
     if (value <= low || value >= high) continue;
     const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
     const ink = colour(local ? "local" : "threshold");
-    ctx.strokeStyle = ctx.fillStyle = ink;
+    ctx.strokeStyle = ink;
+    ctx.fillStyle = text;
     ctx.setLineDash(local ? [2 * ratio(), 3 * ratio()] : [7 * ratio(), 4 * ratio()]);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(label, bbox.left + bbox.width - 4 * ratio(), y - 3 * ratio());
+    const above = y - 3 * ratio();
+    const below = y + 11 * ratio();
+    const free = [above, below].find(
+      (at) => at - 9 * ratio() > bbox.top && taken.every((other) => Math.abs(other - at) > 11 * ratio()),
+    );
+    if (free === undefined) continue;
+    taken.push(free);
+    inkOnGround(ctx, label, bbox.left + bbox.width - 4 * ratio(), free);
   }
+  ctx.restore();
+}
+
+/** Text that stays legible on top of a line. */
+function inkOnGround(ctx, text, x, y) {
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--panel");
+  ctx.lineWidth = 3 * ratio();
+  ctx.lineJoin = "round";
+  ctx.strokeText(text, x, y);
+  ctx.fillText(text, x, y);
   ctx.restore();
 }
 
@@ -185,19 +207,21 @@ function drawLanes(plot, { lanes }) {
   ctx.clip();
   ctx.font = `${11 * scaled}px sans-serif`;
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   lanes.forEach((lane, index) => {
     const top = bbox.top + index * LANE * scaled;
-    for (const bar of lane.bars) {
+    lane.bars.forEach((bar, place) => {
       const left = bounded(plot, bar.from);
       const width = Math.max(bounded(plot, bar.to) - left, 3 * scaled);
       ctx.fillStyle = colour(bar.once ? "line" : "band");
       ctx.fillRect(left, top + 2 * scaled, bar.once ? 3 * scaled : width - scaled, (LANE - 4) * scaled);
-      const room = bar.once ? bar.room * 0 + Infinity : width;
+      const next = lane.bars[place + 1];
+      const room = bar.once ? (next ? bounded(plot, next.from) : bbox.left + bbox.width) - left : width;
       if (bar.label && ctx.measureText(bar.label).width + 8 * scaled <= room) {
         ctx.fillStyle = colour("band-text");
         ctx.fillText(bar.label, left + (bar.once ? 6 : 4) * scaled, top + (LANE / 2) * scaled);
       }
-    }
+    });
   });
   ctx.restore();
 }

@@ -10,8 +10,10 @@ export function explanationView(pathway, explanation, now) {
   const local = (text) => inLocalTime(text, now);
   return html`
     <article class="explanation" aria-label=${pathway.title}>
-      <h3><b>${pathway.stage ?? "–"}</b> ${pathway.title}: ${verdictWords(pathway)}</h3>
-      ${explanation ? content(explanation, local) : html`<p class="none">Reading …</p>`}
+      <details ?open=${!pathway.suppressed}>
+        <summary><h3>${pathway.stage ?? "–"} ${pathway.title}: ${verdictWords(pathway)}</h3></summary>
+        ${explanation ? content(explanation, local) : html`<p class="none">Reading …</p>`}
+      </details>
     </article>
   `;
 }

@@ -50,19 +50,20 @@ function neighbours(state) {
   </nav>`;
 }
 
-/** Says that the feed is lost, since when, and how old the newest data are; nothing while it is not. */
-export function banner(state, local, isBlind) {
+/**
+ * Says that the feed is lost, since when (`heardAt`, the service's time), for how long (`silent`, in milliseconds), and
+ * how old the newest data are; nothing while it is not lost. Only the part that is not read aloud counts on.
+ */
+export function banner(state, heardAt, silent, isBlind) {
   if (!isBlind) return nothing;
   const newest = Math.max(...state.beds.map((bed) => instant(bed.data?.newest_at) ?? 0), 0);
-  const asOf = instant(state.now);
-  const data = newest ? `Newest data: ${timeOfDay(newest, asOf ?? newest, { seconds: true })} ${zoneName(newest)}.` : "No data.";
+  const data = newest ? `Newest data: ${timeOfDay(newest, heardAt, { seconds: true })} ${zoneName(newest)}.` : "No data.";
   return html`
     <span class="strip" aria-hidden="true"></span>
     <b>MONITOR BLIND</b>
     <span
-      >Nothing heard from the monitor since ${timeOfDay(state.heardAt, local, { seconds: true })}
-      ${zoneName(state.heardAt)}. What is shown is old. ${data} Go to the bedside; this screen keeps trying.</span
+      >Nothing heard from the monitor since ${timeOfDay(heardAt, heardAt, { seconds: true })} ${zoneName(heardAt)}. What is shown is old. ${data} Go to the bedside; this screen keeps trying.</span
     >
-    <span aria-hidden="true">(${span(local - state.heardAt)})</span>
+    <span aria-hidden="true">(${span(silent)})</span>
   `;
 }

@@ -152,7 +152,7 @@ function draw() {
   const focused = document.activeElement;
   document.body.toggleAttribute("data-blind", isBlind);
   render(topBar(state, now, { view: state.bed ? "bed" : "unit", isBlind, on: buttons }), node("top"));
-  render(banner(state, local, isBlind), node("banner"));
+  render(banner(state, clock.at(state.heardAt), local - state.heardAt, isBlind), node("banner"));
   render(view(now, local), main);
   if (state.bed) readOpenCards();
   drawAll(main, models);

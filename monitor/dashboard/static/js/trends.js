@@ -4,14 +4,20 @@ import { columns, range, thresholdLabel, usualGap } from "./chart.js";
 import { instant } from "./time.js";
 import { quantity } from "./units.js";
 
-/** One row for each signal, and one lane for each treatment, over a common range of time. */
+/**
+ * One row for each signal with values in the common range of time, what is measured all the time first; one lane for
+ * each treatment; and the signals without a row.
+ */
 export function trendModel(trends, signals, now) {
   const shared = range(trends, now);
   const byName = new Map(signals.map((signal) => [signal.signal, signal]));
   const lanes = treatmentLanes(trends.treatments, shared);
   const marks = lanes.flatMap((lane) => lane.bars.map((bar) => bar.from));
-  const rows = trends.series.map((series) => row(series, byName.get(series.signal), shared, marks));
-  const drawn = new Set(trends.series.map((series) => series.signal));
+  const rows = trends.series
+    .filter((series) => series.points.some(([at]) => at >= shared[0]))
+    .map((series) => row(series, byName.get(series.signal), shared, marks))
+    .sort((one, other) => Number(one.sparse) - Number(other.sparse));
+  const drawn = new Set(rows.map((one) => one.key));
   return { rows, lanes, range: shared, others: signals.filter((signal) => !drawn.has(signal.signal)) };
 }
 

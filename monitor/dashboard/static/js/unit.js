@@ -2,7 +2,7 @@
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { stateWords } from "./alerts.js";
+import { MARKS, stateWords } from "./alerts.js";
 import { density, tile } from "./beds.js";
 import { mark } from "./marks.js";
 
@@ -34,22 +34,25 @@ const tileView = (bed) => html`
     >
       <span class="tile-head">
         <span class="bed-name">${bed.name}</span>
-        <span class="bed-age">${bed.age}</span>
         ${bed.alert ? mark(bed.alert.priority) : nothing}
       </span>
       ${bed.data.state === "live" ? nothing : technical(bed.data)}
       <span class="tile-alert">
-        ${bed.alert ? alertLines(bed.alert) : html`<span class="quiet">No open alert</span>`}
+        ${bed.alert ? alertLines(bed.alert) : html`<span class="quiet">${SILENCE[bed.data.state]}</span>`}
       </span>
       ${bed.window ? windowLine(bed.window) : nothing}
       <span class="pathways">${bed.pathways.map(pathwayLine)}</span>
       <span class="tile-foot">
+        <span class="bed-age">${bed.age}</span>
         <span class="goals" ?data-limited=${bed.limited}>${bed.goals}</span>
         <span class="age-of-data">data ${bed.data.age}</span>
       </span>
     </a>
   </li>
 `;
+
+/** What a bed without an open alert says: only with current data is that worth something. */
+const SILENCE = { live: "No open alert", stale: "No open alert, but data are missing", blind: "Cannot tell" };
 
 const technical = (data) => html`
   <span class="technical">
@@ -63,7 +66,13 @@ const alertLines = (alert) => html`
   <span class="alert-state">
     <span>${stateWords(alert.state)}, ${alert.since}</span>
     ${alert.asked ? html`<span class="asked">${alert.asked} asked</span>` : nothing}
-    ${alert.more ? html`<span>+${alert.more} more</span>` : nothing}
+    ${alert.others.length ? html`<span class="more">+${alert.others.length} more</span>` : nothing}
+  </span>
+  <span class="other-alerts">
+    ${alert.others.slice(0, 2).map(
+      (other) => html`<span><b>${MARKS[other.priority]}</b> ${other.headline}</span>`,
+    )}
+    ${alert.others.length > 2 ? html`<span>+${alert.others.length - 2} more</span>` : nothing}
   </span>
 `;
 
