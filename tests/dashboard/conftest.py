@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.dashboard.browser import ARGUMENTS, find
 from tests.dashboard.fake_server import FakeServer
 from tests.dashboard.fake_ward import FakeWard
+
+expect.set_options(timeout=10_000)
 
 UNAVOIDABLE = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of 4)")
 """What a browser itself writes when a service is away or refuses something; no page can keep it from that."""

@@ -1,4 +1,4 @@
-"""A small server of the HTTP contract and the dashboard's files, which a test can stop, start and put behind a token."""
+"""A small server of the HTTP contract and the dashboard's files: a test can stop it and put it behind a token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
@@ -70,7 +70,9 @@ class FakeServer:
 
     def start(self) -> None:
         """Listen."""
-        config = uvicorn.Config(self._app(), host="127.0.0.1", port=self.port, log_level="error", lifespan="off", ws="none")
+        config = uvicorn.Config(
+            self._app(), host="127.0.0.1", port=self.port, log_level="error", lifespan="off", ws="none"
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -116,15 +118,17 @@ class FakeServer:
         return JSONResponse(unit)
 
     async def _patient(self, request: Request) -> Response:
+        return self._of_patient(request, self.ward.patient)
+
+    async def _trends(self, request: Request) -> Response:
+        return self._of_patient(request, self.ward.trends)
+
+    def _of_patient(self, request: Request, read: Callable[[str], Body]) -> Response:
         name = request.path_params["patient"]
         if name not in self.ward.heard:
             return problem(404, "Not found", f"There is no patient {name} here.")
         with self._lock:
-            return JSONResponse(self.ward.patient(name))
-
-    async def _trends(self, request: Request) -> Response:
-        with self._lock:
-            return JSONResponse(self.ward.trends(request.path_params["patient"]))
+            return JSONResponse(read(name))
 
     async def _explain(self, request: Request) -> Response:
         with self._lock:
@@ -158,8 +162,9 @@ class FakeServer:
             with self._lock:
                 new = [entry for entry in self.ward.feed if entry[0] > position]
                 now = {"now": iso(self.ward.now), "position": self.ward.position}
-            for position, kind, body in new:  # noqa: B007, PLR1704 - the last position sent is where to go on
-                yield f"id: {position}\nevent: {kind}\ndata: {json.dumps(body)}\n\n"
+            for number, kind, body in new:
+                yield f"id: {number}\nevent: {kind}\ndata: {json.dumps(body)}\n\n"
+                position = number
             if self.beat and beats % 20 == 0:
                 yield f"event: heartbeat\ndata: {json.dumps(now)}\n\n"
             beats += 1

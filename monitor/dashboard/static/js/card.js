@@ -204,7 +204,9 @@ function declineForm(decline, ui, id) {
     ui.answer({ action: "decline", reason: form.get("reason"), comment: String(form.get("comment")).trim() });
   };
   const leave = (event) => {
-    if (event.key === "Escape") ui.ask(null);
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    ui.ask(null);
   };
   return html`
     <form id="${id}-decline" class="decline" @submit=${send} @keydown=${leave}>
