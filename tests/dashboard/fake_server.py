@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,10 +20,19 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from monitor.dashboard import HEADERS, STATIC
+from monitor.dashboard import STATIC
 from tests.dashboard.fake_ward import Conflict, FakeWard, iso
 
 Body = dict[str, Any]
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+"""No inline script or style, no evaluation of text, nothing from elsewhere: what the page must live with."""
 
 
 def problem(status: int, title: str, detail: str) -> Response:
@@ -102,6 +111,8 @@ class FakeServer:
 
     async def _guard(self, request: Request, forward: RequestResponseEndpoint) -> Response:
         bears = request.headers.get("authorization") == f"Bearer {self.token}"
+        if self.role == "operator" and request.url.path.startswith("/v1/unit"):
+            return problem(403, "Forbidden", "an operator may not read")
         if self.token is not None and request.url.path.startswith("/v1") and not bears:
             return problem(401, "Not signed in", "This service asks for a token.")
         with_headers = await forward(request)

@@ -191,7 +191,7 @@ class FakeWard:
             if not (action == "acknowledge" and alert.state != "open") and not (
                 action == "accept" and alert.state == "accepted"
             ):
-                actions.setdefault(action, []).extend([reason] if reason else [])
+                actions.setdefault(action, []).extend([reason] if action == "decline" else [])
         return {
             **self.summary(name),
             "card": alert.change.card.model_dump(mode="json"),
@@ -318,7 +318,7 @@ class FakeWard:
                     "unit": signal.unit,
                     "value": value,
                     "at": iso(at),
-                    "stale_after": None if until is None else iso(until),
+                    "stale_after": None if limit is None else limit.total_seconds(),
                     "stale": until is not None and self.now > until,
                 }
             )
@@ -354,7 +354,7 @@ class FakeWard:
                     "drug": name,
                     "title": name.replace("_", " ").capitalize(),
                     "from": iso(event.effective_at),
-                    "to": iso(event.effective_at) if event.kind == "dose" else None,
+                    "to": iso(event.effective_at),
                     "rate": event.dose if event.kind == "dose" else None,
                     "unit": event.unit if event.kind == "dose" else None,
                     "kind": event.kind,

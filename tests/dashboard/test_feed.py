@@ -81,3 +81,10 @@ def test_a_service_behind_a_token_asks_for_it_and_is_followed_with_it(serve: Ser
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator(".tile")).to_have_count(1)
     expect(page.locator(".link-state")).to_have_text("live")
+
+
+def test_whoever_may_not_see_patients_is_told_so(serve: Serve, screen: Open) -> None:
+    server = serve("08:21", "bed-8")
+    server.role = "operator"
+    page = screen(server)
+    expect(page.locator("main")).to_have_text("This page is not for your role: an operator may not read.")

@@ -159,6 +159,25 @@ def test_a_threshold_far_away_does_not_flatten_the_values(page: Page) -> None:
     assert 104 < high < 115
 
 
+def test_an_infusion_of_unknown_rate_says_so(page: Page) -> None:
+    running = {"drug": "d", "title": "D", "kind": "infusion", "rate": None, "unit": "ug/kg/min", "to": None}
+    treatments = [{**running, "from": "2026-03-14T08:00:00Z"}]
+    (lane,) = run(page, "trends", "m.treatmentLanes(a[0], [0, a[1]])", treatments, NOW)
+    assert lane["bars"][0]["label"] == "rate not known"
+
+
+def test_a_screen_of_one_unit_does_not_speak_of_another(page: Page) -> None:
+    change = {"patient": "q", "change": "raised", "interrupts": True, "priority": "HIGH", "summary": summary()}
+    body = """(() => {
+        const unit = { type: "unit", unit: { now: "", position: 4, unit: "", patients: [a[0]] } };
+        const message = { type: "feed", id: 5, event: "alert", data: a[1], local: 1 };
+        const all = m.reduce(m.initial(0), unit);
+        const one = m.reduce(all, { type: "only" });
+        return [all, one].map(state => m.reduce(state, message).announcements.length);
+    })()"""
+    assert run(page, "state", body, bed(), change) == [1, 0]
+
+
 def test_a_treatment_that_runs_reaches_to_now(page: Page) -> None:
     running = {"drug": "d", "title": "D", "kind": "infusion", "rate": 0.5, "unit": "ug/kg/min", "to": None}
     treatments = [{**running, "from": "2026-03-14T08:00:00Z"}]

@@ -53,7 +53,11 @@ async function request(path, options = {}) {
 const part = encodeURIComponent;
 
 export const me = () => request("me");
-export const unit = () => request("unit");
+
+/** The unit that this screen is for, by `?unit=` in its own address; all units without it. */
+export const chosenUnit = new URLSearchParams(location.search).get("unit");
+
+export const unit = () => request(chosenUnit === null ? "unit" : `unit?unit=${part(chosenUnit)}`);
 export const patient = (name) => request(`patients/${part(name)}`);
 export const trends = (name) => request(`patients/${part(name)}/trends`);
 export const explain = (name, pathway) => request(`patients/${part(name)}/explain?pathway=${part(pathway)}`);

@@ -152,7 +152,10 @@ function inWords(row, points) {
   return [reach, ...row.thresholds.map((limit) => `Threshold ${limit.label}.`)].join(" ");
 }
 
-const valueView = (signal, now) => html`
+const valueView = (signal, now) =>
+  typeof signal.value === "number" ? measured(signal, now) : html`<span class="value"><b>not known</b></span>`;
+
+const measured = (signal, now) => html`
   <span class="value" ?data-stale=${signal.stale}>
     <b>${numberText(signal.value)}</b> ${unitName(signal.unit)}
   </span>
@@ -170,8 +173,8 @@ const othersView = (signals, now) => html`
           (signal) =>
             html`<tr ?data-stale=${signal.stale}>
               <th scope="row">${signal.title}</th>
-              <td>${quantity(signal.value, signal.unit)}</td>
-              <td>${timeOfDay(instant(signal.at), now)}${signal.stale ? ", too old" : ""}</td>
+              <td>${typeof signal.value === "number" ? quantity(signal.value, signal.unit) : "not known"}</td>
+              <td>${signal.at ? timeOfDay(instant(signal.at), now) : ""}${signal.at && signal.stale ? ", too old" : ""}</td>
             </tr>`,
         )}
       </tbody>

@@ -174,7 +174,7 @@ function answers(alert, detail, may, ui, id, number) {
       <div class="row">
         ${detail.actions
           .filter((one) => one.action !== "decline")
-          .flatMap((one) => (one.reasons.length ? one.reasons : [""]).map((reason) => button(one.action, reason, ui)))}
+          .flatMap((one) => choices(one, detail.card).map((reason) => button(one.action, reason, ui)))}
         ${decline
           ? html`<button
               aria-expanded=${ui.form === "decline"}
@@ -189,6 +189,13 @@ function answers(alert, detail, may, ui, id, number) {
       ${decline && ui.form === "decline" ? declineForm(decline, ui, id) : nothing}
     </div>
   `;
+}
+
+/** What an answer may say besides: as the service lists it, or as the card does ("accept: running"). */
+function choices({ action, reasons }, card) {
+  if (reasons.length) return reasons;
+  const named = card.answers.filter((answer) => answer.startsWith(`${action}: `));
+  return named.length ? named.map((answer) => answer.slice(action.length + 2)) : [""];
 }
 
 const button = (action, reason, ui) => html`

@@ -57,7 +57,7 @@ export class Cards {
       await api.answer(alert.id, { ...answer, sequence: seen.sequence });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      problem = `Not taken: ${error.message}`;
+      problem = `Not taken: ${error.message.replaceAll(alert.subject, alert.title)}`;
     }
     Object.assign(known, { busy: false, form: null, problem });
     this.#redraw();

@@ -45,8 +45,8 @@ function neighbours(state) {
   if (index < 0 || state.beds.length < 2) return nothing;
   const at = (step) => state.beds[(index + step + state.beds.length) % state.beds.length];
   return html`<nav class="row" aria-label="Beds by urgency">
-    <a id="previous" href=${bedAddress(at(-1).patient)}>‹ ${at(-1).bed}</a>
-    <a id="next" href=${bedAddress(at(1).patient)}>${at(1).bed} ›</a>
+    <a id="previous" href=${bedAddress(at(-1).patient)}>‹ ${at(-1).bed ?? at(-1).patient}</a>
+    <a id="next" href=${bedAddress(at(1).patient)}>${at(1).bed ?? at(1).patient} ›</a>
   </nav>`;
 }
 

@@ -57,14 +57,15 @@ async function reading(work) {
   return null;
 }
 
-const readUnit = new Soon(() =>
-  reading(async () => {
+const readUnit = new Soon(async () => {
+  const failed = await reading(async () => {
     const unit = await api.unit();
     clock.hear(instant(unit.now), Date.now());
     take({ type: "unit", unit });
     if (!feed) follow();
-  }),
-);
+  });
+  if (failed?.status === 403) take({ type: "refused", why: failed.message });
+});
 
 const readBed = new Soon(async () => {
   const patient = state.bed?.patient;
@@ -163,6 +164,7 @@ function draw() {
 }
 
 function view(now, local) {
+  if (state.refused) return html`<p class="loading">This page is not for your role: ${state.refused}.</p>`;
   if (!state.loaded) return html`<p class="loading">Connecting …</p>`;
   for (const [id, since] of Object.entries(state.changed)) {
     if (local - since > NEW_FOR) delete state.changed[id];
@@ -245,6 +247,7 @@ setInterval(() => {
   if (!state.loaded) readUnit.atLeastEvery(2 * TICK);
   draw();
 }, TICK);
+if (api.chosenUnit !== null) take({ type: "only" });
 reading(async () => take({ type: "me", me: await api.me() }));
 readUnit.ask(0);
 route();

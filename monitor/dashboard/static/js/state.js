@@ -25,6 +25,8 @@ export const initial = (local) => ({
   explanations: {},
   trends: null,
   missing: null,
+  refused: null,
+  only: false,
   changed: {},
   announcements: [],
 });
@@ -36,8 +38,9 @@ export const blind = (state, local) => local - state.heardAt > BLIND_AFTER;
  * The next state.
  *
  * `event.type` is one of: "me"; "unit" and "patient" (snapshots); "trends", "explanation", "detail" (what the bed view
- * reads); "feed" (a message of the live feed); "heartbeat"; "link"; "open-bed", "no-bed"; "said" (announcements were
- * made). `event.local` is the local time in milliseconds where it matters.
+ * reads); "feed" (a message of the live feed); "heartbeat"; "link"; "open-bed", "close-bed", "no-bed"; "refused" (the
+ * service does not show patients to whoever asks); "only" (other units are not this screen's); "said" (announcements
+ * were made). `event.local` is the local time in milliseconds where it matters.
  */
 export function reduce(state, event) {
   const next = HANDLERS[event.type];
@@ -64,6 +67,8 @@ const HANDLERS = {
       : { ...state, bed: { patient, snapshot: null }, details: {}, explanations: {}, trends: null, missing: null },
   "no-bed": (state, { patient, why }) => (state.bed?.patient === patient ? { ...state, missing: why } : state),
   "close-bed": (state) => ({ ...state, bed: null, details: {}, explanations: {}, trends: null, missing: null }),
+  refused: (state, { why }) => ({ ...state, refused: why }),
+  only: (state) => ({ ...state, only: true }),
   said: (state) => ({ ...state, announcements: [] }),
 };
 
@@ -72,6 +77,7 @@ function takeUnit(state, { unit }) {
   return {
     ...state,
     loaded: true,
+    refused: null,
     unit: unit.unit ?? "",
     now: unit.now,
     position: unit.position,
@@ -98,7 +104,8 @@ function takeFeed(state, { id, event, data, local }) {
 }
 
 function announce(state, change, local) {
-  const said = sayChange(change);
+  const elsewhere = state.only && !state.beds.some((bed) => bed.patient === change.patient);
+  const said = elsewhere ? null : sayChange(change);
   return {
     ...state,
     changed: change.interrupts ? { ...state.changed, [change.summary.id]: local } : state.changed,

@@ -46,8 +46,7 @@ function gaps(points, gap, signal, [since, until]) {
     const before = index ? points[index - 1][0] : null;
     if (before !== null && at - before > gap) found.push([before, at]);
   });
-  const old = instant(signal?.stale_after ?? null);
-  if (signal?.stale && old !== null) found.push([Math.max(old, since), until]);
+  if (signal?.stale && signal.at) found.push([Math.max(instant(signal.at) + 1000 * (signal.stale_after ?? 0), since), until]);
   return found;
 }
 
@@ -56,11 +55,11 @@ export function treatmentLanes(treatments, [since, until]) {
   const lanes = new Map();
   for (const one of treatments) {
     const from = instant(one.from);
-    const once = one.kind === "dose" || (one.kind === "procedure" && (one.to === null || one.to === one.from));
+    const once = one.to === one.from;
     const to = once ? from : (instant(one.to) ?? until);
     if (to < since || from > until) continue;
     const lane = lanes.get(one.drug) ?? { key: one.drug, title: one.title ?? one.drug, bars: [], running: false };
-    const label = typeof one.rate === "number" ? quantity(one.rate, one.unit) : "";
+    const label = typeof one.rate === "number" ? quantity(one.rate, one.unit) : one.kind === "infusion" ? "rate not known" : "";
     lane.bars.push({ from: Math.max(from, since), to, once, label, text: one });
     lane.running ||= !once && one.to === null;
     lanes.set(one.drug, lane);

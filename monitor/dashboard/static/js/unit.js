@@ -68,12 +68,10 @@ const alertLines = (alert) => html`
     ${alert.asked ? html`<span class="asked">${alert.asked} asked</span>` : nothing}
     ${alert.others.length ? html`<span class="more">+${alert.others.length} more</span>` : nothing}
   </span>
-  <span class="other-alerts">
-    ${alert.others.slice(0, 2).map(
-      (other) => html`<span><b>${MARKS[other.priority]}</b> ${other.headline}</span>`,
-    )}
-    ${alert.others.length > 2 ? html`<span>+${alert.others.length - 2} more</span>` : nothing}
-  </span>
+  ${alert.others.slice(0, 2).map(
+    (other) => html`<span class="other-alert"><b>${MARKS[other.priority]}</b> ${other.headline}</span>`,
+  )}
+  ${alert.others.length > 2 ? html`<span class="other-alert">+${alert.others.length - 2} more</span>` : nothing}
 `;
 
 const windowLine = (window) => html`
