@@ -164,12 +164,17 @@ const measured = (signal, now) => html`
   >
 `;
 
+const knownFirst = (signals) => [...signals].sort((one, other) => Number(other.at !== null) - Number(one.at !== null));
+
+/** A longer list of other values starts closed. */
+const MOST_OPEN = 10;
+
 const othersView = (signals, now) => html`
-  <details class="others" open>
+  <details class="others" ?open=${signals.length <= MOST_OPEN}>
     <summary>Other values (${signals.length})</summary>
     <table>
       <tbody>
-        ${signals.map(
+        ${knownFirst(signals).map(
           (signal) =>
             html`<tr ?data-stale=${signal.stale}>
               <th scope="row">${signal.title}</th>

@@ -100,7 +100,8 @@ function label({ name, alert, data, window, pathways, goals }) {
 
 function list(names = []) {
   if (names.length === 0) return "some signals too old";
-  return `${names.length === 1 ? "too old" : `${names.length} too old`}: ${names.join("; ")}`;
+  const plain = names.map((name) => name.replaceAll("_", " ")).join("; ");
+  return `${names.length === 1 ? "too old" : `${names.length} too old`}: ${plain}`;
 }
 
 /** How many beds share the screen: the name of the grid that fits them. */

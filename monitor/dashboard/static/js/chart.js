@@ -176,7 +176,10 @@ function drawThresholds(plot, { thresholds }) {
     const above = y - 3 * ratio();
     const below = y + 11 * ratio();
     const free = [above, below].find(
-      (at) => at - 9 * ratio() > bbox.top && taken.every((other) => Math.abs(other - at) > 11 * ratio()),
+      (at) =>
+        at - 9 * ratio() > bbox.top &&
+        at + 2 * ratio() < bbox.top + bbox.height &&
+        taken.every((other) => Math.abs(other - at) > 11 * ratio()),
     );
     if (free === undefined) continue;
     taken.push(free);
