@@ -9,10 +9,11 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_the_banner_appears_when_the_service_stops_and_goes_when_it_is_back(serve: Serve, screen: Open) -> None:
-    server = serve("08:21", "bed-8")
+    server = serve("08:21", "bed-2", "bed-8")
     page = screen(server)
     page.clock.install()
     page.reload()
+    quiet = page.locator('.tile[data-patient="bed-2"]')
     banner = page.locator("#banner")
     expect(page.locator(".link-state")).to_have_text("live")
     expect(banner).to_be_empty()
@@ -23,12 +24,15 @@ def test_the_banner_appears_when_the_service_stops_and_goes_when_it_is_back(serv
     expect(banner).to_contain_text("MONITOR BLIND")
     expect(banner).to_contain_text("Newest data: 09:20:00 CET")
     expect(page.locator(".link-state")).to_have_text("feed lost")
+    expect(quiet).to_contain_text("Not known: feed lost")
+    expect(quiet).not_to_contain_text("No open alert")
     server.play(at("08:23"))
     server.start()
     page.clock.run_for(9_000)
-    expect(page.locator(".tile")).to_have_attribute("data-priority", "HIGH")
+    expect(page.locator('.tile[data-patient="bed-8"]')).to_have_attribute("data-priority", "HIGH")
     page.clock.run_for(1_000)
     expect(banner).to_be_empty()
+    expect(quiet).to_contain_text("No open alert")
 
 
 def test_a_feed_that_is_open_and_silent_counts_as_lost(serve: Serve, screen: Open) -> None:

@@ -10,8 +10,11 @@ import { instant, span, timeOfDay } from "./time.js";
 import { trendModel } from "./trends.js";
 import { numberText, quantity, unitName } from "./units.js";
 
-/** The bed view; `ui` holds what this screen does with each card. Charts are drawn afterwards from `models`. */
-export function bedView(state, now, ui, models) {
+/**
+ * The bed view. `ui` holds what this screen does with each card, `lost` is whether the feed is; charts are drawn
+ * afterwards from `models`.
+ */
+export function bedView(state, now, { lost, ui, models }) {
   const { patient, snapshot } = state.bed;
   if (state.missing) return html`<h1 class="bed-title">${patient}</h1><p class="loading">${state.missing}</p>`;
   if (!snapshot) return html`<h1 class="unseen">${patient}</h1><p class="loading">Reading …</p>`;
@@ -31,7 +34,7 @@ export function bedView(state, now, ui, models) {
       ${head(snapshot, now)}
       <section class="cards" aria-labelledby="cards-title">
         <h2 id="cards-title">Suggestions and notices <span class="count">${board.length}</span></h2>
-        ${board.length ? nothing : html`<p class="none">No open alert. ${silence(snapshot)}</p>`}
+        ${board.length ? nothing : html`<p class="none">${silence(snapshot, lost)}</p>`}
         ${repeat(board, (alert) => alert.id, card)}
         <h2 class="past-title">Answered or taken back <span class="count">${past.length}</span></h2>
         ${past.length ? nothing : html`<p class="none">Nothing in the last 30 minutes.</p>`}
@@ -53,8 +56,10 @@ export function bedView(state, now, ui, models) {
 const newestFirst = (one, other) => byChange(other) - byChange(one) || byUrgency(one, other);
 const byChange = (alert) => instant(alert.changed_at) ?? 0;
 
-const silence = (bed) =>
-  bed.data.blind || bed.data.stale ? "That says nothing while data are missing." : "";
+function silence(bed, lost) {
+  if (lost) return "Not known: feed lost.";
+  return bed.data.blind || bed.data.stale ? "No open alert. That says nothing while data are missing." : "No open alert.";
+}
 
 function head(bed, now) {
   const data = dataState(bed.data, now);

@@ -34,8 +34,16 @@ export function dataState(data, now) {
   return { state: "live", text: "", age };
 }
 
-/** Everything that a tile of the unit view says. */
-export function tile(bed, now, changed = {}) {
+/** What a bed without an open alert says: only with current data is that worth something. */
+const SILENCE = {
+  live: "No open alert",
+  stale: "No open alert, but data are missing",
+  blind: "Cannot tell",
+  lost: "Not known: feed lost",
+};
+
+/** Everything that a tile of the unit view says; `lost` is whether the feed is. */
+export function tile(bed, now, { changed = {}, lost = false } = {}) {
   const alerts = shown(bed.alerts);
   const [first] = alerts;
   const data = dataState(bed.data, now);
@@ -54,6 +62,7 @@ export function tile(bed, now, changed = {}) {
     goals: goalWords(bed.goals_of_care),
     limited: bed.goals_of_care !== "full",
     data,
+    silence: SILENCE[lost ? "lost" : data.state],
     pathways,
     window,
     alert: first
@@ -83,14 +92,14 @@ const near = (alert, now) => {
 };
 
 /** What a screen reader says of a tile, most urgent first. */
-function label({ name, alert, data, window, pathways, goals }) {
+function label({ name, alert, data, silence, window, pathways, goals }) {
   const parts = [name];
   if (data.state === "blind") parts.push(`no data, ${data.text}`);
   if (alert) {
     parts.push(`${alert.priority.toLowerCase()} priority, ${alert.state}: ${alert.headline}`);
     if (alert.others.length) parts.push(`${alert.others.length} more`);
-  } else if (data.state !== "blind") {
-    parts.push("no open alert");
+  } else {
+    parts.push(silence);
   }
   if (window) parts.push(window.over ? window.text : `${window.text} left, ${window.by}`);
   if (data.state === "stale") parts.push(`stale: ${data.text}`);

@@ -154,7 +154,7 @@ function draw() {
   document.body.toggleAttribute("data-blind", isBlind);
   render(topBar(state, now, { view: state.bed ? "bed" : "unit", isBlind, on: buttons }), node("top"));
   render(banner(state, clock.at(state.heardAt), local - state.heardAt, isBlind), node("banner"));
-  render(view(now, local), main);
+  render(view(now, local, isBlind), main);
   if (state.bed) readOpenCards();
   drawAll(main, models);
   // Elements that change places lose the focus.
@@ -163,14 +163,14 @@ function draw() {
   announce();
 }
 
-function view(now, local) {
+function view(now, local, lost) {
   if (state.refused) return html`<p class="loading">This page is not for your role: ${state.refused}.</p>`;
   if (!state.loaded) return html`<p class="loading">Connecting …</p>`;
   for (const [id, since] of Object.entries(state.changed)) {
     if (local - since > NEW_FOR) delete state.changed[id];
   }
-  if (state.bed) return bedView(state, now, cards, models);
-  return unitView(state, now);
+  if (state.bed) return bedView(state, now, { lost, ui: cards, models });
+  return unitView(state, now, lost);
 }
 
 /** No patient is named in the title of a window or tab. */

@@ -9,8 +9,8 @@ import { mark } from "./marks.js";
 /** The address of a bed in this page: a patient is only named after the "#", which no browser sends. */
 export const bedAddress = (patient) => `#/bed/${encodeURIComponent(patient)}`;
 
-export function unitView(state, now) {
-  const tiles = state.beds.map((bed) => tile(bed, now, state.changed));
+export function unitView(state, now, lost) {
+  const tiles = state.beds.map((bed) => tile(bed, now, { changed: state.changed, lost }));
   if (tiles.length === 0) return html`<h1 class="unseen">Unit</h1><p class="loading">No patients yet.</p>`;
   return html`
     <h1 class="unseen">Unit ${state.unit}: ${tiles.length} beds, most urgent first</h1>
@@ -38,7 +38,7 @@ const tileView = (bed) => html`
       </span>
       ${bed.data.state === "live" ? nothing : technical(bed.data)}
       <span class="tile-alert">
-        ${bed.alert ? alertLines(bed.alert) : html`<span class="quiet">${SILENCE[bed.data.state]}</span>`}
+        ${bed.alert ? alertLines(bed.alert) : html`<span class="quiet">${bed.silence}</span>`}
       </span>
       ${bed.window ? windowLine(bed.window) : nothing}
       <span class="pathways">${bed.pathways.map(pathwayLine)}</span>
@@ -50,9 +50,6 @@ const tileView = (bed) => html`
     </a>
   </li>
 `;
-
-/** What a bed without an open alert says: only with current data is that worth something. */
-const SILENCE = { live: "No open alert", stale: "No open alert, but data are missing", blind: "Cannot tell" };
 
 const technical = (data) => html`
   <span class="technical">
