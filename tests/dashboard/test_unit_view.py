@@ -51,7 +51,8 @@ def test_a_bed_without_data_never_looks_quiet(serve: Serve, screen: Open) -> Non
     expect(blind).to_contain_text("No data")
     expect(blind).to_contain_text("last data 08:59, 31 min ago")
     expect(blind).not_to_contain_text("No open alert")
-    expect(blind).to_have_attribute("aria-label", re.compile(r"^bed-6\. no data, last data 08:59, 31 min ago\. Cannot tell\."))
+    said = re.compile(r"^bed-6\. no data, last data 08:59, 31 min ago\. Cannot tell\.")
+    expect(blind).to_have_attribute("aria-label", said)
     looks = "tile => getComputedStyle(tile).borderStyle + getComputedStyle(tile).backgroundImage"
     assert blind.evaluate(looks) != quiet.evaluate(looks)
 
