@@ -10,7 +10,7 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports scenarios format kafka chaos bench docs lock clean
+.PHONY: help setup demo test lint types imports scenarios format kafka browser vendor chaos bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup ## Show the monitor at work on ten made-up beds
 	$(BIN)/rescue-monitor demo
 
-test: lint types imports scenarios ## Check everything: style, types, import contracts, scenarios, tests
+test: lint types imports scenarios browser ## Check everything: style, types, import contracts, scenarios, tests
 	$(BIN)/python -m pytest --ignore=tests/scenarios $(PYTEST_ARGS)
 
 lint: setup ## Check style and formatting
@@ -43,6 +43,12 @@ imports: setup ## Check which package may import which
 
 scenarios: setup ## Play every scenario; together they must show all that the packs' conditions can be
 	$(BIN)/rescue-monitor rules test tests/scenarios --coverage --fail-under 100
+
+browser: setup ## Find the Chromium that the dashboard is tested in, or install one
+	$(BIN)/python -m tests.dashboard.browser
+
+vendor: setup ## Fetch the browser libraries of the dashboard anew, at their pinned versions
+	$(BIN)/python -m monitor.dashboard.vendoring
 
 format: setup ## Rewrite files into the project's style
 	$(BIN)/ruff check --fix --exit-zero --silent

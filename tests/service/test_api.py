@@ -272,6 +272,7 @@ class TestEvents:
             (b"{}\n" * 10_001, "application/x-ndjson", 413),
             (b" " * ((8 << 20) + 1), "application/json", 413),
         ],
+        ids=("cut", "deep", "text", "untyped", "many items", "many lines", "large"),
     )
     def test_that_are_too_much_or_nothing_are_turned_away(
         self, service: Running, content: bytes, kind: str, status: int

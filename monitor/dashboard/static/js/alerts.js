@@ -1,0 +1,95 @@
+// Alerts and verdicts for people: which counts most, what their words and marks are, what is said aloud of a change.
+
+/** The states in which an alert is on the board. */
+export const SHOWN = new Set(["open", "acknowledged", "accepted"]);
+
+/** The states in which an alert was taken from the board and must not be acted on. */
+export const STRUCK = new Set(["withdrawn", "expired"]);
+
+/** The marks that IEC 60601-1-8 uses on equipment. */
+export const MARKS = { HIGH: "!!!", MEDIUM: "!!", LOW: "!", INFORMATION: "i" };
+
+const RANKS = { HIGH: 0, MEDIUM: 1, LOW: 2, INFORMATION: 3 };
+const STATE_RANKS = { open: 0, acknowledged: 1, accepted: 2 };
+
+const STATE_WORDS = {
+  open: "not answered",
+  acknowledged: "acknowledged",
+  accepted: "accepted",
+  declined: "declined",
+  snoozed: "snoozed",
+  suppressed: "kept back",
+  withdrawn: "withdrawn",
+  resolved: "resolved",
+  expired: "expired",
+};
+
+const VERDICT_WORDS = {
+  ACTIVE: "active",
+  PSEUDO: "fix first",
+  INDETERMINATE: "cannot tell",
+  SUSPECTED: "suspected",
+  CONFIRMED: "confirmed",
+  RESOLVED: "resolved",
+  NOT_APPLICABLE: "does not apply",
+};
+
+const SUPPRESSION_WORDS = {
+  running: "already running",
+  goals: "goals of care",
+  arrest: "cardiac arrest",
+  rosc: "circulation has returned",
+  merged: "another pathway suggests it already",
+};
+
+const GOAL_WORDS = {
+  full: "full treatment",
+  no_escalation: "no escalation",
+  dnr: "no resuscitation",
+  comfort: "comfort care",
+  unknown: "goals not known",
+};
+
+const SPEAKS_UP = new Set(["raised", "reopened", "updated", "amended", "escalated"]);
+
+export const stateWords = (state) => STATE_WORDS[state] ?? state;
+export const goalWords = (goals) => GOAL_WORDS[goals] ?? (goals ? String(goals) : "goals not recorded");
+
+/** A cause in words: those that are single words of the rules are spelt out. */
+export const causeWords = (cause) => (cause ? (SUPPRESSION_WORDS[cause] ?? cause) : "");
+
+/** The verdict on a pathway in words. */
+export function verdictWords(pathway) {
+  if (pathway.suppressed) return `kept back: ${causeWords(pathway.suppressed)}`;
+  return VERDICT_WORDS[pathway.state] ?? pathway.state;
+}
+
+/** Order by urgency: priority, then unanswered before answered, then the nearest deadline, then the newest. */
+export function byUrgency(one, other) {
+  return (
+    Number(one.state === "accepted") - Number(other.state === "accepted") ||
+    RANKS[one.priority] - RANKS[other.priority] ||
+    (STATE_RANKS[one.state] ?? 9) - (STATE_RANKS[other.state] ?? 9) ||
+    deadline(one) - deadline(other) ||
+    (other.raised_at ?? "").localeCompare(one.raised_at ?? "")
+  );
+}
+
+const deadline = (alert) => (alert.window?.state === "open" ? Date.parse(alert.window.decide_by) : Infinity);
+
+/** The alerts on the board, most urgent first. */
+export const shown = (alerts) => alerts.filter((alert) => SHOWN.has(alert.state)).sort(byUrgency);
+
+/** What is said aloud of a change, with its priority; null for what does not interrupt. */
+export function sayChange(change) {
+  const { summary } = change;
+  if (change.change === "withdrawn") {
+    return { priority: "LOW", text: `${change.patient}: withdrawn, ${change.card?.headline ?? summary.headline}.` };
+  }
+  if (!change.interrupts || !SPEAKS_UP.has(change.change)) return null;
+  const asked = change.asked ? ` ${change.asked.replaceAll("_", " ")} is asked.` : "";
+  return {
+    priority: change.priority,
+    text: `${change.patient}, ${change.priority.toLowerCase()} priority: ${summary.headline}.${asked}`,
+  };
+}

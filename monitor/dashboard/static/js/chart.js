@@ -1,0 +1,249 @@
+// Trends: one small uPlot for each signal over a common time, with thresholds, treatments and stretches without data.
+
+import uPlot from "../vendor/uplot/dist/uPlot.esm.js";
+import { unitName } from "./units.js";
+
+const LEFT = 46;
+const RIGHT = 10;
+const LANE = 22;
+const ROW = 86;
+const AXIS = 22;
+const MINUTE = 60_000;
+
+const plots = new Map();
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
+
+const time = (splits) => splits.map((at) => clock.format(at));
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+/** The stretch of time that the charts share: from the first point of the last twelve hours to now. */
+export function range(trends, now) {
+  const earliest = now - 12 * 3_600_000;
+  const firsts = trends.series.filter((one) => one.points.length > 3).map((one) => one.points[0][0]);
+  const since = Math.max(earliest, Math.min(now - 60 * MINUTE, ...firsts));
+  return [since, now + (now - since) * 0.01];
+}
+
+/** The points of a signal as columns; a stretch without data, longer than the signal allows, breaks the line. */
+export function columns(points, gap) {
+  const xs = [];
+  const ys = [];
+  for (const [at, value] of points) {
+    const last = xs.at(-1);
+    if (last !== undefined && at - last > gap) {
+      xs.push(last + 1);
+      ys.push(null);
+    }
+    xs.push(at);
+    ys.push(value);
+  }
+  return [xs, ys];
+}
+
+/** How long a signal may be silent before its line breaks: five times its usual step, at least five minutes. */
+export function usualGap(points) {
+  const steps = points.slice(1).map(([at], index) => at - points[index][0]);
+  if (steps.length < 10) return Infinity;
+  steps.sort((one, other) => one - other);
+  return Math.max(5 * MINUTE, 5 * steps[Math.floor(steps.length / 2)]);
+}
+
+/** The scale of a signal: its values and, where that does not flatten them, its thresholds. */
+export function scale(values, thresholds) {
+  const known = values.filter((value) => value !== null);
+  if (known.length === 0) return [0, 1];
+  let low = Math.min(...known);
+  let high = Math.max(...known);
+  const reach = Math.max(high - low, Math.abs(high) * 0.25, 1e-6);
+  for (const { value } of thresholds) {
+    if (value < low && low - value <= 2 * reach) low = value;
+    if (value > high && value - high <= 2 * reach) high = value;
+  }
+  const margin = Math.max((high - low) * 0.15, Math.abs(high) * 0.02, 1e-6);
+  return [low - margin, high + margin];
+}
+
+/** Draws or renews a chart in its container; `model` is what the bed view worked out. */
+function draw(container, model, last) {
+  const width = container.clientWidth;
+  if (width === 0) return;
+  const key = container.dataset.plot;
+  const known = plots.get(key);
+  const look = `${width} ${document.documentElement.dataset.theme} ${model.kind} ${last} ${model.lanes?.length ?? 0}`;
+  if (known && known.container === container && known.look === look) {
+    known.model = model;
+    known.plot.setData(model.data, false);
+    known.plot.setScale("x", { min: model.range[0], max: model.range[1] });
+    return;
+  }
+  known?.plot.destroy();
+  const entry = { container, look, model };
+  const height = model.kind === "lanes" ? model.lanes.length * LANE + 8 : ROW + (last ? AXIS : 0);
+  entry.plot = new uPlot({ ...options(entry, last), width, height }, model.data, container);
+  plots.set(key, entry);
+}
+
+function options(entry, last) {
+  const grid = { stroke: colour("grid"), width: 1 };
+  const text = getComputedStyle(document.documentElement).getPropertyValue("--soft").trim();
+  const lanes = entry.model.kind === "lanes";
+  return {
+    ms: 1,
+    padding: [4, RIGHT, lanes || last ? 0 : 4, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { show: !lanes }, drag: { x: false, y: false }, sync: { key: "bed" } },
+    scales: {
+      x: { time: true, auto: false, range: () => entry.model.range },
+      y: { auto: false, range: () => (lanes ? [0, 1] : scale(entry.model.data[1], entry.model.thresholds)) },
+    },
+    axes: [
+      { show: last, size: AXIS, stroke: text, grid, ticks: { show: false }, values: (_, splits) => time(splits), gap: 2 },
+      {
+        size: LEFT,
+        stroke: text,
+        grid: { ...grid, show: !lanes },
+        ticks: { show: false },
+        gap: 4,
+        space: 26,
+        values: (_, splits) => splits.map((value) => (lanes ? "" : String(+value.toFixed(3)))),
+      },
+    ],
+    series: [
+      {},
+      {
+        show: !lanes,
+        stroke: colour("line"),
+        width: 1.6,
+        spanGaps: false,
+        points: { show: entry.model.sparse, size: 6, fill: colour("line") },
+      },
+    ],
+    hooks: {
+      drawClear: [(plot) => (lanes ? drawLanes(plot, entry.model) : drawUnder(plot, entry.model))],
+      draw: [(plot) => lanes || drawThresholds(plot, entry.model)],
+      setCursor: [(plot) => entry.model.onCursor?.(plot.cursor.idx)],
+    },
+  };
+}
+
+const ratio = () => devicePixelRatio || 1;
+const bounded = (plot, at) =>
+  Math.min(Math.max(plot.valToPos(at, "x", true), plot.bbox.left), plot.bbox.left + plot.bbox.width);
+
+/** Where nothing is known any more, and when treatments changed. */
+function drawUnder(plot, { gaps, marks }) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.fillStyle = colour("gap");
+  for (const [from, to] of gaps) {
+    const left = bounded(plot, from);
+    ctx.fillRect(left, bbox.top, bounded(plot, to) - left, bbox.height);
+  }
+  ctx.strokeStyle = colour("band");
+  ctx.lineWidth = ratio();
+  for (const at of marks) {
+    const x = Math.round(plot.valToPos(at, "x", true)) + 0.5;
+    if (x <= bbox.left || x >= bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function drawThresholds(plot, { thresholds }) {
+  const { ctx, bbox } = plot;
+  const [low, high] = [plot.scales.y.min, plot.scales.y.max];
+  ctx.save();
+  ctx.font = `${10.5 * ratio()}px sans-serif`;
+  ctx.textAlign = "right";
+  ctx.lineWidth = 1.2 * ratio();
+  const text = getComputedStyle(document.documentElement).getPropertyValue("--soft");
+  const taken = [];
+  for (const { value, local, label } of thresholds) {
+    if (value <= low || value >= high) continue;
+    const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
+    const ink = colour(local ? "local" : "threshold");
+    ctx.strokeStyle = ink;
+    ctx.fillStyle = text;
+    ctx.setLineDash(local ? [2 * ratio(), 3 * ratio()] : [7 * ratio(), 4 * ratio()]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    const above = y - 3 * ratio();
+    const below = y + 11 * ratio();
+    const free = [above, below].find(
+      (at) =>
+        at - 9 * ratio() > bbox.top &&
+        at + 2 * ratio() < bbox.top + bbox.height &&
+        taken.every((other) => Math.abs(other - at) > 11 * ratio()),
+    );
+    if (free === undefined) continue;
+    taken.push(free);
+    inkOnGround(ctx, label, bbox.left + bbox.width - 4 * ratio(), free);
+  }
+  ctx.restore();
+}
+
+/** Text that stays legible on top of a line. */
+function inkOnGround(ctx, text, x, y) {
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--panel");
+  ctx.lineWidth = 3 * ratio();
+  ctx.lineJoin = "round";
+  ctx.strokeText(text, x, y);
+  ctx.fillText(text, x, y);
+  ctx.restore();
+}
+
+/** One lane for each treatment: bars for what runs, with its rate; ticks for what was given at once. */
+function drawLanes(plot, { lanes }) {
+  const { ctx, bbox } = plot;
+  const scaled = ratio();
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.font = `${11 * scaled}px sans-serif`;
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
+  lanes.forEach((lane, index) => {
+    const top = bbox.top + index * LANE * scaled;
+    lane.bars.forEach((bar, place) => {
+      const left = bounded(plot, bar.from);
+      const width = Math.max(bounded(plot, bar.to) - left, 3 * scaled);
+      ctx.fillStyle = colour(bar.once ? "line" : "band");
+      ctx.fillRect(left, top + 2 * scaled, bar.once ? 3 * scaled : width - scaled, (LANE - 4) * scaled);
+      const next = lane.bars[place + 1];
+      const room = bar.once ? (next ? bounded(plot, next.from) : bbox.left + bbox.width) - left : width;
+      if (bar.label && ctx.measureText(bar.label).width + 8 * scaled <= room) {
+        ctx.fillStyle = colour("band-text");
+        ctx.fillText(bar.label, left + (bar.once ? 6 : 4) * scaled, top + (LANE / 2) * scaled);
+      }
+    });
+  });
+  ctx.restore();
+}
+
+/** Draws all charts below a node after it was rendered; `models` are by the `data-plot` of their containers. */
+export function drawAll(root, models) {
+  const containers = [...root.querySelectorAll("[data-plot]")];
+  containers.forEach((container, index) => {
+    const model = models.get(container.dataset.plot);
+    if (model) draw(container, model, index === containers.length - 1);
+  });
+  for (const [key, entry] of plots) {
+    if (!containers.includes(entry.container)) {
+      entry.plot.destroy();
+      plots.delete(key);
+    }
+  }
+}
+
+/** What the label of a threshold says beside its line. */
+export const thresholdLabel = ({ value, title, local }, unit) =>
+  `${value} ${unitName(unit)} ${title}${local ? " (local)" : ""}`.replace(/ +/g, " ");
