@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from kafka import KafkaProducer
 
-from monitor.cli import DEMO_LOG, log_seconds
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Event, decode, encode
 from rules.outputs import Rejection
 from rules.packs import load_packs
@@ -143,8 +143,7 @@ class Supervisor:
 class Load:
     """``rescue-monitor replay --to kafka`` at a pace, started again with its bookmark whenever it fails."""
 
-    def __init__(self, kafka: KafkaSettings, log: Path, seconds: float) -> None:
-        speed = log_seconds(log) / seconds
+    def __init__(self, kafka: KafkaSettings, log: Path, speed: float) -> None:
         place = ["--bootstrap-servers", kafka.bootstrap_servers[0], "--prefix", kafka.prefix]
         pace = ["--speed", f"{speed:.1f}", "--resume", str(log.with_suffix(".bookmark")), "--close"]
         self._command = [sys.executable, "-m", "monitor.cli", "replay", str(log), "--to", "kafka", *pace, *place]
@@ -211,7 +210,8 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Report:
         admin.create(partitions=PARTITIONS)
     harms = plan.harms()
     crew, noise = Supervisor(kafka, folder, 2), Noise(kafka, plan.seed)
-    load = Load(kafka, log, len(harms) * plan.pause * 0.6)
+    lasts = (events[-1].received_at - events[0].received_at).total_seconds()
+    load = Load(kafka, log, lasts / (len(harms) * plan.pause * 0.6))
     try:
         _do_harm(plan, harms, broker, crew, load, noise, tell)
         _wait(lambda: load.finished, [crew, load])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from streams.kafka.admin import TopicAdmin
 from streams.kafka.settings import KafkaSettings
 from streams.logfile import LONGEST_LINE

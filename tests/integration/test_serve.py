@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import encode
 from streams.replay import in_stream_order
 from tests.integration.brokers import ROOT, wait_until

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from monitor.cli import DEMO_LOG, open_ward
+from monitor.cli import open_ward
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Event, encode
 from rules.outputs import AlertChange, Rejection, StatusChange, encode_change
 from rules.pack import Pack

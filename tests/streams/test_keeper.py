@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.outputs import AlertChange, StatusChange
 from streams.intake import Record
 from streams.kafka.clients import Message

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.cli import DEMO_LOG, open_ward
+from monitor.cli import open_ward
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Event, encode
 from rules.outputs import Rejection
 from rules.settings import SiteSettings
