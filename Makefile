@@ -25,7 +25,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Show the monitor at work on ten made-up beds
+demo: setup ## Show the monitor at work on a made-up ward, in a browser
 	$(BIN)/rescue-monitor demo
 
 test: lint types imports scenarios browser ## Check everything: style, types, import contracts, scenarios, tests
