@@ -36,6 +36,7 @@ def main() -> None:
         "snapshot": lambda _: snapshots.figures(hours=24, rounds=options.rounds),
         "kafka": lambda folder: kafka.figures(folder, beds=1000, seconds=options.seconds),
         "serve": lambda folder: serve.figures(folder, beds=1000, seconds=options.seconds),
+        "serve-memory": lambda folder: serve.memory(folder, beds=200, hours=24),
         "memory": lambda _: memory.figures(patients=200, traced=20, hours=24),
         "simulator": lambda _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
     }
@@ -56,7 +57,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "serve", "memory", "simulator")
+    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "serve", "serve-memory", "memory", "simulator")
     parser.add_argument("measurements", nargs="*", metavar="measurement", help=f"of {', '.join(choices)}; default all")
     parser.add_argument("--beds", type=int, default=40, help="patients on the made-up ward [%(default)s]")
     parser.add_argument("--minutes", type=int, default=20, help="its length with vitals every second [%(default)s]")
