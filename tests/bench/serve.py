@@ -68,7 +68,7 @@ def figures(folder: Path, beds: int, seconds: int) -> list[Figure]:
 
 
 def memory(folder: Path, beds: int, hours: int) -> list[Figure]:
-    """The memory of a service through a day of a simulated ward with vitals every minute, sent as fast as it takes them.
+    """The memory of a service through a day of a simulated ward with vitals every minute, sent as fast as it goes.
 
     Args:
         folder: for the service's database.
@@ -83,11 +83,11 @@ def memory(folder: Path, beds: int, hours: int) -> list[Figure]:
     finally:
         service.kill()
     title = f"serve, {beds} beds for {hours} h with vitals every minute: memory"
-    course = ", ".join(f"{size / 1e6:.0f}" for size in sizes)
+    course = ", ".join(f"{sizes[hour - 1] / 1e6:.0f}" for hour in range(hours // 6, hours + 1, hours // 6))
     late = [size for hour, size in enumerate(sizes, start=1) if hour > hours / 2]
     growth = (late[-1] - late[0]) / beds / (len(late) - 1)
     return [
-        Figure(f"{title} after each hour, MB", "", course),
+        Figure(f"{title} after each {hours // 6} h, MB", "", course),
         Figure(f"{title} that a bed takes for an hour more, second half", "flat", f"{growth / 1000:.1f} kB"),
     ]
 
