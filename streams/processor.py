@@ -237,10 +237,12 @@ class Processor:
             outcome.events[record.topic, "known"] += 1
             return
         outcome.events[record.topic, "used"] += 1
+        outcome.changed.add(patient.name)
         engine = self._engine(patient)
         patient.positions[record.topic] = record.offset
         patient.uncovered.setdefault(record.topic, record.offset)
-        patient.origins[event.id] = (event.key, record)
+        if event.key not in engine.waiting:  # else it is held back already, and stays that record's
+            patient.origins[event.id] = (event.key, record)
         here.unkept[patient.name] = patient
         late = engine.reached is not None and to_instant(event.received_at) <= engine.reached
         changes = engine.observe(event)

@@ -293,7 +293,7 @@ def test_states_are_not_kept_with_every_batch() -> None:
 
     async def work() -> int:
         keeper = await working(kafka, snapshot_interval=30.0)
-        for record in kafka.records:
+        for record in sorted(kafka.records, key=lambda record: record.arrived_at):
             kafka.now += 0.1
             await keeper.take([record])
         states = [message for batch in kafka.batches for message in batch if message.topic is TopicName.STATE]
