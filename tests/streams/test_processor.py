@@ -175,6 +175,6 @@ def test_a_partition_remembers_how_far_it_was_read_and_whether_it_was_live() -> 
     processor.process(0, log[: len(log) // 2])
     floors = dict.fromkeys((topic_of(event) for event in events_of()), 17)
     kept = {b"bed-9": processor.state(0, "bed-9"), PARTITION_KEY: processor.partition_state(0, floors)}
-    assert again.adopt(0, kept) == floors
+    assert again.adopt(0, kept).floors == floors
     later = log[-1].record.arrived_at + timedelta(hours=6)
     assert said_in(again.look_at_the_wall(0, later)) == said_in(processor.look_at_the_wall(0, later)) != {}
