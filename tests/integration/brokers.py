@@ -25,7 +25,7 @@ MARKS: Final = (
     pytest.mark.slow,
     pytest.mark.xdist_group("kafka"),
     # kafka-python leaves a socket to the garbage collector if it is closed while it connects
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <(socket|ssl):ResourceWarning"),
     pytest.mark.usefixtures("_sockets_collected"),
 )
 """Of every test that needs Kafka: one process runs them all, with one broker."""
