@@ -16,7 +16,7 @@ from pathlib import Path
 
 from streams.logfile import write_log
 from streams.sources.mimic_iv import ImportReport, convert
-from tests.bench import kafka, memory, simulator, snapshots, throughput
+from tests.bench import kafka, memory, simulator, snapshots, throughput, worker_memory
 from tests.bench.table import Figure, table
 from tests.bench.wards import ward
 
@@ -35,6 +35,7 @@ def main() -> None:
         "mimic": lambda folder: _mimic(options, folder),
         "snapshot": lambda _: snapshots.figures(hours=24, rounds=options.rounds),
         "kafka": lambda folder: kafka.figures(folder, beds=1000, seconds=options.seconds),
+        "kafka-memory": lambda folder: worker_memory.figures(folder, beds=250, messages=options.messages),
         "memory": lambda _: memory.figures(patients=200, traced=20, hours=24),
         "simulator": lambda _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
     }
@@ -55,12 +56,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "memory", "simulator")
+    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "kafka-memory", "memory", "simulator")
     parser.add_argument("measurements", nargs="*", metavar="measurement", help=f"of {', '.join(choices)}; default all")
     parser.add_argument("--beds", type=int, default=40, help="patients on the made-up ward [%(default)s]")
     parser.add_argument("--minutes", type=int, default=20, help="its length with vitals every second [%(default)s]")
     parser.add_argument("--hours", type=int, default=24, help="its length with vitals every minute [%(default)s]")
     parser.add_argument("--seconds", type=int, default=120, help="of each measurement on Kafka [%(default)s]")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="for kafka-memory [%(default)s]")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured [%(default)s]")
     parser.add_argument("--profile", type=Path, help="write a profile of the dense replay here, and measure nothing")
     options = parser.parse_args()

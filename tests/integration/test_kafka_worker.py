@@ -23,6 +23,9 @@ from tests.streams.stream import Words, events_of, said_by_replay
 pytestmark = list(MARKS)
 
 PARTITIONS = 4
+SOON = 4.0
+"""Patience where the log is short and not closed, so that its last seconds are waited for."""
+
 FAUSTS_OWN_PORT = 6066
 
 
@@ -56,7 +59,8 @@ def crew(topics: KafkaSettings, tmp_path: Path) -> Iterator[Crew]:
 
 
 def wait_for(kafka: KafkaSettings, words: Words) -> None:
-    wait_until(lambda: set(words) <= set(said(kafka)), 120, "everything that a replay says has been published")
+    # Reading all of it takes as much of the machine as writing it.
+    wait_until(lambda: set(words) <= set(said(kafka)), 120, "everything that a replay says has been published", 0.5)
 
 
 def test_the_demo_through_kafka_is_the_replay_byte_for_byte(topics: KafkaSettings, crew: Crew) -> None:
@@ -72,7 +76,7 @@ def test_the_demo_through_kafka_is_the_replay_byte_for_byte(topics: KafkaSetting
     assert not is_listening(FAUSTS_OWN_PORT)
     assert worker.stop() == 0
     assert said(topics) == exactly(said_by_replay())
-    again = crew.hire()
+    again = crew.hire(patience=SOON)
     again.wait_until_ready()
     send(topics, events_of(DEMO_LOG)[-1:])
     wait_until(lambda: again.has_applied(1), 60, "what came afterwards has been applied")
@@ -124,10 +128,10 @@ def test_poison_on_every_input_is_set_aside_once_with_its_reason_although_it_is_
 def test_a_second_worker_takes_its_share_and_gives_it_back(topics: KafkaSettings, crew: Crew) -> None:
     events = events_of(DEMO_LOG)
     third = len(events) // 3
-    one = crew.hire()
+    one = crew.hire(patience=SOON)
     send(topics, events[:third])
     wait_until(lambda: one.has_applied(third), 60, "the first third has been applied")
-    two = crew.hire()
+    two = crew.hire(patience=SOON)
     wait_until(lambda: two.figure("rescue_monitor_partitions") == PARTITIONS / 2, 60, "the second has its share")
     send(topics, events[third : 2 * third])
     wait_until(lambda: one.has_applied(third + 1) and two.has_applied(1), 60, "each has applied some")
@@ -141,7 +145,7 @@ def test_a_second_worker_takes_its_share_and_gives_it_back(topics: KafkaSettings
 
 def test_state_of_other_rules_is_refused(topics: KafkaSettings, crew: Crew, tmp_path: Path) -> None:
     send(topics, events_of(DEMO_LOG, "bed-6")[:50])
-    worker = crew.hire()
+    worker = crew.hire(patience=SOON)
     wait_until(lambda: worker.has_applied(50), 60, "all has been applied")
     assert worker.stop() == 0
     site = tmp_path / "site.yaml"
