@@ -79,6 +79,7 @@ lock: ## Resolve dependencies anew into requirements/
 	$(TOOLS)/bin/python -m pip install --quiet pip-tools==7.6.2
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --output-file requirements/peers.txt requirements/peers.in
 
 clean: ## Remove everything that make created
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

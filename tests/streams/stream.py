@@ -93,7 +93,7 @@ class Runtime:
 
     def start(self) -> None:
         self.processor = Processor(self.rules, SITE)
-        floors = self.processor.adopt(0, self.kept)
+        floors = self.processor.adopt(0, self.kept).floors
         self.read_to = {name: floors.get(name, 0) for name in AT_ONE_INSTANT}
         self.feed = Feed(self.processor, 0, self.read_to, SITE.future_skew, LIVE_WITHIN, PATIENCE)
 
