@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.dashboard.bedside import Bedside
 from tests.dashboard.conftest import Open, Serve
-from tests.dashboard.fake_server import FakeServer
-from tests.dashboard.fake_ward import FakeWard
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -16,9 +15,8 @@ NOW = 1_773_478_200_000  # 2026-03-14T08:50Z
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    server = FakeServer(FakeWard("bed-2"))
-    server.start()
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    server = Bedside(tmp_path_factory.mktemp("modules"), "bed-2")
     context = browser.new_context(timezone_id="Europe/Berlin")
     opened = context.new_page()
     opened.goto(server.url)
