@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from monitor.service.models import AlertSummary, Bed, DataAge, PathwayStanding, Why
 from monitor.service.naming import Names
+from rules import catalogue as catalogues
 from rules.instants import to_datetime, to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, Priority, State, StatusChange, TherapyWindow
@@ -48,6 +50,7 @@ class Board:
         self._verdicts: defaultdict[str, dict[str, StatusChange]] = defaultdict(dict)
         self._alerts: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         self._stays = dict(stays)
+        self._versions: Counter[str] = Counter()
         for verdict in present.verdicts.values():
             self._verdicts[verdict.patient][verdict.pathway] = verdict
             self._present.verdicts[verdict.patient, verdict.pathway] = verdict
@@ -57,8 +60,10 @@ class Board:
     def add(self, entries: Iterable[Entry], stays: Mapping[str, Stay]) -> None:
         """Take in what has become durable."""
         self._stays.update(stays)
+        self._versions.update(stays.keys())
         for entry in entries:
             change = entry.change
+            self._versions[change.patient] += 1
             if isinstance(change, StatusChange):
                 self._verdicts[change.patient][change.pathway] = change
                 self._present.add(entry)
@@ -76,6 +81,10 @@ class Board:
     def alert(self, name: str) -> Entry | None:
         """The newest entry of an alert that is not over, or was until lately."""
         return self._present.alerts.get(name)
+
+    def version(self, patient: str) -> int:
+        """Another one after every change in what is shown of a patient, but for what a look at the engine tells."""
+        return self._versions[patient]
 
     def bed(self, patient: str, look: Glance | None, now: datetime) -> Bed:
         """One patient for the view of the unit."""
@@ -160,21 +169,23 @@ def data_age(look: Glance | None, now: datetime) -> DataAge:
     if look is None:
         return DataAge(newest_at=None, stale=False, blind=True, stale_signals=())
     instant = to_instant(now)
-    stale = look.stale(instant)
+    stale = tuple(map(_title, look.stale(instant)))
     newest = None if look.newest is None else to_datetime(min(look.newest, instant))
     return DataAge(newest_at=newest, stale=bool(stale), blind=look.blind(instant), stale_signals=stale)
 
 
+@cache
+def _title(signal: str) -> str:
+    return catalogues.load().signal(signal).title
+
+
 def urgency(bed: Bed) -> tuple[Any, ...]:
-    """By what beds are ordered, the most urgent first."""
+    """By what beds are ordered, the most urgent first, before what their data and their names say."""
     alerts = [_urgency_of_alert(alert) for alert in bed.alerts]
     states = [_STATES.index(standing.state) for standing in bed.pathways]
     return (
         min(alerts, default=(2,)),
         min(states, default=len(_STATES)),
-        not bed.data.blind,
-        bed.bed or "",
-        bed.patient,
     )
 
 

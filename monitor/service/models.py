@@ -88,7 +88,10 @@ class PathwayStanding(_Frozen):
 
 
 class DataAge(_Frozen):
-    """How old the data are: ``stale`` if a signal that an active pathway reads is, ``blind`` if nothing comes."""
+    """How old the data are: ``stale`` if a signal that an active pathway reads is, ``blind`` if nothing comes.
+
+    ``stale_signals`` are the titles of those that are too old.
+    """
 
     newest_at: datetime | None
     stale: bool
@@ -202,7 +205,7 @@ class Alerts(_Frozen):
 
 
 class Answerable(_Frozen):
-    """How an alert can be answered now; ``reasons`` are those of which a decline must name one."""
+    """How an alert can be answered now; ``reasons`` are those that go with it, of which a decline must name one."""
 
     action: ActionKind
     reasons: tuple[str, ...] = ()

@@ -87,6 +87,15 @@ class TestTrends:
         assert points == sorted(points)
         assert all(20 < value < 150 for _, value in points)
 
+    def test_leave_out_the_thresholds_that_decide_nothing_now(self, ward: Running) -> None:
+        def drawn(bed: str, signal: str) -> set[str]:
+            (series,) = get(ward, f"/v1/patients/{bed}/trends", signals=signal)["series"]
+            return {limit["parameter"] for limit in series["thresholds"]}
+
+        # Sodium speaks against therapies that are thought of at bed-1; nobody thinks of a ketogenic diet at bed-8.
+        assert drawn("bed-1", "sodium") == {"sodium_high", "sodium_low"}
+        assert drawn("bed-8", "lipase") == drawn("bed-8", "triglycerides") == set()
+
     def test_cover_by_default_what_active_pathways_read(self, ward: Running) -> None:
         series = {found["signal"] for found in get(ward, "/v1/patients/bed-1/trends")["series"]}
         assert {"map_invasive", "lactate"} <= series
@@ -166,6 +175,7 @@ class TestAlerts:
         actions = {found["action"]: found["reasons"] for found in get(ward, f"/v1/alerts/{name}")["actions"]}
         assert {"acknowledge", "accept", "decline"} <= set(actions)
         assert "not applicable" in actions["decline"]
+        assert actions["accept"] == ["running", "done"]
         over = get(ward, "/v1/alerts", state="resolved")["alerts"][0]["id"]
         assert get(ward, f"/v1/alerts/{over}")["actions"] == []
 
