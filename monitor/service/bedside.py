@@ -63,7 +63,7 @@ def trends(engine: PatientEngine, span: Span, names: Sequence[str] | None) -> Tr
     chosen = [
         signal
         for signal in catalogues.load().signals
-        if (signal.name in names if names is not None else _read_by_active(engine, signal.name))
+        if (signal.name in names if names is not None else _changes(signal) and _read_by_active(engine, signal.name))
     ]
     series = (
         Series(
@@ -83,6 +83,11 @@ def trends(engine: PatientEngine, span: Span, names: Sequence[str] | None) -> Tr
 
 def _applies(track: Track) -> bool:
     return track.present is not None and track.present.verdict.state is not State.NOT_APPLICABLE
+
+
+def _changes(signal: Signal) -> bool:
+    """Whether it makes sense to draw a signal over time."""
+    return signal.group != "patient"
 
 
 def _read_by_active(engine: PatientEngine, signal: str) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from monitor.service.models import AlertSummary, Bed, DataAge, PathwayStanding, Why
 from monitor.service.naming import Names
@@ -33,6 +33,8 @@ _STATES: Final = (
     State.NOT_APPLICABLE,
 )
 _NEVER: Final = float("inf")
+_NOTHING: Final = (_NEVER,)
+"""Less urgent than every alert."""
 
 
 class Board:
@@ -179,22 +181,29 @@ def _title(signal: str) -> str:
     return catalogues.load().signal(signal).title
 
 
-def urgency(bed: Bed) -> tuple[Any, ...]:
-    """By what beds are ordered, the most urgent first, before what their data and their names say."""
-    alerts = [_urgency_of_alert(alert) for alert in bed.alerts]
-    states = [_STATES.index(standing.state) for standing in bed.pathways]
-    return (
-        min(alerts, default=(2,)),
-        min(states, default=len(_STATES)),
-    )
+class Urgency(NamedTuple):
+    """By what beds are ordered: what waits for an answer, then who is not watched, then the rest."""
+
+    waiting: tuple[Any, ...]
+    watched: bool
+    rest: tuple[Any, ...]
+
+
+def urgency(bed: Bed) -> Urgency:
+    """How urgent a bed is, the most urgent being the least; who is not watched comes before whoever has no alert."""
+    alerts = [_urgency_of_alert(alert) for alert in bed.alerts if alert.state in _WAITING]
+    accepted = [_urgency_of_alert(alert) for alert in bed.alerts if alert.state is AlertState.ACCEPTED]
+    states = [_STATES.index(State.ACTIVE if found.suppressed else found.state) for found in bed.pathways]
+    rest = (min(accepted, default=_NOTHING), min(states, default=len(_STATES)))
+    return Urgency(min(alerts, default=_NOTHING), not bed.data.blind, rest)
 
 
 def _urgency_of_alert(alert: AlertSummary) -> tuple[Any, ...]:
-    """Those that wait for an answer before the others, then by priority, then by how soon it must be decided."""
-    waiting = alert.state in _WAITING
+    """By whether it is on the board, whether it waits for an answer, priority, and how soon it must be decided."""
+    board = 0 if alert.state in _WAITING else 1 if alert.state is AlertState.ACCEPTED else 2
     decide_by = alert.window.decide_by.timestamp() if alert.window is not None else _NEVER
     return (
-        not waiting,
+        board,
         _PRIORITIES.index(alert.priority),
         alert.state is not AlertState.OPEN,
         decide_by,

@@ -140,11 +140,19 @@ class Unknowns(_Frozen):
     missing: tuple[str, ...]
 
 
+class Judged(_Frozen):
+    """A pathway that is judged, whether or not it applies."""
+
+    pathway: str
+    title: str
+
+
 class PatientView(Bed):
     """One patient in detail; ``alerts`` holds those too that ended in the last 30 minutes."""
 
     now: datetime
     position: int
+    judged: tuple[Judged, ...]
     unknowns: tuple[Unknowns, ...]
     signals: tuple[SignalNow, ...]
 

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
-from monitor.service.board import Board, data_age, urgency
+from monitor.service.board import Board, Urgency, data_age, urgency
 from monitor.service.service import Service
 from streams.embedded.glance import Glance
 
@@ -49,7 +49,7 @@ class _Known(NamedTuple):
     """What is shown of a patient but for the age of the data, and what it was made from."""
 
     made_from: tuple[int, float | None, str | None]
-    rank: tuple[Any, ...]
+    urgency: Urgency
     name: tuple[Any, ...]
     text: bytes
 
@@ -107,7 +107,7 @@ class Overview:
         if known is None or known.made_from != made_from:
             known = self._known[patient] = _known(board, patient, look, now, made_from)
         data = data_age(look, now)
-        rank = (*known.rank, not data.blind, *known.name)
+        rank = (*known.urgency._replace(watched=not data.blind), *known.name)
         return rank, known.text + data.model_dump_json().encode() + b"}"
 
 

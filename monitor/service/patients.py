@@ -95,7 +95,14 @@ async def patient(service: Served, viewer: Viewer, patient: Patient) -> PatientV
     look, unknowns, signals = await service.with_engine(patient, read)
     service.guard.looked(viewer, patient)
     fields = service.board.fields(patient, look, now, ended=True)
-    return PatientView(**fields, now=now, position=service.position, unknowns=unknowns, signals=signals)
+    return PatientView(
+        **fields,
+        now=now,
+        position=service.position,
+        judged=service.names.judged,
+        unknowns=unknowns,
+        signals=signals,
+    )
 
 
 async def _explained_then(

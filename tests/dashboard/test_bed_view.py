@@ -142,6 +142,22 @@ def test_why_and_what_is_missing_are_told(serve: Serve, screen: Open) -> None:
         expect(why.get_by_role("heading", name=heading, exact=True)).to_be_visible()
 
 
+def test_what_was_known_earlier_is_told_and_never_taken_for_now(serve: Serve, screen: Open) -> None:
+    page = screen(serve("10:12", "bed-3"), "#/bed/bed-3")
+    why = page.locator(".why")
+    expect(why.get_by_role("heading", name="SEP-1 Septic shock: active")).to_be_visible()
+    why.get_by_label("As known at").fill("2026-03-14T11:00")
+    why.get_by_role("button", name="Show").click()
+    expect(why).to_contain_text("Not now: as known at 11:00 CET")
+    expect(why.get_by_role("heading", name="Septic shock: confirmed, refractory septic shock (SEP-3)")).to_be_visible()
+    why.get_by_label("As known at").fill("2026-03-14T07:59")
+    why.get_by_role("button", name="Show").click()
+    expect(why).to_contain_text("Septic shock: nothing of the patient had come by then")
+    why.get_by_role("button", name="Back to now").click()
+    expect(why.get_by_role("heading", name="SEP-1 Septic shock: active")).to_be_visible()
+    expect(why).not_to_contain_text("Not now")
+
+
 def test_the_patient_is_named_only_after_the_hash(serve: Serve, screen: Open) -> None:
     server = serve("08:23", "bed-8")
     page = screen(server)

@@ -7,12 +7,16 @@ const LEFT = 46;
 const RIGHT = 10;
 const LANE = 22;
 const ROW = 86;
+const SPARSE_ROW = 68;
+const LEGEND = 17;
 const AXIS = 22;
 const MINUTE = 60_000;
 
 const plots = new Map();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
+
+const sans = () => getComputedStyle(document.body).fontFamily;
 
 const time = (splits) => splits.map((at) => clock.format(at));
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -79,7 +83,8 @@ function draw(container, model, last) {
   }
   known?.plot.destroy();
   const entry = { container, look, model };
-  const height = model.kind === "lanes" ? model.lanes.length * LANE + 8 : ROW + (last ? AXIS : 0);
+  const height =
+    model.kind === "lanes" ? model.lanes.length * LANE + 8 : (model.sparse ? SPARSE_ROW : ROW) + (within(model).length ? LEGEND - 4 : 0) + (last ? AXIS : 0);
   entry.plot = new uPlot({ ...options(entry, last), width, height }, model.data, container);
   plots.set(key, entry);
 }
@@ -87,10 +92,11 @@ function draw(container, model, last) {
 function options(entry, last) {
   const grid = { stroke: colour("grid"), width: 1 };
   const text = getComputedStyle(document.documentElement).getPropertyValue("--soft").trim();
+  const font = `12px ${sans()}`;
   const lanes = entry.model.kind === "lanes";
   return {
     ms: 1,
-    padding: [4, RIGHT, lanes || last ? 0 : 4, 0],
+    padding: [() => (!lanes && within(entry.model).length ? LEGEND : 4), RIGHT, lanes || last ? 0 : 4, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: !lanes }, drag: { x: false, y: false }, sync: { key: "bed" } },
     scales: {
@@ -98,10 +104,11 @@ function options(entry, last) {
       y: { auto: false, range: () => (lanes ? [0, 1] : scale(entry.model.data[1], entry.model.thresholds)) },
     },
     axes: [
-      { show: last, size: AXIS, stroke: text, grid, ticks: { show: false }, values: (_, splits) => time(splits), gap: 2 },
+      { show: last, size: AXIS, stroke: text, font, grid, ticks: { show: false }, values: (_, splits) => time(splits), gap: 2 },
       {
         size: LEFT,
         stroke: text,
+        font,
         grid: { ...grid, show: !lanes },
         ticks: { show: false },
         gap: 4,
@@ -153,51 +160,52 @@ function drawUnder(plot, { gaps, marks }) {
   ctx.restore();
 }
 
-function drawThresholds(plot, { thresholds }) {
+/** The thresholds that lie within the scale of a chart. */
+function within({ data, thresholds }) {
+  const [low, high] = scale(data[1], thresholds);
+  return thresholds.filter(({ value }) => value > low && value < high);
+}
+
+function drawThresholds(plot, model) {
   const { ctx, bbox } = plot;
-  const [low, high] = [plot.scales.y.min, plot.scales.y.max];
   ctx.save();
-  ctx.font = `${10.5 * ratio()}px sans-serif`;
-  ctx.textAlign = "right";
   ctx.lineWidth = 1.2 * ratio();
-  const text = getComputedStyle(document.documentElement).getPropertyValue("--soft");
-  const taken = [];
-  for (const { value, local, label } of thresholds) {
-    if (value <= low || value >= high) continue;
+  for (const { value, local } of within(model)) {
     const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
-    const ink = colour(local ? "local" : "threshold");
-    ctx.strokeStyle = ink;
-    ctx.fillStyle = text;
-    ctx.setLineDash(local ? [2 * ratio(), 3 * ratio()] : [7 * ratio(), 4 * ratio()]);
+    dash(ctx, local);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    const above = y - 3 * ratio();
-    const below = y + 11 * ratio();
-    const free = [above, below].find(
-      (at) =>
-        at - 9 * ratio() > bbox.top &&
-        at + 2 * ratio() < bbox.top + bbox.height &&
-        taken.every((other) => Math.abs(other - at) > 11 * ratio()),
-    );
-    if (free === undefined) continue;
-    taken.push(free);
-    inkOnGround(ctx, label, bbox.left + bbox.width - 4 * ratio(), free);
   }
+  drawLegend(plot, within(model));
   ctx.restore();
 }
 
-/** Text that stays legible on top of a line. */
-function inkOnGround(ctx, text, x, y) {
-  ctx.save();
-  ctx.setLineDash([]);
-  ctx.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--panel");
-  ctx.lineWidth = 3 * ratio();
-  ctx.lineJoin = "round";
-  ctx.strokeText(text, x, y);
-  ctx.fillText(text, x, y);
-  ctx.restore();
+/** What the lines mean, above the chart, where it hides no value. */
+function drawLegend({ ctx, bbox }, limits) {
+  const scaled = ratio();
+  const y = bbox.top - 5 * scaled;
+  let x = bbox.left;
+  ctx.font = `${11 * scaled}px ${sans()}`;
+  ctx.textAlign = "left";
+  ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--soft");
+  for (const { local, label } of limits) {
+    const wide = 22 * scaled + ctx.measureText(label).width;
+    if (x > bbox.left && x + wide > bbox.left + bbox.width) return;
+    dash(ctx, local);
+    ctx.beginPath();
+    ctx.moveTo(x, y - 3.5 * scaled);
+    ctx.lineTo(x + 18 * scaled, y - 3.5 * scaled);
+    ctx.stroke();
+    ctx.fillText(label, x + 22 * scaled, y);
+    x += wide + 14 * scaled;
+  }
+}
+
+function dash(ctx, local) {
+  ctx.strokeStyle = colour(local ? "local" : "threshold");
+  ctx.setLineDash(local ? [2 * ratio(), 3 * ratio()] : [7 * ratio(), 4 * ratio()]);
 }
 
 /** One lane for each treatment: bars for what runs, with its rate; ticks for what was given at once. */
@@ -208,7 +216,7 @@ function drawLanes(plot, { lanes }) {
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  ctx.font = `${11 * scaled}px sans-serif`;
+  ctx.font = `${11 * scaled}px ${sans()}`;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
   lanes.forEach((lane, index) => {
