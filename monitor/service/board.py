@@ -14,6 +14,7 @@ from rules import catalogue as catalogues
 from rules.instants import to_datetime, to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, Priority, State, StatusChange, TherapyWindow
+from rules.pathway import FIX_FIRST
 from streams.embedded.entries import Entry, Present
 from streams.embedded.glance import Glance
 from streams.embedded.stays import Stay
@@ -199,7 +200,10 @@ def urgency(bed: Bed) -> Urgency:
 
 
 def _urgency_of_alert(alert: AlertSummary) -> tuple[Any, ...]:
-    """By whether it is on the board, whether it waits for an answer, priority, and how soon it must be decided."""
+    """By whether it is on the board and waits for an answer, priority, how soon it must be decided, what to fix first.
+
+    Of two that are equal in all that, the newer comes first.
+    """
     board = 0 if alert.state in _WAITING else 1 if alert.state is AlertState.ACCEPTED else 2
     decide_by = alert.window.decide_by.timestamp() if alert.window is not None else _NEVER
     return (
@@ -207,7 +211,8 @@ def _urgency_of_alert(alert: AlertSummary) -> tuple[Any, ...]:
         _PRIORITIES.index(alert.priority),
         alert.state is not AlertState.OPEN,
         decide_by,
-        alert.raised_at.timestamp(),
+        alert.subject != FIX_FIRST,
+        -alert.raised_at.timestamp(),
         alert.id,
     )
 

@@ -114,6 +114,12 @@ def test_unanswered_comes_before_accepted_and_high_before_medium(page: Page) -> 
     assert order == ["high", "seen", "medium", "accepted"]
 
 
+def test_what_to_fix_first_comes_before_what_to_consider(page: Page) -> None:
+    newer = summary(id="newer", raised_at="2026-03-14T08:30:00Z")
+    alerts = [newer, summary(id="fix", subject="fix_first"), summary(id="older")]
+    assert run(page, "alerts", "m.shown(a[0]).map(one => one.id)", alerts) == ["fix", "newer", "older"]
+
+
 @pytest.mark.parametrize(
     ("data", "state"),
     [

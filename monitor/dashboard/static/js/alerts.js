@@ -84,17 +84,23 @@ export function verdictText(verdict) {
   return VERDICT_WORDS[state] ?? verdict;
 }
 
-/** Order by urgency: priority, then unanswered before answered, then the nearest deadline, then the newest. */
+/**
+ * Order by urgency: priority, then unanswered before answered, then the nearest deadline, then what to fix first, then
+ * the newest.
+ */
 export function byUrgency(one, other) {
   return (
     Number(one.state === "accepted") - Number(other.state === "accepted") ||
     RANKS[one.priority] - RANKS[other.priority] ||
     (STATE_RANKS[one.state] ?? 9) - (STATE_RANKS[other.state] ?? 9) ||
-    deadline(one) - deadline(other) ||
+    ahead(deadline(one), deadline(other)) ||
+    Number(other.subject === "fix_first") - Number(one.subject === "fix_first") ||
     (other.raised_at ?? "").localeCompare(one.raised_at ?? "")
   );
 }
 
+// Two that have no deadline are equal; the difference of infinities is none.
+const ahead = (one, other) => (one === other ? 0 : one - other);
 const deadline = (alert) => (alert.window?.state === "open" ? Date.parse(alert.window.decide_by) : Infinity);
 
 /** The alerts on the board, most urgent first. */

@@ -4,15 +4,18 @@ import uPlot from "../vendor/uplot/dist/uPlot.esm.js";
 import { unitName } from "./units.js";
 
 const LEFT = 46;
-const RIGHT = 10;
+const RIGHT = 18;
 const LANE = 22;
 const ROW = 86;
 const SPARSE_ROW = 68;
-const LEGEND = 17;
+const LEGEND = 14;
+const DASH = 22;
+const PADDING = 6;
 const AXIS = 22;
 const MINUTE = 60_000;
 
 const plots = new Map();
+const measuring = document.createElement("canvas").getContext("2d");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
 
@@ -74,7 +77,9 @@ function draw(container, model, last) {
   if (width === 0) return;
   const key = container.dataset.plot;
   const known = plots.get(key);
-  const look = `${width} ${document.documentElement.dataset.theme} ${model.kind} ${last} ${model.lanes?.length ?? 0}`;
+  const legend = model.kind === "lanes" ? [] : legendOf(model, width - LEFT - RIGHT);
+  const said = legend.flatMap((row) => row.map(({ label }) => label)).join();
+  const look = [width, document.documentElement.dataset.theme, model.kind, last, model.lanes?.length ?? 0, said].join(" ");
   if (known && known.container === container && known.look === look) {
     known.model = model;
     known.plot.setData(model.data, false);
@@ -82,9 +87,9 @@ function draw(container, model, last) {
     return;
   }
   known?.plot.destroy();
-  const entry = { container, look, model };
-  const height =
-    model.kind === "lanes" ? model.lanes.length * LANE + 8 : (model.sparse ? SPARSE_ROW : ROW) + (within(model).length ? LEGEND - 4 : 0) + (last ? AXIS : 0);
+  const entry = { container, look, model, legend };
+  const row = (model.sparse ? SPARSE_ROW : ROW) + LEGEND * legend.length + (last ? AXIS : 0);
+  const height = model.kind === "lanes" ? model.lanes.length * LANE + 8 : row;
   entry.plot = new uPlot({ ...options(entry, last), width, height }, model.data, container);
   plots.set(key, entry);
 }
@@ -96,7 +101,7 @@ function options(entry, last) {
   const lanes = entry.model.kind === "lanes";
   return {
     ms: 1,
-    padding: [() => (!lanes && within(entry.model).length ? LEGEND : 4), RIGHT, lanes || last ? 0 : 4, 0],
+    padding: [PADDING + LEGEND * entry.legend.length, RIGHT, lanes || last ? 0 : 4, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: !lanes }, drag: { x: false, y: false }, sync: { key: "bed" } },
     scales: {
@@ -128,7 +133,7 @@ function options(entry, last) {
     ],
     hooks: {
       drawClear: [(plot) => (lanes ? drawLanes(plot, entry.model) : drawUnder(plot, entry.model))],
-      draw: [(plot) => lanes || drawThresholds(plot, entry.model)],
+      draw: [(plot) => lanes || (drawThresholds(plot, entry.model), drawLegend(plot, entry.legend))],
       setCursor: [(plot) => entry.model.onCursor?.(plot.cursor.idx)],
     },
   };
@@ -178,29 +183,55 @@ function drawThresholds(plot, model) {
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
   }
-  drawLegend(plot, within(model));
   ctx.restore();
 }
 
-/** What the lines mean, above the chart, where it hides no value. */
-function drawLegend({ ctx, bbox }, limits) {
+/** What the lines mean, in as many rows above the chart as it takes, where it hides no value. */
+function legendOf(model, width) {
+  const rows = [];
+  let used = Infinity;
+  measuring.font = `11px ${sans()}`;
+  for (const limit of within(model)) {
+    const label = fitted(limit.label, width - DASH);
+    const wide = DASH + measuring.measureText(label).width;
+    if (used + wide > width) {
+      rows.push([]);
+      used = 0;
+    }
+    rows.at(-1).push({ local: limit.local, label, x: used });
+    used += wide + 14;
+  }
+  return rows;
+}
+
+/** As much of a text as there is room for; all of it is told to screen readers beside the chart. */
+function fitted(text, width) {
+  if (measuring.measureText(text).width <= width) return text;
+  let end = text.length;
+  while (end > 0 && measuring.measureText(`${text.slice(0, end)}…`).width > width) end -= 1;
+  return `${text.slice(0, end)}…`;
+}
+
+function drawLegend({ ctx, bbox }, rows) {
   const scaled = ratio();
-  const y = bbox.top - 5 * scaled;
-  let x = bbox.left;
+  ctx.save();
+  ctx.lineWidth = 1.2 * scaled;
   ctx.font = `${11 * scaled}px ${sans()}`;
   ctx.textAlign = "left";
   ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--soft");
-  for (const { local, label } of limits) {
-    const wide = 22 * scaled + ctx.measureText(label).width;
-    if (x > bbox.left && x + wide > bbox.left + bbox.width) return;
-    dash(ctx, local);
-    ctx.beginPath();
-    ctx.moveTo(x, y - 3.5 * scaled);
-    ctx.lineTo(x + 18 * scaled, y - 3.5 * scaled);
-    ctx.stroke();
-    ctx.fillText(label, x + 22 * scaled, y);
-    x += wide + 14 * scaled;
-  }
+  rows.forEach((row, index) => {
+    const y = bbox.top - (5 + LEGEND * (rows.length - 1 - index)) * scaled;
+    for (const { local, label, x } of row) {
+      const left = bbox.left + x * scaled;
+      dash(ctx, local);
+      ctx.beginPath();
+      ctx.moveTo(left, y - 3.5 * scaled);
+      ctx.lineTo(left + (DASH - 4) * scaled, y - 3.5 * scaled);
+      ctx.stroke();
+      ctx.fillText(label, left + DASH * scaled, y);
+    }
+  });
+  ctx.restore();
 }
 
 function dash(ctx, local) {
