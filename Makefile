@@ -63,12 +63,13 @@ chaos: setup ## Kill workers and stop the broker under load; CHAOS='--seed 2 --k
 bench: setup ## Measure throughput and latency
 	$(BIN)/python -m tests.bench
 
-docs: setup ## Rewrite what is generated: demo log, life of an alert, wire format, API, picture
+docs: setup browser ## Rewrite what is generated: demo log, life of an alert, wire format, API, pictures
 	$(BIN)/python -m monitor.demo.build
 	$(BIN)/python docs/lifecycle.py
 	$(BIN)/python docs/picture.py
 	$(BIN)/python docs/wire.py
 	$(BIN)/python docs/openapi.py
+	$(BIN)/python docs/screens.py
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \

@@ -251,7 +251,8 @@ def _answers(pack: Pack, view: View, subject: str, therapy: Therapy | None) -> t
     """What a clinician may answer, as the actions of the wire with their reasons."""
     reasons = pack.decline_reasons(subject)
     snooze = ("snooze",) if view.duration("snooze" if therapy is None else therapy.snooze) else ()
-    return ("acknowledge", "accept: running", "accept: done", *(f"decline: {reason}" for reason in reasons), *snooze)
+    accepted = (f"accept: {reason}" for reason in pack.accept_reasons)
+    return ("acknowledge", *accepted, *(f"decline: {reason}" for reason in reasons), *snooze)
 
 
 def _evidence(pack: Pack, view: View, words: Words, grounds: Grounds) -> Iterator[Evidence]:

@@ -264,6 +264,11 @@ class Pack(_Frozen):
         """The therapies that are suggested once across packs, with the name they share."""
         return {therapy.id: therapy.merge for therapy in self.therapies if therapy.merge is not None}
 
+    @property
+    def accept_reasons(self) -> tuple[str, ...]:
+        """What may be said of a suggestion or notice that is accepted."""
+        return ("running", "done")
+
     def decline_reasons(self, subject: str) -> tuple[str, ...]:
         """Why a suggestion or notice may be declined."""
         therapy = next((therapy for therapy in self.therapies if therapy.id == subject), None)

@@ -51,6 +51,22 @@ def test_the_picture_is_small_and_loads_nothing() -> None:
     assert not re.findall(r"(?:href|src|url)\s*[=(:]\s*[\"']?(?:https?:)?//", picture)
 
 
+@pytest.mark.parametrize("name", ["unit", "bed"])
+def test_the_pictures_of_the_dashboard_are_small(name: str) -> None:
+    picture = (ROOT / f"docs/{name}.webp").read_bytes()
+    assert (picture[:4], picture[8:12]) == (b"RIFF", b"WEBP")
+    assert len(picture) < 250_000
+
+
+def test_the_keys_of_the_dashboard_are_those_that_it_lists() -> None:
+    page = (ROOT / "docs/dashboard.md").read_text(encoding="utf-8")
+    module = (ROOT / "monitor/dashboard/static/js/keys.js").read_text(encoding="utf-8")
+    (letters,) = re.findall(r"const letters = \{(.*?)\}", module)
+    known = set(re.findall(r'"?([\w?])"?: on\.', letters))
+    rows = re.findall(r"^\| ((?:`[a-z?]`(?:, )?)+) \|", page, re.MULTILINE)
+    assert {key for row in rows for key in re.findall(r"`(.)`", row)} == known
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", page.read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, get_args
@@ -20,6 +19,7 @@ from rules.events import Action
 from rules.instants import to_instant
 from rules.lifecycle import AlertState, Trigger, follow
 from rules.outputs import AlertChange, Priority
+from rules.pack import Pack
 from streams.embedded import store
 from streams.embedded.entries import Entry
 
@@ -127,9 +127,18 @@ def _answers(names: Names, entry: Entry) -> list[Answerable]:
             continue
         if action == "snooze" and not pathway.snooze(change.subject):
             continue
-        reasons: Sequence[str] = pathway.pack.decline_reasons(change.subject) if action == "decline" else ()
-        found.append(Answerable(action=action, reasons=tuple(reasons)))
+        found.append(Answerable(action=action, reasons=_reasons(pathway.pack, change.subject, action)))
     return found
+
+
+def _reasons(pack: Pack, subject: str, action: ActionKind) -> tuple[str, ...]:
+    match action:
+        case "accept":
+            return pack.accept_reasons
+        case "decline":
+            return pack.decline_reasons(subject)
+        case _:
+            return ()
 
 
 async def _newest(service: Service, alert: str) -> Entry:

@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from monitor.service import alerts, ingest, operations, patients, stream
 from monitor.service.guard import Guard
 from monitor.service.models import Problem
+from monitor.service.overview import Overview
 from monitor.service.problems import handle_problems
 from monitor.service.service import Service
 from monitor.service.shield import Shield
@@ -38,6 +39,7 @@ def make_app(opening: Opening, guard: Guard) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opening() as service:
             app.state.service = service
+            app.state.overview = Overview(service)
             yield
 
     app = FastAPI(

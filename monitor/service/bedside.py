@@ -7,31 +7,19 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
-from monitor.service.models import Explained, Series, SignalNow, Threshold, Treatment, Trends, Unknowns
+from monitor.service.models import Explained, Series, SignalNow, Treatment, Trends, Unknowns
+from monitor.service.thresholds import thresholds
 from rules import catalogue as catalogues
 from rules.catalogue import Signal
-from rules.conditions.numbers import Compare, Persistent, Stayed, Sustained
 from rules.engine import PatientEngine
 from rules.facts import Coded, Given, Sample
 from rules.instants import MINUTE, SECOND, to_datetime, to_instant
 from rules.outputs import State
-from rules.pack import Pack
-from rules.parameters import Parameter
 from rules.pathway import Fold
 from rules.timeline import Fact, Timeline
 from rules.track import Track
 from rules.wording import plain
 from streams.embedded.glance import Last, limit_of, newest_sample
-
-_COMPARING: Final = (Compare, Sustained, Stayed, Persistent)
-_SHOWN_AS: Final = {
-    "mean_arterial_pressure": ("map_invasive", "map_noninvasive"),
-    "mean_arterial_pressure_highest": ("map_invasive", "map_noninvasive"),
-    "arterial_paco2": ("paco2",),
-    "arterial_ph": ("ph",),
-    "valid_plateau": ("plateau_pressure",),
-}
-"""The signals on whose chart the threshold of a quantity is drawn: those that the quantity takes its value from."""
 
 _PROCEDURES: Final = ("procedure", "support")
 """The groups of coded facts that are something done to the patient."""
@@ -75,7 +63,7 @@ def trends(engine: PatientEngine, span: Span, names: Sequence[str] | None) -> Tr
     chosen = [
         signal
         for signal in catalogues.load().signals
-        if (signal.name in names if names is not None else _read_by_active(engine, signal.name))
+        if (signal.name in names if names is not None else _changes(signal) and _read_by_active(engine, signal.name))
     ]
     series = (
         Series(
@@ -83,7 +71,9 @@ def trends(engine: PatientEngine, span: Span, names: Sequence[str] | None) -> Tr
             title=signal.title,
             unit=plain(signal.unit),
             points=tuple(_points(engine.timeline, signal.name, span)),
-            thresholds=tuple(_thresholds(engine, signal.name)),
+            thresholds=tuple(
+                found for track in engine.tracks if _applies(track) for found in thresholds(engine, track, signal.name)
+            ),
         )
         for signal in chosen
     )
@@ -93,6 +83,11 @@ def trends(engine: PatientEngine, span: Span, names: Sequence[str] | None) -> Tr
 
 def _applies(track: Track) -> bool:
     return track.present is not None and track.present.verdict.state is not State.NOT_APPLICABLE
+
+
+def _changes(signal: Signal) -> bool:
+    """Whether it makes sense to draw a signal over time."""
+    return signal.group != "patient"
 
 
 def _read_by_active(engine: PatientEngine, signal: str) -> bool:
@@ -131,43 +126,6 @@ def _points(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, 
         if span.since <= fact.at <= span.until:
             sample: Sample = fact.value
             yield fact.at, sample.value
-
-
-def _thresholds(engine: PatientEngine, signal: str) -> Iterator[Threshold]:
-    ages = engine.timeline.facts("signal:age")
-    age = ages[-1].value.value if ages else None
-    for track in engine.tracks:
-        if _applies(track):
-            pack = track.pathway.pack
-            for name in _compared_with(pack, signal):
-                parameter = pack.parameters[name]
-                for value in _values(parameter, age):
-                    yield Threshold(
-                        pathway=pack.id,
-                        parameter=name,
-                        title=parameter.title,
-                        value=value,
-                        source=pack.sources[parameter.source].text if parameter.source in pack.sources else "",
-                        local=parameter.overridden or parameter.strength == "D",
-                    )
-
-
-def _compared_with(pack: Pack, signal: str) -> list[str]:
-    """The parameters of a pack that a signal is compared with, in the order of the pack."""
-    found = {
-        node.threshold
-        for _, root in pack.roots()
-        for node in root.walk()
-        if isinstance(node, _COMPARING) and (node.measure == signal or signal in _SHOWN_AS.get(node.measure, ()))
-    }
-    return [name for name in pack.parameters if name in found]
-
-
-def _values(parameter: Parameter, age: float | None) -> tuple[float, ...]:
-    """The value that holds for somebody of an age; all that may hold if the age is not known."""
-    if not parameter.by_age:
-        return (parameter.number,)
-    return tuple(band.value for band in parameter.by_age) if age is None else (parameter.for_age(age),)
 
 
 def _treatments(engine: PatientEngine, span: Span) -> Iterator[Treatment]:

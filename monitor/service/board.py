@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from monitor.service.models import AlertSummary, Bed, DataAge, PathwayStanding, Why
 from monitor.service.naming import Names
+from rules import catalogue as catalogues
 from rules.instants import to_datetime, to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, Priority, State, StatusChange, TherapyWindow
+from rules.pathway import FIX_FIRST
 from streams.embedded.entries import Entry, Present
 from streams.embedded.glance import Glance
 from streams.embedded.stays import Stay
@@ -31,6 +34,8 @@ _STATES: Final = (
     State.NOT_APPLICABLE,
 )
 _NEVER: Final = float("inf")
+_NOTHING: Final = (_NEVER,)
+"""Less urgent than every alert."""
 
 
 class Board:
@@ -48,6 +53,7 @@ class Board:
         self._verdicts: defaultdict[str, dict[str, StatusChange]] = defaultdict(dict)
         self._alerts: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         self._stays = dict(stays)
+        self._versions: Counter[str] = Counter()
         for verdict in present.verdicts.values():
             self._verdicts[verdict.patient][verdict.pathway] = verdict
             self._present.verdicts[verdict.patient, verdict.pathway] = verdict
@@ -57,8 +63,10 @@ class Board:
     def add(self, entries: Iterable[Entry], stays: Mapping[str, Stay]) -> None:
         """Take in what has become durable."""
         self._stays.update(stays)
+        self._versions.update(stays.keys())
         for entry in entries:
             change = entry.change
+            self._versions[change.patient] += 1
             if isinstance(change, StatusChange):
                 self._verdicts[change.patient][change.pathway] = change
                 self._present.add(entry)
@@ -76,6 +84,10 @@ class Board:
     def alert(self, name: str) -> Entry | None:
         """The newest entry of an alert that is not over, or was until lately."""
         return self._present.alerts.get(name)
+
+    def version(self, patient: str) -> int:
+        """Another one after every change in what is shown of a patient, but for what a look at the engine tells."""
+        return self._versions[patient]
 
     def bed(self, patient: str, look: Glance | None, now: datetime) -> Bed:
         """One patient for the view of the unit."""
@@ -160,34 +172,47 @@ def data_age(look: Glance | None, now: datetime) -> DataAge:
     if look is None:
         return DataAge(newest_at=None, stale=False, blind=True, stale_signals=())
     instant = to_instant(now)
-    stale = look.stale(instant)
+    stale = tuple(map(_title, look.stale(instant)))
     newest = None if look.newest is None else to_datetime(min(look.newest, instant))
     return DataAge(newest_at=newest, stale=bool(stale), blind=look.blind(instant), stale_signals=stale)
 
 
-def urgency(bed: Bed) -> tuple[Any, ...]:
-    """By what beds are ordered, the most urgent first."""
-    alerts = [_urgency_of_alert(alert) for alert in bed.alerts]
-    states = [_STATES.index(standing.state) for standing in bed.pathways]
-    return (
-        min(alerts, default=(2,)),
-        min(states, default=len(_STATES)),
-        not bed.data.blind,
-        bed.bed or "",
-        bed.patient,
-    )
+@cache
+def _title(signal: str) -> str:
+    return catalogues.load().signal(signal).title
+
+
+class Urgency(NamedTuple):
+    """By what beds are ordered: what waits for an answer, then who is not watched, then the rest."""
+
+    waiting: tuple[Any, ...]
+    watched: bool
+    rest: tuple[Any, ...]
+
+
+def urgency(bed: Bed) -> Urgency:
+    """How urgent a bed is, the most urgent being the least; who is not watched comes before whoever has no alert."""
+    alerts = [_urgency_of_alert(alert) for alert in bed.alerts if alert.state in _WAITING]
+    accepted = [_urgency_of_alert(alert) for alert in bed.alerts if alert.state is AlertState.ACCEPTED]
+    states = [_STATES.index(State.ACTIVE if found.suppressed else found.state) for found in bed.pathways]
+    rest = (min(accepted, default=_NOTHING), min(states, default=len(_STATES)))
+    return Urgency(min(alerts, default=_NOTHING), not bed.data.blind, rest)
 
 
 def _urgency_of_alert(alert: AlertSummary) -> tuple[Any, ...]:
-    """Those that wait for an answer before the others, then by priority, then by how soon it must be decided."""
-    waiting = alert.state in _WAITING
+    """By whether it is on the board and waits for an answer, priority, how soon it must be decided, what to fix first.
+
+    Of two that are equal in all that, the newer comes first.
+    """
+    board = 0 if alert.state in _WAITING else 1 if alert.state is AlertState.ACCEPTED else 2
     decide_by = alert.window.decide_by.timestamp() if alert.window is not None else _NEVER
     return (
-        not waiting,
+        board,
         _PRIORITIES.index(alert.priority),
         alert.state is not AlertState.OPEN,
         decide_by,
-        alert.raised_at.timestamp(),
+        alert.subject != FIX_FIRST,
+        -alert.raised_at.timestamp(),
         alert.id,
     )
 

@@ -88,7 +88,10 @@ class PathwayStanding(_Frozen):
 
 
 class DataAge(_Frozen):
-    """How old the data are: ``stale`` if a signal that an active pathway reads is, ``blind`` if nothing comes."""
+    """How old the data are: ``stale`` if a signal that an active pathway reads is, ``blind`` if nothing comes.
+
+    ``stale_signals`` are the titles of those that are too old.
+    """
 
     newest_at: datetime | None
     stale: bool
@@ -137,11 +140,19 @@ class Unknowns(_Frozen):
     missing: tuple[str, ...]
 
 
+class Judged(_Frozen):
+    """A pathway that is judged, whether or not it applies."""
+
+    pathway: str
+    title: str
+
+
 class PatientView(Bed):
     """One patient in detail; ``alerts`` holds those too that ended in the last 30 minutes."""
 
     now: datetime
     position: int
+    judged: tuple[Judged, ...]
     unknowns: tuple[Unknowns, ...]
     signals: tuple[SignalNow, ...]
 
@@ -202,7 +213,7 @@ class Alerts(_Frozen):
 
 
 class Answerable(_Frozen):
-    """How an alert can be answered now; ``reasons`` are those of which a decline must name one."""
+    """How an alert can be answered now; ``reasons`` are those that go with it, of which a decline must name one."""
 
     action: ActionKind
     reasons: tuple[str, ...] = ()

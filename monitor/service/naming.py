@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from monitor.service.models import Judged
 from rules import catalogue as catalogues
 from rules.engine import prepare
 from rules.outputs import AlertChange, StatusChange
@@ -26,6 +27,11 @@ class Names:
     def __init__(self, packs: tuple[Pack, ...], settings: SiteSettings) -> None:
         self.pathways: dict[str, Pathway] = {found.pack.id: found for found in prepare(packs, settings).pathways}
         self._words = titles(catalogues.load())
+
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """All pathways."""
+        return tuple(Judged(pathway=name, title=found.pack.title) for name, found in self.pathways.items())
 
     def pack(self, pathway: str) -> Pack | None:
         """The pack of a pathway, unless it is loaded no more."""

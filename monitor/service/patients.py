@@ -9,11 +9,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import Response
 
 from monitor.service import bedside
-from monitor.service.board import urgency
 from monitor.service.models import Explained, PatientView, SignalNow, Trends, Unit, Unknowns
+from monitor.service.overview import Overview
 from monitor.service.paths import ERRORS, PathwayName, Patient, Served, Text, Viewer, When
 from monitor.service.problems import ProblemError
 from monitor.service.service import Service
@@ -31,16 +32,22 @@ _LONGEST: Final = timedelta(hours=30)
 _MOST_SIGNALS: Final = 100
 
 
-@router.get("/unit")
-async def unit(service: Served, viewer: Viewer, unit: Text = None) -> Unit:
+def the_overview(request: Request) -> Overview:
+    """What makes views of the unit."""
+    overview: Overview = request.app.state.overview
+    return overview
+
+
+@router.get("/unit", response_model=Unit)
+async def unit(
+    overview: Annotated[Overview, Depends(the_overview)],
+    viewer: Viewer,
+    unit: Text = None,
+    accepted: Annotated[str, Header(alias="Accept-Encoding", include_in_schema=False)] = "",
+) -> Response:
     """All patients who have not been discharged, the most urgent first; with ``unit``, those of that unit."""
     del viewer
-    names = [name for name in await service.patients() if service.board.in_unit(name, unit)]
-    looks = await service.look(names)
-    now = service.now()
-    beds = [service.board.bed(name, looks[name], now) for name in names if looks[name].admitted]
-    beds.sort(key=urgency)
-    return Unit(now=now, position=service.position, unit=unit or service.site.unit, patients=tuple(beds))
+    return (await overview.of(unit)).response(accepted)
 
 
 @router.get("/patients/{patient:path}/trends")
@@ -88,7 +95,14 @@ async def patient(service: Served, viewer: Viewer, patient: Patient) -> PatientV
     look, unknowns, signals = await service.with_engine(patient, read)
     service.guard.looked(viewer, patient)
     fields = service.board.fields(patient, look, now, ended=True)
-    return PatientView(**fields, now=now, position=service.position, unknowns=unknowns, signals=signals)
+    return PatientView(
+        **fields,
+        now=now,
+        position=service.position,
+        judged=service.names.judged,
+        unknowns=unknowns,
+        signals=signals,
+    )
 
 
 async def _explained_then(

@@ -76,8 +76,8 @@ class Shield:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                if scope["path"].startswith("/v1"):
-                    headers.setdefault("Cache-Control", "no-store")
+                # Of the page only what has changed is fetched again, and never an older one used.
+                headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/v1") else "no-cache")
             await send(message)
 
         fault = self._fault(scope)

@@ -17,6 +17,9 @@ from rules.track import Track
 BLIND_AFTER: Final = timedelta(minutes=5)
 """Without any sample for so long, nobody watches the bed: the time in which a minute of a dense signal settles."""
 
+_BETTER: Final = {"map_noninvasive": "map_invasive"}
+"""The signal that makes another superfluous: nobody inflates a cuff while there is an arterial line."""
+
 _SIGNAL: Final = "signal:"
 
 
@@ -50,8 +53,11 @@ class Glance(NamedTuple):
     admitted: bool
 
     def stale(self, now: int) -> tuple[str, ...]:
-        """The signals that are too old to be used."""
-        return tuple(last.signal for last in self.signals if last.stale(now))
+        """The signals that are too old to be used, but for those that a better one stands in for."""
+        fresh = {last.signal for last in self.signals if not last.stale(now)}
+        return tuple(
+            last.signal for last in self.signals if last.signal not in fresh and _BETTER.get(last.signal) not in fresh
+        )
 
     def blind(self, now: int) -> bool:
         """Whether nothing has been measured for so long that the bed is not watched."""

@@ -1,29 +1,27 @@
-"""A real Chromium, a ward at a time of the demo, and screens on it whose console stays empty."""
+"""A real Chromium, the real service at a time of the demo, and screens on it whose console stays empty."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.dashboard.bedside import Bedside, at, token_of
 from tests.dashboard.browser import ARGUMENTS, find
-from tests.dashboard.fake_server import FakeServer
-from tests.dashboard.fake_ward import FakeWard
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=15_000)
 
 UNAVOIDABLE = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of 4)")
 """What a browser itself writes when a service is away or refuses something; no page can keep it from that."""
 
-
-def at(clock: str) -> datetime:
-    """A time of the demo's day, in UTC."""
-    hour, minute = map(int, clock.split(":"))
-    return datetime(2026, 3, 14, hour, minute, tzinfo=UTC)
+Serve = Callable[..., Bedside]
+Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -36,25 +34,22 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-Serve = Callable[..., FakeServer]
-Open = Callable[..., Page]
-
-
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts the service of some beds at a time."""
-    started: list[FakeServer] = []
+    started: list[Bedside] = []
+    numbers = count()
 
-    def start(clock: str, *beds: str, silent: dict[str, datetime] | None = None) -> FakeServer:
-        ward = FakeWard(*beds, silent=silent)
-        ward.play(at(clock))
-        started.append(FakeServer(ward))
-        started[-1].start()
+    def start(clock: str, *beds: str, silent: dict[str, datetime] | None = None, asked: bool = False) -> Bedside:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        started.append(Bedside(folder, *beds, silent=silent, asked=asked))
+        started[-1].play(at(clock))
         return started[-1]
 
     yield start
-    for server in started:
-        server.stop()
+    for service in started:
+        service.stop()
 
 
 @pytest.fixture
@@ -68,15 +63,17 @@ def screen(browser: Browser) -> Iterator[Open]:
         if message.type in ("error", "warning") and not refused:
             errors.append(message.text)
 
-    def open_screen(server: FakeServer, view: str = "", **options: Any) -> Page:
+    def open_screen(service: Bedside, view: str = "", *, actor: str | None = None, **options: Any) -> Page:
         defaults = {"viewport": {"width": 1920, "height": 1080}, "timezone_id": "Europe/Berlin"}
         context = browser.new_context(**{**defaults, **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(15_000)
         contexts.append(context)
+        if actor is not None:
+            context.add_init_script(f"sessionStorage.setItem('rescue-monitor.token', '{token_of(actor)}')")
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server.url + view)
+        page.goto(service.url + view)
         return page
 
     yield open_screen

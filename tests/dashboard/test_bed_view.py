@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import Open, Serve, at
+from tests.dashboard.bedside import at
+from tests.dashboard.conftest import Open, Serve
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -50,19 +51,19 @@ def test_times_inside_the_text_are_local_too(serve: Serve, screen: Open) -> None
 
 
 def test_a_decline_with_its_reason_reaches_the_service_and_the_other_screen(serve: Serve, screen: Open) -> None:
-    server = serve("08:23", "bed-8")
-    mine, other = screen(server, "#/bed/bed-8"), screen(server, "#/bed/bed-8")
+    server = serve("08:23", "bed-8", asked=True)
+    mine, other = (screen(server, "#/bed/bed-8", actor=actor) for actor in ("nurse-7", "resident-2"))
     first = other.locator(".card").first
     expect(first).to_contain_text("escalating now")
     alert = first.get_attribute("data-alert")
     decline(mine, "other plan", "seen with the consultant")
     answered = other.locator(f'.card[data-alert="{alert}"]')
     expect(answered).to_have_attribute("data-state", "declined")
-    expect(answered).to_contain_text("declined by nurse-7 (nurse): other plan")
-    (action,) = server.actions
-    assert (action["alert"], action["action"], action["reason"]) == (alert, "decline", "other plan")
-    assert action["comment"] == "seen with the consultant"
-    assert isinstance(action["based_on"], int)
+    expect(answered).to_contain_text("declined by nurse-7 (clinician): other plan")
+    (answer,) = server.answers("bed-8")
+    assert (answer.alert_id, answer.action, answer.reason) == (alert, "decline", "other plan")
+    assert (answer.actor, answer.comment) == ("nurse-7", "seen with the consultant")
+    assert answer.based_on is not None
     expect(mine.locator("#say")).to_contain_text("Answer taken")
 
 
@@ -72,22 +73,22 @@ def test_a_decline_needs_a_reason(serve: Serve, screen: Open) -> None:
     page.get_by_role("button", name="Decline …").click()
     page.get_by_role("button", name="Decline", exact=True).click()
     expect(page.locator(".decline")).to_be_visible()
-    assert server.actions == []
+    assert server.answers("bed-8") == []
 
 
 def test_who_was_slower_is_told_so_in_one_sentence(serve: Serve, screen: Open) -> None:
-    server = serve("08:23", "bed-8")
-    page = screen(server, "#/bed/bed-8")
+    server = serve("08:23", "bed-8", asked=True)
+    page = screen(server, "#/bed/bed-8", actor="nurse-7")
     expect(page.locator(".parts").first).to_be_visible()
-    page.context.set_offline(True)
     alert = page.locator(".card").first.get_attribute("data-alert") or ""
-    server.ward.answer(alert, {"action": "accept", "reason": "running"}, "resident-2", "resident")
-    page.route("**/v1/stream", lambda route: route.abort())
-    page.route("**/v1/unit", lambda route: route.abort())
-    page.context.set_offline(False)
+    for what in ("stream", "unit", "patients/**"):
+        page.route(f"**/v1/{what}", lambda route: route.abort())
+    server.stop()
+    server.start()
+    assert server.answer(alert, "resident-2", "accept", "running") == 201
     page.get_by_role("button", name="Acknowledge").click()
     said = page.locator(".problem")
-    expect(said).to_contain_text("accepted by resident-2 (resident): running")
+    expect(said).to_contain_text("accepted by resident-2 (clinician): running")
     expect(said).to_be_focused()
 
 
@@ -117,9 +118,7 @@ def test_what_was_taken_back_is_struck_through_for_half_an_hour(serve: Serve, sc
 
 
 def test_a_viewer_reads_and_cannot_answer(serve: Serve, screen: Open) -> None:
-    server = serve("08:23", "bed-8")
-    server.role = "viewer"
-    page = screen(server, "#/bed/bed-8")
+    page = screen(serve("08:23", "bed-8", asked=True), "#/bed/bed-8", actor="visitor-1")
     expect(page.locator(".answers").first).to_contain_text("your role cannot answer")
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
@@ -143,6 +142,22 @@ def test_why_and_what_is_missing_are_told(serve: Serve, screen: Open) -> None:
         expect(why.get_by_role("heading", name=heading, exact=True)).to_be_visible()
 
 
+def test_what_was_known_earlier_is_told_and_never_taken_for_now(serve: Serve, screen: Open) -> None:
+    page = screen(serve("10:12", "bed-3"), "#/bed/bed-3")
+    why = page.locator(".why")
+    expect(why.get_by_role("heading", name="SEP-1 Septic shock: active")).to_be_visible()
+    why.get_by_label("As known at").fill("2026-03-14T11:00")
+    why.get_by_role("button", name="Show").click()
+    expect(why).to_contain_text("Not now: as known at 11:00 CET")
+    expect(why.get_by_role("heading", name="Septic shock: confirmed, refractory septic shock (SEP-3)")).to_be_visible()
+    why.get_by_label("As known at").fill("2026-03-14T07:59")
+    why.get_by_role("button", name="Show").click()
+    expect(why).to_contain_text("Septic shock: nothing of the patient had come by then")
+    why.get_by_role("button", name="Back to now").click()
+    expect(why.get_by_role("heading", name="SEP-1 Septic shock: active")).to_be_visible()
+    expect(why).not_to_contain_text("Not now")
+
+
 def test_the_patient_is_named_only_after_the_hash(serve: Serve, screen: Open) -> None:
     server = serve("08:23", "bed-8")
     page = screen(server)
@@ -157,4 +172,4 @@ def test_an_unknown_bed_is_said_to_be_unknown(serve: Serve, screen: Open) -> Non
     expect(page.locator(".tile")).to_have_count(1)
     with page.expect_response("**/v1/patients/bed-99"):
         page.evaluate("location.hash = '#/bed/bed-99'")
-    expect(page.locator("main")).to_contain_text("There is no patient bed-99 here.")
+    expect(page.locator("main")).to_contain_text("no such patient")

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.dashboard.bedside import Bedside
 from tests.dashboard.conftest import Open, Serve
-from tests.dashboard.fake_server import FakeServer
-from tests.dashboard.fake_ward import FakeWard
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -16,9 +15,8 @@ NOW = 1_773_478_200_000  # 2026-03-14T08:50Z
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    server = FakeServer(FakeWard("bed-2"))
-    server.start()
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    server = Bedside(tmp_path_factory.mktemp("modules"), "bed-2")
     context = browser.new_context(timezone_id="Europe/Berlin")
     opened = context.new_page()
     opened.goto(server.url)
@@ -116,6 +114,12 @@ def test_unanswered_comes_before_accepted_and_high_before_medium(page: Page) -> 
     assert order == ["high", "seen", "medium", "accepted"]
 
 
+def test_what_to_fix_first_comes_before_what_to_consider(page: Page) -> None:
+    newer = summary(id="newer", raised_at="2026-03-14T08:30:00Z")
+    alerts = [newer, summary(id="fix", subject="fix_first"), summary(id="older")]
+    assert run(page, "alerts", "m.shown(a[0]).map(one => one.id)", alerts) == ["fix", "newer", "older"]
+
+
 @pytest.mark.parametrize(
     ("data", "state"),
     [
@@ -145,6 +149,42 @@ def test_a_window_says_what_is_left_and_when_it_is_closing(page: Page, decide_by
     given = {"state": "open", "decide_by": decide_by, "closes_at": decide_by, "reason": None}
     found = run(page, "beds", "m.windowLeft(a[0], a[1])", given, NOW)
     assert {key: found.get(key) for key in window} == window
+
+
+@pytest.mark.parametrize(
+    ("subject", "headline", "kind", "rest"),
+    [
+        ("fix_first", "Fix this first: pump stopped", "fix", "pump stopped"),
+        ("obtain_data", "Cannot tell whether this is ARDS", "data", "Cannot tell whether this is ARDS"),
+        ("vasopressin", "Consider: vasopressin", "consider", "vasopressin"),
+        ("ecpr", "Discuss E-CPR", "consider", "E-CPR"),
+        ("refractory", "Refractory septic shock: criteria met", None, "Refractory septic shock: criteria met"),
+    ],
+)
+def test_what_an_alert_asks_for_is_told_apart(
+    page: Page, subject: str, headline: str, kind: str | None, rest: str
+) -> None:
+    found = run(page, "alerts", "m.asksFor(a[0])", summary(subject=subject, headline=headline))
+    assert (found["kind"], found["headline"]) == (kind, rest)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [("PSEUDO(low_dose)", "fix first"), ("SUPPRESSED(goals)", "kept back: goals of care"), ("ACTIVE", "active")],
+)
+def test_the_verdict_of_an_explanation_is_told_in_words(page: Page, verdict: str, said: str) -> None:
+    assert run(page, "alerts", "m.verdictText(a[0])", verdict) == said
+
+
+def test_a_single_value_is_drawn_only_beside_a_threshold(page: Page) -> None:
+    def series(name: str, *limits: float) -> dict[str, Any]:
+        thresholds = [{"value": limit, "title": "t", "local": False} for limit in limits]
+        return {"signal": name, "title": name, "unit": "1", "points": [[NOW - 60_000, 2]], "thresholds": thresholds}
+
+    signals = [{"signal": name, "at": "2026-03-14T08:49:00Z"} for name in ("lactate", "sodium")]
+    trends = {"series": [series("lactate", 3), series("sodium")], "treatments": []}
+    body = "(m => [m.rows.map(r => r.key), m.others.map(o => o.signal)])(m.trendModel(a[0], a[1], a[2]))"
+    assert run(page, "trends", body, trends, signals, NOW) == [["lactate"], ["sodium"]]
 
 
 def test_a_stretch_without_data_breaks_the_line(page: Page) -> None:

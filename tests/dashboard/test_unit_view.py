@@ -1,21 +1,35 @@
 """The unit view in a real browser: urgency, windows, and beds without data."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import Open, Serve, at
+from tests.dashboard.bedside import at
+from tests.dashboard.conftest import Open, Serve
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 CLIPPED = """tiles => tiles.filter(tile => tile.scrollHeight > tile.clientHeight + 1
-    || tile.querySelector(".goals").scrollWidth > tile.querySelector(".goals").clientWidth + 1)
+    || tile.querySelector(".goals").scrollWidth > tile.querySelector(".goals").clientWidth + 1
+        || (tile.querySelector(".headline")?.offsetHeight ?? 0) > tile.querySelector(".tile-alert").clientHeight + 1)
     .map(tile => tile.dataset.patient)"""
 
 
 def tile(page: Page, bed: str) -> str:
     return f'.tile[data-patient="{bed}"]'
+
+
+def crowded(unit: dict[str, Any], times: int) -> dict[str, Any]:
+    """A unit with every bed so many times over, each under a name of its own."""
+    beds = []
+    for bed in unit["patients"]:
+        for number in range(times):
+            name = f"bed-{int(bed['patient'].rpartition('-')[2]) + 10 * number}"
+            alerts = [{**alert, "patient": name, "id": f"{alert['id']}-{number}"} for alert in bed["alerts"]]
+            beds.append({**bed, "patient": name, "alerts": alerts})
+    return {**unit, "patients": beds}
 
 
 def test_a_bed_escalates_on_screen_without_being_asked(serve: Serve, screen: Open) -> None:
@@ -49,18 +63,16 @@ def test_a_bed_without_data_never_looks_quiet(serve: Serve, screen: Open) -> Non
     expect(quiet).to_contain_text("No open alert")
     expect(blind).to_have_attribute("data-data", "blind")
     expect(blind).to_contain_text("No data")
-    expect(blind).to_contain_text("last data 08:59, 31 min ago")
+    expect(blind).to_contain_text("last data 09:00, 30 min ago")
     expect(blind).not_to_contain_text("No open alert")
-    said = re.compile(r"^bed-6\. no data, last data 08:59, 31 min ago\. Cannot tell\.")
+    said = re.compile(r"^bed-6\. no data, last data 09:00, 30 min ago\. Cannot tell\.")
     expect(blind).to_have_attribute("aria-label", said)
     looks = "tile => getComputedStyle(tile).borderStyle + getComputedStyle(tile).backgroundImage"
     assert blind.evaluate(looks) != quiet.evaluate(looks)
 
 
 def test_windows_count_down_by_the_service_clock(serve: Serve, screen: Open) -> None:
-    server = serve("11:04", "bed-9")
-    page = screen(server)
-    server.beat = False
+    page = screen(serve("11:04", "bed-9"))
     window = page.locator(".tile .window")
     expect(window).to_contain_text("decide by 12:30")  # 11:30 UTC, told in local time
     shown = [window.locator("b").inner_text()]
@@ -73,8 +85,10 @@ def test_windows_count_down_by_the_service_clock(serve: Serve, screen: Open) -> 
 @pytest.mark.parametrize("crowd", [1, 2, 4], ids=["10", "20", "40"])
 def test_ten_to_forty_beds_fit_one_screen_and_are_legible(serve: Serve, screen: Open, crowd: int) -> None:
     server = serve("11:04", silent={"bed-6": at("08:20")})
-    server.crowd = crowd
     page = screen(server)
+    unit = crowded(server.get("unit"), crowd)
+    page.route("**/v1/unit", lambda route: route.fulfill(json=unit))
+    page.reload()
     tiles = page.locator(".tile")
     expect(tiles).to_have_count(10 * crowd)
     assert page.evaluate("document.documentElement.scrollHeight") <= 1080

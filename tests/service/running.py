@@ -24,13 +24,15 @@ LINES = {"Content-Type": "application/x-ndjson"}
 class Running:
     """Its address, and how to end it."""
 
-    def __init__(self, site: Site, authenticator: Authenticator | None, follow: Sequence[str]) -> None:
+    def __init__(
+        self, site: Site, authenticator: Authenticator | None = None, follow: Sequence[str] = (), port: int = 0
+    ) -> None:
         self.path = site.path
         self.address = ""
         self._stop: Callable[[], None] = print
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        listening = Listening("127.0.0.1", 0, authenticator)
+        listening = Listening("127.0.0.1", port, authenticator)
         self._thread = threading.Thread(target=self._run, args=(site, listening, follow), daemon=True)
         self._thread.start()
         assert self._ready.wait(WITHIN)

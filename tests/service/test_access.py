@@ -325,8 +325,12 @@ class TestBrowser:
         assert headers["referrer-policy"] == "no-referrer"
         assert "server" not in headers
         assert "access-control-allow-origin" not in headers
-        if path.startswith("/v1"):
-            assert headers["cache-control"] == "no-store"
+        assert headers["cache-control"] == ("no-store" if path.startswith("/v1") else "no-cache")
+
+    def test_fetches_of_the_page_only_what_has_changed(self, ward: Running) -> None:
+        first = ward.client.get("/js/main.js")
+        again = ward.client.get("/js/main.js", headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
 
     @pytest.mark.parametrize(
         "headers",

@@ -9,6 +9,8 @@ import pytest
 
 from monitor.demo.build import LOG as DEMO_LOG
 from monitor.explaining import explain_at
+from monitor.service.board import urgency
+from monitor.service.models import Bed
 from rules.events import encode
 from rules.outputs import AlertChange
 from rules.settings import SiteSettings
@@ -42,6 +44,15 @@ class TestUnit:
         assert waiting == sorted(waiting, reverse=True)
         assert unit["unit"] == "ICU 1"
 
+    def test_puts_who_is_not_watched_before_who_has_no_open_alert(self, ward: Running) -> None:
+        beds = [Bed.model_validate(bed) for bed in get(ward, "/v1/unit")["patients"]]
+        quiet = next(bed for bed in beds if not any(alert.state == "open" for alert in bed.alerts))
+        kept_back = [alert.model_copy(update={"state": "suppressed"}) for bed in beds for alert in bed.alerts]
+        blind = quiet.model_copy(update={"alerts": (), "data": quiet.data.model_copy(update={"blind": True})})
+        watched = quiet.model_copy(update={"alerts": tuple(kept_back)})
+        waiting = next(bed for bed in beds if any(alert.state == "open" for alert in bed.alerts))
+        assert urgency(waiting) < urgency(blind) < urgency(watched)
+
     def test_leaves_out_pathways_that_do_not_apply(self, ward: Running) -> None:
         states = {p["state"] for bed in get(ward, "/v1/unit")["patients"] for p in bed["pathways"]}
         assert states
@@ -65,6 +76,7 @@ class TestPatient:
         assert signals["lactate"]["unit"] == "mmol/L"
         assert signals["lactate"]["stale_after"] == 4 * 3600
         assert all(set(entry) == {"pathway", "title", "missing"} for entry in bed["unknowns"])
+        assert {entry["pathway"] for entry in bed["judged"]} == {pack.id for pack in packs()}
 
     def test_shows_alerts_that_ended_lately_which_the_unit_does_not(self, ward: Running) -> None:
         ended = {"withdrawn", "resolved", "expired"}
@@ -86,6 +98,15 @@ class TestTrends:
         points = by_signal["map_invasive"]["points"]
         assert points == sorted(points)
         assert all(20 < value < 150 for _, value in points)
+
+    def test_leave_out_the_thresholds_that_decide_nothing_now(self, ward: Running) -> None:
+        def drawn(bed: str, signal: str) -> set[str]:
+            (series,) = get(ward, f"/v1/patients/{bed}/trends", signals=signal)["series"]
+            return {limit["parameter"] for limit in series["thresholds"]}
+
+        # Sodium speaks against therapies that are thought of at bed-1; nobody thinks of a ketogenic diet at bed-8.
+        assert drawn("bed-1", "sodium") == {"sodium_high", "sodium_low"}
+        assert drawn("bed-8", "lipase") == drawn("bed-8", "triglycerides") == set()
 
     def test_cover_by_default_what_active_pathways_read(self, ward: Running) -> None:
         series = {found["signal"] for found in get(ward, "/v1/patients/bed-1/trends")["series"]}
@@ -166,6 +187,7 @@ class TestAlerts:
         actions = {found["action"]: found["reasons"] for found in get(ward, f"/v1/alerts/{name}")["actions"]}
         assert {"acknowledge", "accept", "decline"} <= set(actions)
         assert "not applicable" in actions["decline"]
+        assert actions["accept"] == ["running", "done"]
         over = get(ward, "/v1/alerts", state="resolved")["alerts"][0]["id"]
         assert get(ward, f"/v1/alerts/{over}")["actions"] == []
 

@@ -52,6 +52,19 @@ const GOAL_WORDS = {
 
 const SPEAKS_UP = new Set(["raised", "reopened", "updated", "amended", "escalated"]);
 
+const KINDS = { fix_first: ["fix", "Fix first"], obtain_data: ["data", "Data needed"] };
+const OPENINGS = /^(?:Fix this first: |(Consider): |(Discuss) )/;
+
+/**
+ * What an alert asks for, which is to be seen from afar: `kind` ("fix", "data", "consider" or null for a notice that
+ * only states), its `word`, and the `headline` without what the word says already.
+ */
+export function asksFor({ subject, headline }) {
+  const [, consider, discuss] = OPENINGS.exec(headline) ?? [];
+  const [kind, word] = KINDS[subject] ?? (consider || discuss ? ["consider", consider ?? discuss] : [null, ""]);
+  return { kind, word, headline: kind ? headline.replace(OPENINGS, "") : headline };
+}
+
 export const stateWords = (state) => STATE_WORDS[state] ?? state;
 export const goalWords = (goals) => GOAL_WORDS[goals] ?? (goals ? String(goals) : "goals not recorded");
 
@@ -64,17 +77,30 @@ export function verdictWords(pathway) {
   return VERDICT_WORDS[pathway.state] ?? pathway.state;
 }
 
-/** Order by urgency: priority, then unanswered before answered, then the nearest deadline, then the newest. */
+/** A verdict as an explanation writes it ("PSEUDO(infusion_interrupted)") in words; its reasons are told beside it. */
+export function verdictText(verdict) {
+  const [, state, cause] = /^([A-Z_]+)(?:\((.*)\))?$/.exec(verdict) ?? [];
+  if (state === "SUPPRESSED") return `kept back: ${causeWords(cause)}`;
+  return VERDICT_WORDS[state] ?? verdict;
+}
+
+/**
+ * Order by urgency: priority, then unanswered before answered, then the nearest deadline, then what to fix first, then
+ * the newest.
+ */
 export function byUrgency(one, other) {
   return (
     Number(one.state === "accepted") - Number(other.state === "accepted") ||
     RANKS[one.priority] - RANKS[other.priority] ||
     (STATE_RANKS[one.state] ?? 9) - (STATE_RANKS[other.state] ?? 9) ||
-    deadline(one) - deadline(other) ||
+    ahead(deadline(one), deadline(other)) ||
+    Number(other.subject === "fix_first") - Number(one.subject === "fix_first") ||
     (other.raised_at ?? "").localeCompare(one.raised_at ?? "")
   );
 }
 
+// Two that have no deadline are equal; the difference of infinities is none.
+const ahead = (one, other) => (one === other ? 0 : one - other);
 const deadline = (alert) => (alert.window?.state === "open" ? Date.parse(alert.window.decide_by) : Infinity);
 
 /** The alerts on the board, most urgent first. */

@@ -60,7 +60,11 @@ export const chosenUnit = new URLSearchParams(location.search).get("unit");
 export const unit = () => request(chosenUnit === null ? "unit" : `unit?unit=${part(chosenUnit)}`);
 export const patient = (name) => request(`patients/${part(name)}`);
 export const trends = (name) => request(`patients/${part(name)}/trends`);
-export const explain = (name, pathway) => request(`patients/${part(name)}/explain?pathway=${part(pathway)}`);
+
+/** Why a verdict is what it is; with `at`, an ISO time, what it was then, by what was known then. */
+export const explain = (name, pathway, at = null) =>
+  request(`patients/${part(name)}/explain?pathway=${part(pathway)}${at === null ? "" : `&at=${part(at)}`}`);
+
 export const alert = (id) => request(`alerts/${part(id)}`);
 
 /** Answer an alert as it was seen: `sequence` is that of the summary on screen. */

@@ -5,16 +5,16 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { SHOWN, byUrgency, goalWords, shown, verdictWords } from "./alerts.js";
 import { dataState } from "./beds.js";
 import { cardView } from "./card.js";
-import { explanationView } from "./explanation.js";
-import { instant, span, timeOfDay } from "./time.js";
+import { explanationView, pastView, timePicker } from "./explanation.js";
+import { inLocalTime, instant, span, timeOfDay } from "./time.js";
 import { trendModel } from "./trends.js";
 import { numberText, quantity, unitName } from "./units.js";
 
 /**
- * The bed view. `ui` holds what this screen does with each card, `lost` is whether the feed is; charts are drawn
- * afterwards from `models`.
+ * The bed view. `ui` holds what this screen does with each card, `lost` is whether the feed is, `showPast` another
+ * time; charts are drawn afterwards from `models`.
  */
-export function bedView(state, now, { lost, ui, models }) {
+export function bedView(state, now, { lost, ui, models, showPast }) {
   const { patient, snapshot } = state.bed;
   if (state.missing) return html`<h1 class="bed-title">${patient}</h1><p class="loading">${state.missing}</p>`;
   if (!snapshot) return html`<h1 class="unseen">${patient}</h1><p class="loading">Reading …</p>`;
@@ -36,7 +36,7 @@ export function bedView(state, now, { lost, ui, models }) {
         <h2 id="cards-title">Suggestions and notices <span class="count">${board.length}</span></h2>
         ${board.length ? nothing : html`<p class="none">${silence(snapshot, lost)}</p>`}
         ${repeat(board, (alert) => alert.id, card)}
-        <h2 class="past-title">Answered or taken back <span class="count">${past.length}</span></h2>
+        <h2 class="past-title">Answered, kept back or taken back <span class="count">${past.length}</span></h2>
         ${past.length ? nothing : html`<p class="none">Nothing in the last 30 minutes.</p>`}
         ${repeat(past, (alert) => alert.id, (alert) => card(alert, Infinity))}
       </section>
@@ -46,12 +46,17 @@ export function bedView(state, now, { lost, ui, models }) {
       </section>
       <section class="why" aria-labelledby="why-title">
         <h2 id="why-title">Why, why not, what is missing</h2>
-        ${snapshot.pathways.length ? nothing : html`<p class="none">No pathway applies.</p>`}
-        ${snapshot.pathways.map((pathway) => explanationView(pathway, state.explanations[pathway.pathway], now))}
+        ${timePicker(state.past, now, showPast)}
+        ${state.past ? pastView(state.past, now) : presentView(snapshot, state.explanations, now)}
       </section>
     </div>
   `;
 }
+
+const presentView = (snapshot, explanations, now) => html`
+  ${snapshot.pathways.length ? nothing : html`<p class="none">No pathway applies.</p>`}
+  ${snapshot.pathways.map((pathway) => explanationView(pathway, explanations[pathway.pathway], now))}
+`;
 
 const newestFirst = (one, other) => byChange(other) - byChange(one) || byUrgency(one, other);
 const byChange = (alert) => instant(alert.changed_at) ?? 0;
@@ -86,14 +91,15 @@ const pathwayBox = (pathway, now) => html`
     <span>
       ${pathway.stage_title ?? pathway.title}
       <small
-        >${verdictWords(pathway)}${reasons(pathway)}, since
+        >${verdictWords(pathway)}${reasons(pathway, now)}, since
         ${timeOfDay(instant(pathway.effective_from), now)}</small
       >
     </span>
   </li>
 `;
 
-const reasons = ({ reasons: found }) => (found.length ? `: ${found.map((one) => one.title).join("; ")}` : "");
+const reasons = ({ reasons: found }, now) =>
+  found.length ? `: ${found.map((one) => inLocalTime(one.title, now)).join("; ")}` : "";
 
 function trendsView(trends, signals, now, models) {
   const model = trendModel(trends, signals, now);

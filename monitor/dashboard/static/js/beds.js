@@ -1,6 +1,6 @@
 // What the unit view shows of a bed, worked out from its snapshot and the service's time; no markup, so it can be tested.
 
-import { goalWords, shown, verdictWords } from "./alerts.js";
+import { asksFor, goalWords, shown, verdictWords } from "./alerts.js";
 import { countdown, inLocalTime, instant, span, timeOfDay } from "./time.js";
 
 /** A window about to close is pointed out from this much time left on, in milliseconds (as the engine notifies it). */
@@ -71,6 +71,7 @@ export function tile(bed, now, { changed = {}, lost = false } = {}) {
           priority: first.priority,
           state: first.state,
           headline: inLocalTime(first.headline, now),
+          asks: asksFor({ ...first, headline: inLocalTime(first.headline, now) }),
           asked: first.asked ? first.asked.replaceAll("_", " ") : "",
           since: span(now - instant(first.raised_at)),
           others: alerts.slice(1).map((other) => ({

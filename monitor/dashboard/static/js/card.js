@@ -1,9 +1,9 @@
 // The card of one alert: what stands in it, in the order of the alert text contract, and the answers to it.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { SHOWN, STRUCK, causeWords, stateWords } from "./alerts.js";
+import { SHOWN, STRUCK, asksFor, causeWords, stateWords } from "./alerts.js";
 import { windowLeft } from "./beds.js";
-import { mark } from "./marks.js";
+import { kindMark, mark } from "./marks.js";
 import { inLocalTime, instant, span, timeOfDay } from "./time.js";
 
 const ACTION_WORDS = { acknowledge: "Acknowledge", accept: "Accept", decline: "Decline", snooze: "Snooze" };
@@ -48,6 +48,7 @@ function timeUnlessSaid(at, text, beside) {
 export function cardView({ alert, detail, now, may, ui, number }) {
   const id = `card-${alert.id}`;
   const struck = STRUCK.has(alert.state);
+  const asks = asksFor({ ...alert, headline: inLocalTime(alert.headline, now) });
   return html`
     <article
       class="card"
@@ -63,7 +64,7 @@ export function cardView({ alert, detail, now, may, ui, number }) {
         <div class="card-title">
           <h3 id="${id}-title">
             <button class="plain" aria-expanded=${ui.open} aria-controls="${id}-body" @click=${ui.toggle}>
-              ${struck ? html`<s>${inLocalTime(alert.headline, now)}</s>` : inLocalTime(alert.headline, now)}
+              ${kindMark(asks)}${struck ? html`<s>${asks.headline}</s>` : asks.headline}
             </button>
           </h3>
           <p class="card-state">${stateLine(alert, now)}</p>
@@ -174,7 +175,7 @@ function answers(alert, detail, may, ui, id, number) {
       <div class="row">
         ${detail.actions
           .filter((one) => one.action !== "decline")
-          .flatMap((one) => choices(one, detail.card).map((reason) => button(one.action, reason, ui)))}
+          .flatMap((one) => (one.reasons.length ? one.reasons : [""]).map((reason) => button(one.action, reason, ui)))}
         ${decline
           ? html`<button
               aria-expanded=${ui.form === "decline"}
@@ -189,13 +190,6 @@ function answers(alert, detail, may, ui, id, number) {
       ${decline && ui.form === "decline" ? declineForm(decline, ui, id) : nothing}
     </div>
   `;
-}
-
-/** What an answer may say besides: as the service lists it, or as the card does ("accept: running"). */
-function choices({ action, reasons }, card) {
-  if (reasons.length) return reasons;
-  const named = card.answers.filter((answer) => answer.startsWith(`${action}: `));
-  return named.length ? named.map((answer) => answer.slice(action.length + 2)) : [""];
 }
 
 const button = (action, reason, ui) => html`

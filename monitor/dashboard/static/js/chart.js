@@ -4,15 +4,22 @@ import uPlot from "../vendor/uplot/dist/uPlot.esm.js";
 import { unitName } from "./units.js";
 
 const LEFT = 46;
-const RIGHT = 10;
+const RIGHT = 18;
 const LANE = 22;
 const ROW = 86;
+const SPARSE_ROW = 68;
+const LEGEND = 14;
+const DASH = 22;
+const PADDING = 6;
 const AXIS = 22;
 const MINUTE = 60_000;
 
 const plots = new Map();
+const measuring = document.createElement("canvas").getContext("2d");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
+
+const sans = () => getComputedStyle(document.body).fontFamily;
 
 const time = (splits) => splits.map((at) => clock.format(at));
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -70,7 +77,9 @@ function draw(container, model, last) {
   if (width === 0) return;
   const key = container.dataset.plot;
   const known = plots.get(key);
-  const look = `${width} ${document.documentElement.dataset.theme} ${model.kind} ${last} ${model.lanes?.length ?? 0}`;
+  const legend = model.kind === "lanes" ? [] : legendOf(model, width - LEFT - RIGHT);
+  const said = legend.flatMap((row) => row.map(({ label }) => label)).join();
+  const look = [width, document.documentElement.dataset.theme, model.kind, last, model.lanes?.length ?? 0, said].join(" ");
   if (known && known.container === container && known.look === look) {
     known.model = model;
     known.plot.setData(model.data, false);
@@ -78,8 +87,9 @@ function draw(container, model, last) {
     return;
   }
   known?.plot.destroy();
-  const entry = { container, look, model };
-  const height = model.kind === "lanes" ? model.lanes.length * LANE + 8 : ROW + (last ? AXIS : 0);
+  const entry = { container, look, model, legend };
+  const row = (model.sparse ? SPARSE_ROW : ROW) + LEGEND * legend.length + (last ? AXIS : 0);
+  const height = model.kind === "lanes" ? model.lanes.length * LANE + 8 : row;
   entry.plot = new uPlot({ ...options(entry, last), width, height }, model.data, container);
   plots.set(key, entry);
 }
@@ -87,10 +97,11 @@ function draw(container, model, last) {
 function options(entry, last) {
   const grid = { stroke: colour("grid"), width: 1 };
   const text = getComputedStyle(document.documentElement).getPropertyValue("--soft").trim();
+  const font = `12px ${sans()}`;
   const lanes = entry.model.kind === "lanes";
   return {
     ms: 1,
-    padding: [4, RIGHT, lanes || last ? 0 : 4, 0],
+    padding: [PADDING + LEGEND * entry.legend.length, RIGHT, lanes || last ? 0 : 4, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: !lanes }, drag: { x: false, y: false }, sync: { key: "bed" } },
     scales: {
@@ -98,10 +109,11 @@ function options(entry, last) {
       y: { auto: false, range: () => (lanes ? [0, 1] : scale(entry.model.data[1], entry.model.thresholds)) },
     },
     axes: [
-      { show: last, size: AXIS, stroke: text, grid, ticks: { show: false }, values: (_, splits) => time(splits), gap: 2 },
+      { show: last, size: AXIS, stroke: text, font, grid, ticks: { show: false }, values: (_, splits) => time(splits), gap: 2 },
       {
         size: LEFT,
         stroke: text,
+        font,
         grid: { ...grid, show: !lanes },
         ticks: { show: false },
         gap: 4,
@@ -121,7 +133,7 @@ function options(entry, last) {
     ],
     hooks: {
       drawClear: [(plot) => (lanes ? drawLanes(plot, entry.model) : drawUnder(plot, entry.model))],
-      draw: [(plot) => lanes || drawThresholds(plot, entry.model)],
+      draw: [(plot) => lanes || (drawThresholds(plot, entry.model), drawLegend(plot, entry.legend))],
       setCursor: [(plot) => entry.model.onCursor?.(plot.cursor.idx)],
     },
   };
@@ -153,51 +165,78 @@ function drawUnder(plot, { gaps, marks }) {
   ctx.restore();
 }
 
-function drawThresholds(plot, { thresholds }) {
+/** The thresholds that lie within the scale of a chart. */
+function within({ data, thresholds }) {
+  const [low, high] = scale(data[1], thresholds);
+  return thresholds.filter(({ value }) => value > low && value < high);
+}
+
+function drawThresholds(plot, model) {
   const { ctx, bbox } = plot;
-  const [low, high] = [plot.scales.y.min, plot.scales.y.max];
   ctx.save();
-  ctx.font = `${10.5 * ratio()}px sans-serif`;
-  ctx.textAlign = "right";
   ctx.lineWidth = 1.2 * ratio();
-  const text = getComputedStyle(document.documentElement).getPropertyValue("--soft");
-  const taken = [];
-  for (const { value, local, label } of thresholds) {
-    if (value <= low || value >= high) continue;
+  for (const { value, local } of within(model)) {
     const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
-    const ink = colour(local ? "local" : "threshold");
-    ctx.strokeStyle = ink;
-    ctx.fillStyle = text;
-    ctx.setLineDash(local ? [2 * ratio(), 3 * ratio()] : [7 * ratio(), 4 * ratio()]);
+    dash(ctx, local);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    const above = y - 3 * ratio();
-    const below = y + 11 * ratio();
-    const free = [above, below].find(
-      (at) =>
-        at - 9 * ratio() > bbox.top &&
-        at + 2 * ratio() < bbox.top + bbox.height &&
-        taken.every((other) => Math.abs(other - at) > 11 * ratio()),
-    );
-    if (free === undefined) continue;
-    taken.push(free);
-    inkOnGround(ctx, label, bbox.left + bbox.width - 4 * ratio(), free);
   }
   ctx.restore();
 }
 
-/** Text that stays legible on top of a line. */
-function inkOnGround(ctx, text, x, y) {
+/** What the lines mean, in as many rows above the chart as it takes, where it hides no value. */
+function legendOf(model, width) {
+  const rows = [];
+  let used = Infinity;
+  measuring.font = `11px ${sans()}`;
+  for (const limit of within(model)) {
+    const label = fitted(limit.label, width - DASH);
+    const wide = DASH + measuring.measureText(label).width;
+    if (used + wide > width) {
+      rows.push([]);
+      used = 0;
+    }
+    rows.at(-1).push({ local: limit.local, label, x: used });
+    used += wide + 14;
+  }
+  return rows;
+}
+
+/** As much of a text as there is room for; all of it is told to screen readers beside the chart. */
+function fitted(text, width) {
+  if (measuring.measureText(text).width <= width) return text;
+  let end = text.length;
+  while (end > 0 && measuring.measureText(`${text.slice(0, end)}…`).width > width) end -= 1;
+  return `${text.slice(0, end)}…`;
+}
+
+function drawLegend({ ctx, bbox }, rows) {
+  const scaled = ratio();
   ctx.save();
-  ctx.setLineDash([]);
-  ctx.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--panel");
-  ctx.lineWidth = 3 * ratio();
-  ctx.lineJoin = "round";
-  ctx.strokeText(text, x, y);
-  ctx.fillText(text, x, y);
+  ctx.lineWidth = 1.2 * scaled;
+  ctx.font = `${11 * scaled}px ${sans()}`;
+  ctx.textAlign = "left";
+  ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--soft");
+  rows.forEach((row, index) => {
+    const y = bbox.top - (5 + LEGEND * (rows.length - 1 - index)) * scaled;
+    for (const { local, label, x } of row) {
+      const left = bbox.left + x * scaled;
+      dash(ctx, local);
+      ctx.beginPath();
+      ctx.moveTo(left, y - 3.5 * scaled);
+      ctx.lineTo(left + (DASH - 4) * scaled, y - 3.5 * scaled);
+      ctx.stroke();
+      ctx.fillText(label, left + DASH * scaled, y);
+    }
+  });
   ctx.restore();
+}
+
+function dash(ctx, local) {
+  ctx.strokeStyle = colour(local ? "local" : "threshold");
+  ctx.setLineDash(local ? [2 * ratio(), 3 * ratio()] : [7 * ratio(), 4 * ratio()]);
 }
 
 /** One lane for each treatment: bars for what runs, with its rate; ticks for what was given at once. */
@@ -208,7 +247,7 @@ function drawLanes(plot, { lanes }) {
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  ctx.font = `${11 * scaled}px sans-serif`;
+  ctx.font = `${11 * scaled}px ${sans()}`;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
   lanes.forEach((lane, index) => {

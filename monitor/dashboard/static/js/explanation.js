@@ -1,8 +1,8 @@
 // Why a pathway stands where it does, why not further, and what is missing, as the engine explains it.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { verdictWords } from "./alerts.js";
-import { inLocalTime } from "./time.js";
+import { verdictText, verdictWords } from "./alerts.js";
+import { forInput, fromInput, inLocalTime, instant, timeOfDay, zoneName } from "./time.js";
 
 const TRUTHS = { met: "✓", "not met": "✗", unknown: "?" };
 
@@ -13,6 +13,60 @@ export function explanationView(pathway, explanation, now) {
       <details ?open=${!pathway.suppressed}>
         <summary><h3>${pathway.stage ?? "–"} ${pathway.title}: ${verdictWords(pathway)}</h3></summary>
         ${explanation ? content(explanation, local) : html`<p class="none">Reading …</p>`}
+      </details>
+    </article>
+  `;
+}
+
+/** How far back the service keeps what was known, in milliseconds. */
+const KEPT = 24 * 3_600_000;
+
+/** Chooses the time of which is told; `show` gets an ISO time, or null for now. */
+export function timePicker(past, now, show) {
+  const send = (event) => {
+    event.preventDefault();
+    show(fromInput(new FormData(event.target).get("at")));
+  };
+  return html`
+    <form class="at-time row" @submit=${send}>
+      <label
+        >As known at
+        <input
+          type="datetime-local"
+          name="at"
+          required
+          min=${forInput(now - KEPT)}
+          max=${forInput(now)}
+          .defaultValue=${forInput(past ? instant(past.at) : now)}
+        />
+      </label>
+      <button type="submit">Show</button>
+      ${past ? html`<button type="button" class="main" @click=${() => show(null)}>Back to now</button>` : nothing}
+    </form>
+  `;
+}
+
+/** What was known at an earlier time of all pathways, those that did not apply in one line. */
+export function pastView(past, now) {
+  const at = instant(past.at);
+  const found = Object.values(past.explanations);
+  return html`
+    <div class="past-time">
+      <p class="past-note" role="status"><b>Not now: as known at ${timeOfDay(at, now)} ${zoneName(at)}</b></p>
+      ${found.length ? nothing : html`<p class="none">Reading …</p>`}
+      ${found.map((one) => (one.problem ? html`<p class="none">${one.title}: ${one.problem}</p>` : thenView(one, now)))}
+    </div>
+  `;
+}
+
+function thenView(found, now) {
+  const local = (text) => inLocalTime(text, now);
+  const applied = !found.verdict.startsWith("NOT_APPLICABLE");
+  return html`
+    <article class="explanation" aria-label=${found.title}>
+      <details ?open=${applied}>
+        <summary><h3>${found.title}: ${verdictText(found.verdict)}${found.stage ? `, ${found.stage}` : ""}</h3></summary>
+        ${content(found, local)}
       </details>
     </article>
   `;

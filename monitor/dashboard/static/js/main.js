@@ -83,6 +83,23 @@ async function readExplanation(patient, pathway) {
   take({ type: "explanation", patient, pathway, explanation: await api.explain(patient, pathway) });
 }
 
+/** Shows what was known at an earlier time; of every pathway, because others may have applied then. */
+function showPast(at) {
+  const patient = state.bed?.patient;
+  take({ type: "past", at });
+  if (at === null || !patient) return;
+  for (const pathway of state.bed.snapshot.judged) readPast(patient, pathway, at);
+}
+
+async function readPast(patient, { pathway, title }, at) {
+  let explanation = null;
+  const failed = await reading(async () => {
+    explanation = await api.explain(patient, pathway, at);
+  });
+  explanation ??= { title, problem: failed.message };
+  take({ type: "past-explanation", at, pathway, explanation });
+}
+
 const asked = new Map();
 
 /** Reads the card of an alert, unless the one at hand or on its way is of the same change. */
@@ -169,7 +186,7 @@ function view(now, local, lost) {
   for (const [id, since] of Object.entries(state.changed)) {
     if (local - since > NEW_FOR) delete state.changed[id];
   }
-  if (state.bed) return bedView(state, now, { lost, ui: cards, models });
+  if (state.bed) return bedView(state, now, { lost, ui: cards, models, showPast });
   return unitView(state, now, lost);
 }
 

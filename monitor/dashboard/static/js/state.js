@@ -23,6 +23,7 @@ export const initial = (local) => ({
   bed: null,
   details: {},
   explanations: {},
+  past: null,
   trends: null,
   missing: null,
   refused: null,
@@ -38,7 +39,7 @@ export const blind = (state, local) => local - state.heardAt > BLIND_AFTER;
  * The next state.
  *
  * `event.type` is one of: "me"; "unit" and "patient" (snapshots); "trends", "explanation", "detail" (what the bed view
- * reads); "feed" (a message of the live feed); "heartbeat"; "link"; "open-bed", "close-bed", "no-bed"; "refused" (the
+ * reads); "past" and "past-explanation" (what was known at an earlier time, `at`; null for now); "feed" (a message of the live feed); "heartbeat"; "link"; "open-bed", "close-bed", "no-bed"; "refused" (the
  * service does not show patients to whoever asks); "only" (other units are not this screen's); "said" (announcements
  * were made). `event.local` is the local time in milliseconds where it matters.
  */
@@ -56,6 +57,11 @@ const HANDLERS = {
     state.bed?.patient === patient
       ? { ...state, explanations: { ...state.explanations, [pathway]: explanation } }
       : state,
+  past: (state, { at }) => ({ ...state, past: at === null ? null : { at, explanations: {} } }),
+  "past-explanation": (state, { at, pathway, explanation }) =>
+    state.past?.at === at
+      ? { ...state, past: { at, explanations: { ...state.past.explanations, [pathway]: explanation } } }
+      : state,
   detail: (state, { alert }) =>
     state.bed?.patient === alert.patient ? { ...state, details: { ...state.details, [alert.id]: alert } } : state,
   feed: takeFeed,
@@ -64,9 +70,9 @@ const HANDLERS = {
   "open-bed": (state, { patient }) =>
     state.bed?.patient === patient
       ? state
-      : { ...state, bed: { patient, snapshot: null }, details: {}, explanations: {}, trends: null, missing: null },
+      : { ...state, bed: { patient, snapshot: null }, details: {}, explanations: {}, past: null, trends: null, missing: null },
   "no-bed": (state, { patient, why }) => (state.bed?.patient === patient ? { ...state, missing: why } : state),
-  "close-bed": (state) => ({ ...state, bed: null, details: {}, explanations: {}, trends: null, missing: null }),
+  "close-bed": (state) => ({ ...state, bed: null, details: {}, explanations: {}, past: null, trends: null, missing: null }),
   refused: (state, { why }) => ({ ...state, refused: why }),
   only: (state) => ({ ...state, only: true }),
   said: (state) => ({ ...state, announcements: [] }),

@@ -50,6 +50,16 @@ export function timeOfDay(moment, beside = moment, { seconds = false } = {}) {
   return day.format(moment) === day.format(beside) ? text : `${day.format(moment)} ${text}`;
 }
 
+/** A moment to the minute as a field for date and time holds it, in local time. */
+export function forInput(moment) {
+  const at = new Date(moment);
+  const date = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+  return `${date}T${pad(at.getHours())}:${pad(at.getMinutes())}`;
+}
+
+/** What such a field holds as an ISO time. */
+export const fromInput = (text) => new Date(text).toISOString();
+
 /** Day of the week and of the month. */
 export const dayOf = (moment) => day.format(moment);
 

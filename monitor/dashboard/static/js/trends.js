@@ -5,8 +5,8 @@ import { instant } from "./time.js";
 import { quantity } from "./units.js";
 
 /**
- * One row for each signal with values in the common range of time, what is measured all the time first; one lane for
- * each treatment; and the signals without a row.
+ * One row for each signal with a course in the common range of time, what is measured all the time first, then what a
+ * threshold stands beside; one lane for each treatment; and the signals without a row.
  */
 export function trendModel(trends, signals, now) {
   const shared = range(trends, now);
@@ -14,11 +14,20 @@ export function trendModel(trends, signals, now) {
   const lanes = treatmentLanes(trends.treatments, shared);
   const marks = lanes.flatMap((lane) => lane.bars.map((bar) => bar.from));
   const rows = trends.series
-    .filter((series) => series.points.some(([at]) => at >= shared[0]))
+    .filter((series) => hasCourse(series, shared[0]))
     .map((series) => row(series, byName.get(series.signal), shared, marks))
-    .sort((one, other) => Number(one.sparse) - Number(other.sparse));
+    .sort(
+      (one, other) =>
+        Number(one.sparse) - Number(other.sparse) || Number(other.thresholds.length > 0) - Number(one.thresholds.length > 0),
+    );
   const drawn = new Set(rows.map((one) => one.key));
   return { rows, lanes, range: shared, others: signals.filter((signal) => !drawn.has(signal.signal)) };
+}
+
+/** A single value has no course; it is drawn only to be compared with a threshold. */
+function hasCourse({ points, thresholds }, since) {
+  const within = points.filter(([at]) => at >= since).length;
+  return within > 1 || (within === 1 && thresholds.length > 0);
 }
 
 function row(series, signal, shared, marks) {

@@ -4,7 +4,7 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { MARKS, stateWords } from "./alerts.js";
 import { density, tile } from "./beds.js";
-import { mark } from "./marks.js";
+import { kindMark, mark } from "./marks.js";
 
 /** The address of a bed in this page: a patient is only named after the "#", which no browser sends. */
 export const bedAddress = (patient) => `#/bed/${encodeURIComponent(patient)}`;
@@ -59,7 +59,7 @@ const technical = (data) => html`
 `;
 
 const alertLines = (alert) => html`
-  <span class="headline">${alert.headline}</span>
+  <span class="headline">${kindMark(alert.asks)}${alert.asks.headline}</span>
   <span class="alert-state">
     <span>${stateWords(alert.state)}, ${alert.since}</span>
     ${alert.asked ? html`<span class="asked">${alert.asked} asked</span>` : nothing}
