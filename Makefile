@@ -25,7 +25,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Show the monitor at work on ten made-up beds
+demo: setup ## Show the monitor at work on a made-up ward, in a browser
 	$(BIN)/rescue-monitor demo
 
 test: lint types imports scenarios browser ## Check everything: style, types, import contracts, scenarios, tests
@@ -80,6 +80,7 @@ lock: ## Resolve dependencies anew into requirements/
 	$(TOOLS)/bin/python -m pip install --quiet pip-tools==7.6.2
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --output-file requirements/peers.txt requirements/peers.in
 
 clean: ## Remove everything that make created
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from monitor import kafka_commands, serve_commands
+from monitor.demo.command import demo
 from monitor.options import (
     BAD_LINES,
     FAULTS,
@@ -43,16 +44,10 @@ __all__ = [
     "READER_GONE",
     "UNREADABLE",
     "USAGE",
-    "log_seconds",
     "main",
     "open_ward",
     "rescue_monitor",
 ]
-
-DEMO_LOG: Final = Path(__file__).parent / "demo" / "ward.jsonl"
-DEMO_SECONDS: Final = 75
-"""How long the demo plays on a terminal."""
-DEMO_REMARK: Final = "ten beds chosen for the demo"
 
 _EXIT_CODES: Final = """\b
 Exit codes:
@@ -155,29 +150,6 @@ def replay(  # noqa: PLR0913 - one parameter for each option
     return BAD_LINES if figures.bad_lines else OK
 
 
-@rescue_monitor.command(epilog=_EXIT_CODES)
-@click.option("--speed", type=Speed(), help=f"Play N times as fast as it happened.  [default: in {DEMO_SECONDS} s]")
-def demo(speed: float | None) -> int:
-    """Show the monitor at work on a made-up ward.
-
-    On a terminal the log is played in fast motion; elsewhere it is shown at once.
-    """
-    from monitor.playback import TextOutput, play
-    from monitor.terminal import open_console
-    from streams.replay import Pace
-
-    ward = open_ward(None, ())
-    console = open_console(sys.stdout)
-    if speed is None and console.is_terminal:
-        speed = log_seconds(DEMO_LOG) / DEMO_SECONDS or None
-    console.print("A ward made up for this demo. Nothing here is a real patient or medical advice.")
-    if speed is not None:
-        console.print(f"Playing {speed:,.0f} times as fast as it happened; Ctrl-C ends it.")
-    pace = Pace(speed) if speed is not None else None
-    figures = play(DEMO_LOG, ward, TextOutput(console, remark=DEMO_REMARK), open_console(sys.stderr), pace=pace)
-    return BAD_LINES if figures.bad_lines else OK
-
-
 @rescue_monitor.group(name="import", cls=Group)
 def import_() -> None:
     """Turn other records into an event log."""
@@ -225,6 +197,7 @@ def schema(subject: str) -> int:
     return OK
 
 
+rescue_monitor.add_command(demo)
 rescue_monitor.add_command(rules)
 kafka_commands.add_to(rescue_monitor)
 serve_commands.add_to(rescue_monitor)
@@ -241,15 +214,6 @@ def open_ward(settings: Path | None, packs: Sequence[Path]) -> Ward:
     from streams.ward import Ward
 
     return Ward(*open_rules(settings, packs))
-
-
-def log_seconds(path: Path) -> float:
-    """Seconds from the first to the last event received in a log."""
-    from streams.logfile import read_log
-
-    with read_log(path, lambda _: None) as log:
-        moments = [event.received_at for _, event in log]
-    return (max(moments) - min(moments)).total_seconds() if moments else 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -126,12 +126,8 @@ def _counted(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-def print_summary(summary: ReplaySummary, console: Console, *, remark: str | None = None) -> None:
-    """Print the figures of a replay, one topic to a line; what did not occur is left out.
-
-    ``remark`` is said of the interruptions instead of their rate, where the patients were chosen; how many of them
-    reached what says nothing then.
-    """
+def print_summary(summary: ReplaySummary, console: Console) -> None:
+    """Print the figures of a replay, one topic to a line; what did not occur is left out."""
     console.print(_reading_line(summary))
     if summary.bad_lines:
         console.print(f"Not read: {_number(summary.bad_lines, 'bad line')}")
@@ -142,7 +138,7 @@ def print_summary(summary: ReplaySummary, console: Console, *, remark: str | Non
             f"Late: {_number(summary.late_events, 'event')} came further out of the order of received_at than the "
             "site's lateness allows; sort the log, or the result depends on its order"
         )
-    if summary.reached and remark is None:
+    if summary.reached:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="Reached", title_justify="left")
         for name in ("pathway", "verdict", "stage"):
             table.add_column(name)
@@ -152,7 +148,7 @@ def print_summary(summary: ReplaySummary, console: Console, *, remark: str | Non
         console.print()
         console.print(table)
         console.print()
-    console.print(_alert_line(summary, remark))
+    console.print(_alert_line(summary))
     if summary.amended or summary.withdrawn:
         console.print(f"Taken back: {summary.amended} amended, {summary.withdrawn} withdrawn")
     if summary.suppressed:
@@ -168,13 +164,12 @@ def _reading_line(summary: ReplaySummary) -> str:
     )
 
 
-def _alert_line(summary: ReplaySummary, remark: str | None) -> str:
+def _alert_line(summary: ReplaySummary) -> str:
     raised = _counts({priority.value: count for priority, count in summary.raised.items()}) or "none"
     interruptions = _number(summary.interruptions, "interruption")
     rates = summary.raised_per_20_bed_days
-    if remark is not None or rates is None:
-        burden = f" ({remark})" if remark is not None else ""
-        return f"Alerts raised: {raised}; {interruptions} in {summary.bed_days:.1f} bed-days{burden}"
+    if rates is None:
+        return f"Alerts raised: {raised}; {interruptions} in {summary.bed_days:.1f} bed-days"
     each = ", ".join(f"{rate:.1f} {priority}" for priority, rate in rates.items()) or "none"
     return (
         f"Alerts raised: {raised}; {interruptions} in {summary.bed_days:.1f} bed-days\n"

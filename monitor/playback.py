@@ -1,4 +1,4 @@
-"""Plays a log through a ward onto the outputs of a command: what ``replay`` and ``demo`` share."""
+"""Plays a log through a ward onto the outputs of ``replay``."""
 
 from __future__ import annotations
 
@@ -39,17 +39,13 @@ class Output(Protocol):
 
 
 class TextOutput:
-    """Text for people, with where each patient stands and the figures at the end unless ``summary`` is false.
+    """Text for people, with where each patient stands and the figures at the end unless ``summary`` is false."""
 
-    ``remark`` is said of the interruptions instead of their rate.
-    """
-
-    def __init__(self, console: Console, *, summary: bool = True, remark: str | None = None) -> None:
+    def __init__(self, console: Console, *, summary: bool = True) -> None:
         self._console = console
         self._renderer = Renderer(console)
         self._patients = PatientTable()
         self._summary = summary
-        self._remark = remark
         console.print(legend())
 
     def show(self, change: Change) -> None:
@@ -63,7 +59,7 @@ class TextOutput:
             self._console.print()
             self._patients.print_on(self._console)
             self._console.print()
-            print_summary(summary, self._console, remark=self._remark)
+            print_summary(summary, self._console)
 
 
 class LineOutput:

@@ -1,10 +1,11 @@
-"""``rescue-monitor serve`` and ``audit``: the service at the bedside, and the proof of what was put on record."""
+"""``rescue-monitor serve``, and what goes with its database: the log in it, the proof of what was put on record."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import secrets
+import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -99,6 +100,26 @@ def serve(  # noqa: PLR0913 - one parameter for each option
     return OK
 
 
+@click.command()
+@click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
+@click.option("-o", "--output", type=FILE, required=True, help="The log to write: .jsonl, .jsonl.gz or .jsonl.zst.")
+def export(*, database: Path, output: Path) -> int:
+    """Write the events of the service's database as a log, answers of clinicians included, in order of arrival.
+
+    The log can be replayed, or followed by a service with other rules and a new database. The service may be running.
+    """
+    from streams.embedded import store
+    from streams.embedded.segments import Packer
+    from streams.logfile import write_lines
+
+    connection, packer = _opened(database), Packer()
+    lines = (line for segment in store.segments(connection, 0) for line in packer.event_lines(segment))
+    count = write_lines(lines, output)
+    connection.close()
+    click.echo(f"{count} events written to {output}", err=True)
+    return OK
+
+
 @click.group(cls=Group)
 def audit() -> None:
     """Prove what was put on record: answers, suppressions, and who was let in."""
@@ -114,12 +135,8 @@ def verify(*, database: Path, head: str | None) -> int:
     """
     from streams.embedded.audit import read
     from streams.embedded.audit import verify as follow_chain
-    from streams.embedded.database import DatabaseError, open_database
 
-    try:
-        connection = open_database(database, read_only=True)
-    except DatabaseError as error:
-        raise InputError(str(error)) from None
+    connection = _opened(database)
     found = follow_chain(read(connection))
     known = head is None or any(entry.digest == head for entry in read(connection))
     connection.close()
@@ -140,12 +157,8 @@ def show(*, database: Path) -> int:
     import json
 
     from streams.embedded.audit import read
-    from streams.embedded.database import DatabaseError, open_database
 
-    try:
-        connection = open_database(database, read_only=True)
-    except DatabaseError as error:
-        raise InputError(str(error)) from None
+    connection = _opened(database)
     for entry in read(connection):
         line = {**entry._asdict(), "content": json.loads(entry.content)}
         click.echo(json.dumps(line, ensure_ascii=False))
@@ -167,8 +180,22 @@ def token(actor: str, role: str) -> int:
 
 def add_to(group: click.Group) -> None:
     """Put these commands into the command line."""
-    for command in (serve, audit, token):
+    for command in (serve, export, audit, token):
         group.add_command(command)
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    """A service's database, to read from.
+
+    Raises:
+        InputError: if it cannot be used.
+    """
+    from streams.embedded.database import DatabaseError, open_database
+
+    try:
+        return open_database(database, read_only=True)
+    except DatabaseError as error:
+        raise InputError(str(error)) from None
 
 
 def _address(listen: str) -> tuple[str, int]:

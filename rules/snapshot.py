@@ -145,28 +145,22 @@ def _dense(series: MinuteSeries) -> dict[str, Any]:
 
     Of each such minute, times from its beginning and values stand apart: so they take up the least room.
     """
-    runs: list[tuple[int, list[float]]] = []
-    for minute in sorted(series.medians):
-        if runs and runs[-1][0] + len(runs[-1][1]) == minute:
-            runs[-1][1].append(series.medians[minute])
-        else:
-            runs.append((minute, [series.medians[minute]]))
     unsettled = []
     for minute, (settles, samples) in sorted(series.unsettled.items()):
         begin, times = minute * MINUTE, sorted(samples)
         unsettled.append([minute, settles - begin, [at - begin for at in times], [samples[at] for at in times]])
-    return {"runs": runs, "unsettled": unsettled}
+    return {"runs": list(series.runs()), "unsettled": unsettled}
 
 
 def _series(raw: dict[str, Any]) -> MinuteSeries:
     series = MinuteSeries()
     for start, values in raw["runs"]:
-        series.medians.update(enumerate(values, start))
+        series.fill(start, values)
     for minute, settles, times, values in raw["unsettled"]:
         begin = minute * MINUTE
         samples = {begin + after: value for after, value in zip(times, values, strict=True)}
         series.unsettled[minute] = (begin + settles, samples)
-    series.newest = max((*series.medians, *series.unsettled), default=None)
+        series.newest = minute if series.newest is None else max(series.newest, minute)
     return series
 
 

@@ -6,9 +6,11 @@ bitemporal view: a verdict is a function of the facts received by now, evaluated
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right, insort
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from math import isnan, nan
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
@@ -50,10 +52,12 @@ class MinuteSeries:
     minute is too late to change its median.
     """
 
-    __slots__ = ("_cache", "medians", "newest", "unsettled")
+    __slots__ = ("_cache", "_first", "_medians", "newest", "unsettled")
 
     def __init__(self) -> None:
-        self.medians: dict[int, float] = {}
+        self._first = 0
+        self._medians = array("d")
+        """The median of each settled minute from ``_first`` on; not a number where there is none."""
         self.unsettled: dict[int, tuple[int, dict[int, float]]] = {}
         self.newest: int | None = None
         self._cache: dict[int, tuple[int, float]] = {}
@@ -67,7 +71,7 @@ class MinuteSeries:
             self._reduce(minute)
             return False
         if entry is None:
-            if minute in self.medians or at < now - RETENTION:
+            if self._settled(minute) is not None or at < now - RETENTION:
                 return False
             self.settle(now)
             self.newest = minute if self.newest is None else max(self.newest, minute)
@@ -87,7 +91,7 @@ class MinuteSeries:
             self._reduce(minute)
             entry = None
         if entry is None:
-            self.medians.pop(minute, None)
+            self._give_up(minute)
             return
         entry[1].pop(at, None)
         self._cache.pop(minute, None)
@@ -96,7 +100,7 @@ class MinuteSeries:
 
     def at(self, minute: int) -> float | None:
         """The median of a minute, or None where it has no valid sample."""
-        value = self.medians.get(minute)
+        value = self._settled(minute)
         if value is None and minute in self.unsettled:
             samples = self.unsettled[minute][1]
             count, value = self._cache.get(minute, _NOT_CACHED)
@@ -128,7 +132,12 @@ class MinuteSeries:
             return None
         later = range(after // MINUTE, self.newest + 1)
         return next(
-            ((minute + 1) * MINUTE for minute in later if minute in self.medians or minute in self.unsettled), None
+            (
+                (minute + 1) * MINUTE
+                for minute in later
+                if self._settled(minute) is not None or minute in self.unsettled
+            ),
+            None,
         )
 
     def settle(self, now: int) -> None:
@@ -136,11 +145,60 @@ class MinuteSeries:
         for minute in [m for m, (settles, _) in self.unsettled.items() if settles <= now]:
             self._reduce(minute)
         oldest = (now - RETENTION) // MINUTE
-        if next(iter(self.medians), oldest) < oldest - 60:
-            self.medians = {minute: value for minute, value in self.medians.items() if minute >= oldest}
+        if self._medians and self._first < oldest - 60:
+            self._drop(oldest - self._first)
+
+    def runs(self) -> Iterator[tuple[int, list[float]]]:
+        """The medians of settled minutes: of each unbroken run the first minute and the values."""
+        run: list[float] = []
+        for minute, value in enumerate((*self._medians, nan), start=self._first):
+            if not isnan(value):
+                run.append(value)
+            elif run:
+                yield minute - len(run), run
+                run = []
+
+    def fill(self, first: int, values: Sequence[float]) -> None:
+        """Set the medians of settled minutes that follow one another."""
+        for minute, value in enumerate(values, start=first):
+            self._set(minute, value)
+            self.newest = minute if self.newest is None else max(self.newest, minute)
+
+    def _settled(self, minute: int) -> float | None:
+        place = minute - self._first
+        if 0 <= place < len(self._medians):
+            value = self._medians[place]
+            if value == value:  # noqa: PLR0124 - a number; this is the fastest way to tell
+                return value
+        return None
+
+    def _set(self, minute: int, value: float) -> None:
+        if not self._medians:
+            self._first = minute
+        place, size = minute - self._first, len(self._medians)
+        if place < 0:
+            self._medians[:0] = array("d", [nan]) * -place
+            self._first, place = minute, 0
+        elif place >= size:
+            self._medians.extend([nan] * (place + 1 - size))
+        self._medians[place] = value
+
+    def _give_up(self, minute: int) -> None:
+        """Forget the median of a minute; the first place always has one."""
+        if self._settled(minute) is None:
+            return
+        self._medians[minute - self._first] = nan
+        self._drop(0)
+
+    def _drop(self, places: int) -> None:
+        """Forget the first places, and those after them that have no median."""
+        while places < len(self._medians) and isnan(self._medians[places]):
+            places += 1
+        del self._medians[:places]
+        self._first += places
 
     def _reduce(self, minute: int) -> None:
-        self.medians[minute] = median(self.unsettled.pop(minute)[1].values())
+        self._set(minute, median(self.unsettled.pop(minute)[1].values()))
         self._cache.pop(minute, None)
 
 

@@ -136,8 +136,8 @@ class Processor:
         """How many patients are known."""
         return sum(len(partition.patients) for partition in self._partitions.values())
 
-    def adopt(self, partition: int, states: Mapping[bytes, bytes]) -> Positions:
-        """Take over a partition with the states that are kept of it, by key; returns its floors.
+    def adopt(self, partition: int, states: Mapping[bytes, bytes]) -> PartitionState:
+        """Take over a partition with the states that are kept of it, by key; returns its own.
 
         A patient of a partition that was had before, and has not changed since the state was kept, is gone on with.
 
@@ -146,12 +146,12 @@ class Processor:
         """
         before = self._partitions.pop(partition, None)
         adopted = _Partition(partition, PartitionClock(*self._clock))
-        floors: Positions = {}
+        kept = PartitionState({}, None, live=False)
         for key, data in states.items():
             try:
                 if key == PARTITION_KEY:
                     kept = PartitionState.from_bytes(data)
-                    adopted.clock.newest, adopted.clock.live, floors = kept.newest, kept.live, kept.floors
+                    adopted.clock.newest, adopted.clock.live = kept.newest, kept.live
                     continue
                 name, state = key.decode(), PatientState.from_bytes(data)
                 state.made.demand(self._made)
@@ -163,7 +163,7 @@ class Processor:
             adopted.patients[name] = known
             adopted.deadlines.note(name, state.due)
         self._partitions[partition] = adopted
-        return floors
+        return kept
 
     def release(self, partition: int) -> None:
         """Forget a partition."""
@@ -240,10 +240,10 @@ class Processor:
                 first[topic] = min(offset, first.get(topic, offset))
         return first
 
-    def partition_state(self, partition: int, floors: Positions) -> bytes:
+    def partition_state(self, partition: int, floors: Positions, letters: int = 0) -> bytes:
         """The state of a partition, to be kept under :data:`streams.states.PARTITION_KEY`."""
         clock = self._partitions[partition].clock
-        return PartitionState(floors, clock.newest, clock.live).to_bytes()
+        return PartitionState(floors, clock.newest, clock.live, letters).to_bytes()
 
     def _apply(self, here: _Partition, record: Record, event: Event, outcome: Outcome) -> None:
         patient = here.patients.get(event.subject)
@@ -253,10 +253,12 @@ class Processor:
             outcome.events[record.topic, "known"] += 1
             return
         outcome.events[record.topic, "used"] += 1
+        outcome.changed.add(patient.name)
         engine = self._engine(patient)
         patient.positions[record.topic] = record.offset
         patient.uncovered.setdefault(record.topic, record.offset)
-        patient.origins[event.id] = (event.key, record)
+        if event.key not in engine.waiting:  # else it is held back already, and stays that record's
+            patient.origins[event.id] = (event.key, record)
         here.unkept[patient.name] = patient
         late = engine.reached is not None and to_instant(event.received_at) <= engine.reached
         changes = engine.observe(event)

@@ -109,27 +109,35 @@ class PartitionState:
         floors: the first record of each input that a restored partition must read.
         newest: the newest ``received_at``.
         live: whether the wall clock may move its time.
+        letters: from where on its dead letters must be known, see :class:`streams.letterbox.Letterbox`.
     """
 
     floors: Positions
     newest: datetime | None
     live: bool
+    letters: int = 0
 
     def to_bytes(self) -> bytes:
         """It as bytes."""
         newest = None if self.newest is None else to_instant(self.newest)
-        return _seal({"floors": self.floors, "newest": newest, "live": self.live}, b"")
+        header = {"floors": self.floors, "newest": newest, "live": self.live, "letters": self.letters}
+        return _seal(header, b"")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PartitionState:
-        """The state in bytes.
+        """The state in bytes; one that was written before dead letters were noted knows of none.
 
         Raises:
             StateError: if they are damaged or of another version.
         """
         header, _ = _open(data)
         newest = header["newest"]
-        return cls(_positions(header["floors"]), None if newest is None else to_datetime(newest), bool(header["live"]))
+        return cls(
+            _positions(header["floors"]),
+            None if newest is None else to_datetime(newest),
+            bool(header["live"]),
+            header.get("letters", 0),
+        )
 
 
 def seal_of(data: bytes) -> bytes:

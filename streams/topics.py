@@ -152,7 +152,7 @@ TOPICS: Final[Mapping[TopicName, Topic]] = MappingProxyType(
 INPUTS: Final = tuple(topic.name for topic in TOPICS.values() if topic.is_input)
 """The topics that hold events."""
 
-PARTITIONED_ALIKE: Final = (*INPUTS, TopicName.STATE)
+PARTITIONED_ALIKE: Final = (*INPUTS, TopicName.STATE, TopicName.REJECTED)
 """The topics with equally many partitions: a worker that holds one partition of an input holds it of all of these."""
 
 AT_ONE_INSTANT: Final = (TopicName.VITALS, TopicName.ENCOUNTERS, TopicName.ACTIONS, TopicName.TREATMENTS)

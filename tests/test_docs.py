@@ -27,6 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 RULE_PACKS = (ROOT / "docs/rule-packs.md").read_text(encoding="utf-8")
 KAFKA = (ROOT / "docs/kafka.md").read_text(encoding="utf-8")
+SERVICE = (ROOT / "docs/service.md").read_text(encoding="utf-8")
 SIMULATOR = (ROOT / "docs/simulator.md").read_text(encoding="utf-8")
 SCENARIOS = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -124,8 +125,9 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_command_line() -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    lines = [line for page in (README, KAFKA) for block in blocks(page, "sh") for line in block.splitlines()]
-    used = [line.split("#")[0].split() for line in lines if line.startswith("rescue-monitor ")]
+    lines = [line for page in (README, KAFKA, SERVICE) for block in blocks(page, "sh") for line in block.splitlines()]
+    parts = [part.split("#")[0].split() for line in lines for part in line.split("|")]
+    used = [words for words in parts if words[:1] == ["rescue-monitor"]]
     assert used
     for _, name, *arguments in used:
         command: click.Command = cli.rescue_monitor.commands[name]

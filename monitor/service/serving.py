@@ -31,6 +31,9 @@ CRASHED: Final = 70
 """Exit code after something unexpected: starting again is right."""
 
 _ENDING: Final = 5
+_KEEP_ALIVE: Final = 75
+"""Seconds for which an idle connection stays: longer than the minute from one bundle to the next of a slow sender."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -147,6 +150,7 @@ async def _listen(service: Service, guard: Guard, listening: Listening, started:
         proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=_ENDING,
+        timeout_keep_alive=_KEEP_ALIVE,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )

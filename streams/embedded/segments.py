@@ -73,6 +73,10 @@ class Packer:
         """The lines of a segment."""
         return self._decompressor.decompress(segment.lines).split(b"\n")
 
+    def event_lines(self, segment: Segment) -> Iterator[str]:
+        """The events of a segment as lines of a log."""
+        return (line.decode() for line in self.lines(segment) if not line.startswith(_MARK))
+
     def unpack(self, segment: Segment) -> list[Read]:
         """The records of a segment."""
         arrived = to_datetime(segment.arrived_at)

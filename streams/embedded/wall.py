@@ -1,4 +1,4 @@
-"""The time of day: the system's, or one that passes faster for a demonstration."""
+"""The time of day: the system's, or that of a script which is played for a demonstration."""
 
 from __future__ import annotations
 
@@ -15,11 +15,26 @@ def system_wall() -> datetime:
     return datetime.now(UTC)
 
 
-def fast_wall(speed: float, start: datetime, clock: Callable[[], float] = time.monotonic) -> Wall:
-    """A time of day that begins at ``start`` and passes ``speed`` times as fast as ``clock`` (in seconds)."""
-    began = clock()
+class ScriptWall:
+    """The time of day in a script: it stands at ``begin`` until it is started, runs, and stands still at ``end``.
 
-    def wall() -> datetime:
-        return start + timedelta(seconds=(clock() - began) * speed)
+    Once started, it passes ``speed`` times as fast as ``clock`` (in seconds).
+    """
 
-    return wall
+    def __init__(
+        self, begin: datetime, end: datetime, speed: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._begin = begin
+        self._end = end
+        self._speed = speed
+        self._clock = clock
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Let time pass from now on."""
+        self._started = self._clock()
+
+    def __call__(self) -> datetime:
+        """The time of day."""
+        passed = 0.0 if self._started is None else self._clock() - self._started
+        return min(self._begin + timedelta(seconds=passed * self._speed), self._end)

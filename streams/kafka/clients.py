@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.deadletters import NotADeadLetterError, read_dead_letter
 from streams.kafka.settings import KafkaSettings
-from streams.topics import LARGEST_DEAD_LETTER, TopicName
+from streams.letterbox import Letterbox, Source
+from streams.topics import INPUTS, LARGEST_DEAD_LETTER, TopicName
 
 _ACKNOWLEDGED_WITHIN_MS: Final = 30_000
 _AT_ONCE: Final = 1000
@@ -30,8 +32,8 @@ class Message(NamedTuple):
 class Outbox(Protocol):
     """Where messages go."""
 
-    async def send(self, messages: Iterable[Message]) -> None:
-        """Send messages, in their order for each key, and return when the brokers have all of them."""
+    async def send(self, messages: Iterable[Message]) -> Sequence[int]:
+        """Send messages, in their order for each key; once the brokers have all, return their offsets, or -1."""
 
 
 class Journal(Protocol):
@@ -42,6 +44,9 @@ class Journal(Protocol):
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition."""
+
+    async def letters(self, begins: Mapping[int, int]) -> Mapping[int, Letterbox]:
+        """The dead letters about records of some partitions, of each from an offset on."""
 
 
 class KafkaOutbox:
@@ -56,8 +61,8 @@ class KafkaOutbox:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def send(self, messages: Iterable[Message]) -> None:
-        """Send messages and wait for the brokers.
+    async def send(self, messages: Iterable[Message]) -> list[int]:
+        """Send messages and wait for the brokers; returns where each was stored, or -1 if they do not remember.
 
         Raises:
             KafkaError: if one is not taken in time.
@@ -74,7 +79,7 @@ class KafkaOutbox:
             )
             for message in messages
         ]
-        await asyncio.gather(*sent)
+        return [stored.offset for stored in await asyncio.gather(*sent)]
 
     async def _connected(self) -> Any:
         producer = AIOKafkaProducer(
@@ -123,16 +128,37 @@ class KafkaJournal:
             return states
         async with self._reader(wanted) as consumer:
             await consumer.seek_to_beginning(*wanted)
-            ends = await consumer.end_offsets(wanted)
-            while open_ends := [place for place in wanted if await consumer.position(place) < ends[place]]:
-                batches = await consumer.getmany(*open_ends, timeout_ms=1000, max_records=_AT_ONCE)
-                for place, records in batches.items():
-                    for record in records:
-                        if record.value is None:
-                            states[place.partition].pop(record.key, None)
-                        else:
-                            states[place.partition][record.key] = record.value
+            async for record in _up_to(await consumer.end_offsets(wanted), consumer):
+                if record.value is None:
+                    states[record.partition].pop(record.key, None)
+                else:
+                    states[record.partition][record.key] = record.value
         return states
+
+    async def letters(self, begins: Mapping[int, int]) -> dict[int, Letterbox]:
+        """The dead letters about records of some partitions, of each from an offset on.
+
+        Raises:
+            KafkaError: if they cannot be read.
+        """
+        topic = self._settings.topic(TopicName.REJECTED)
+        wanted = [TopicPartition(topic, number) for number in begins]
+        inputs = {self._settings.topic(name): name for name in INPUTS}
+        found: dict[int, dict[Source, int]] = {number: {} for number in begins}
+        if not wanted:
+            return {}
+        async with self._reader(wanted) as consumer:
+            first = await consumer.beginning_offsets(wanted)
+            ends = await consumer.end_offsets(wanted)
+            for place in wanted:
+                consumer.seek(place, max(first[place], begins[place.partition]))
+            async for record in _up_to(ends, consumer):
+                # Notes of what was sent again lie among them, and whatever else somebody has put there.
+                with suppress(NotADeadLetterError):
+                    letter = read_dead_letter(None, None, record.headers)
+                    if letter.topic in inputs and letter.partition == record.partition:
+                        found[record.partition].setdefault((inputs[letter.topic], letter.offset), record.offset)
+        return {place.partition: Letterbox(found[place.partition], ends[place]) for place in wanted}
 
     @asynccontextmanager
     async def _reader(self, places: list[Any]) -> AsyncIterator[Any]:
@@ -145,6 +171,15 @@ class KafkaJournal:
             yield consumer
         finally:
             await consumer.stop()
+
+
+async def _up_to(ends: Mapping[Any, int], consumer: Any) -> AsyncIterator[Any]:
+    """The records from where a consumer is, up to an offset of each partition."""
+    while open_ends := [place for place, end in ends.items() if await consumer.position(place) < end]:
+        batches = await consumer.getmany(*open_ends, timeout_ms=1000, max_records=_AT_ONCE)
+        for records in batches.values():
+            for record in records:
+                yield record
 
 
 def aiokafka_options(settings: KafkaSettings) -> dict[str, Any]:

@@ -42,7 +42,10 @@ def faults(found: Mapping[str, FoundTopic], prefix: str, replication_factor: int
     if len(set(inputs.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in inputs.items())
         wrong.append(
-            Fault(prefix + FAMILY + "*", f"the inputs and the state must have equally many partitions ({counts})")
+            Fault(
+                prefix + FAMILY + "*",
+                f"the inputs, the state and the dead letters must have equally many partitions ({counts})",
+            )
         )
     known = {prefix + name for name in TopicName}
     strangers = sorted(name for name in found if name.startswith(prefix + FAMILY) and name not in known)

@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from rules.outputs import AlertChange, StatusChange, encode_change
+from streams.deadletters import DeadLetter
 from streams.feed import Feed
 from streams.intake import Record
 from streams.kafka.clients import Journal, Message, Outbox
 from streams.kafka.settings import WorkerSettings
+from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
 from streams.processor import Outcome, Processor
 from streams.rota import Name, Rota
@@ -120,6 +122,7 @@ class Keeper:
         self._wall = wall
         self._rota = Rota(settings.snapshot_interval, min(_SOONEST, settings.snapshot_interval))
         self._feeds: dict[int, Feed] = {}
+        self._letters: dict[int, Letterbox] = {}
         self._noted: defaultdict[int, Offsets] = defaultdict(dict)
         self._note_at = 0.0
         self._lock = asyncio.Lock()
@@ -149,9 +152,13 @@ class Keeper:
                 self._processor.release(gone)
             states = await self._journal.read(sorted(partitions))
             begins = await self._membership.begins(partitions)
-            for number in sorted(partitions):
-                kept = self._processor.adopt(number, states.pop(number))
-                start = {name: _start(number, name, begins[number][name], kept.get(name, 0)) for name in INPUTS}
+            kept = {number: self._processor.adopt(number, states.pop(number)) for number in sorted(partitions)}
+            letters = await self._journal.letters({number: state.letters for number, state in kept.items()})
+            for number, state in kept.items():
+                floors = state.floors
+                start = {name: _start(number, name, begins[number][name], floors.get(name, 0)) for name in INPUTS}
+                self._letters[number] = letters[number]
+                self._letters[number].forget(start)
                 self._feeds[number] = Feed(
                     self._processor,
                     number,
@@ -212,6 +219,7 @@ class Keeper:
         for number in self._feeds:
             self._rota.forget(number)
         self._feeds.clear()
+        self._letters.clear()
         self._floors.clear()
         self._noted.clear()
 
@@ -227,10 +235,7 @@ class Keeper:
             await asyncio.sleep(0)
 
     async def _settle(self, outcomes: list[tuple[int, Outcome]]) -> None:
-        messages = [message for _, outcome in outcomes for message in self._messages(outcome)]
-        if messages:
-            self._demand_lease()
-            await self._outbox.send(messages)
+        await self._publish(outcomes)
         now, wall = self._clock(), self._wall()
         for number, outcome in outcomes:
             self._metrics.published(outcome, _latencies(outcome, wall))
@@ -243,6 +248,22 @@ class Keeper:
         if noting:
             self._note_at = now + self._settings.commit_interval
         await self._keep(names, set(self._feeds) if noting else set())
+
+    async def _publish(self, outcomes: list[tuple[int, Outcome]]) -> None:
+        """Send what has been said, and those dead letters that are not in their topic yet."""
+        messages = [message_of(said.change) for _, outcome in outcomes for said in outcome.said]
+        letters = {
+            (number, source): rejected.letter
+            for number, outcome in outcomes
+            for rejected in outcome.rejected
+            if not self._letters[number].holds(source := _source(rejected.letter))
+        }
+        if not messages and not letters:
+            return
+        self._demand_lease()
+        offsets = await self._outbox.send(messages + [self._message(letter) for letter in letters.values()])
+        for (number, source), offset in zip(letters, offsets[len(messages) :], strict=True):
+            self._letters[number].add(source, offset)
 
     async def _keep(self, names: list[Name], also: set[int]) -> None:
         """Keep the states of patients, and then those of the partitions ``also``; their floors may be committed."""
@@ -259,7 +280,8 @@ class Keeper:
             number: offsets for number in also if (offsets := self._feeds[number].floors()) != self._noted[number]
         }
         for number, offsets in floors.items():
-            state = self._processor.partition_state(number, offsets)
+            self._letters[number].forget(offsets)
+            state = self._processor.partition_state(number, offsets, self._letters[number].begin)
             messages.append(Message(TopicName.STATE, PARTITION_KEY, state, number))
         if not messages:
             return
@@ -279,12 +301,9 @@ class Keeper:
         if not self._membership.lasts():
             raise LeaseLostError("no sign of life was answered for longer than the session lasts")
 
-    def _messages(self, outcome: Outcome) -> Iterator[Message]:
-        for said in outcome.said:
-            yield message_of(said.change)
-        for rejected in outcome.rejected:
-            letter = replace(rejected.letter, topic=self._prefix + rejected.letter.topic)
-            yield Message(TopicName.REJECTED, letter.key, letter.value, None, tuple(letter.headers()))
+    def _message(self, letter: DeadLetter) -> Message:
+        letter = replace(letter, topic=self._prefix + letter.topic)
+        return Message(TopicName.REJECTED, letter.key, letter.value, letter.partition, tuple(letter.headers()))
 
 
 def message_of(change: AlertChange | StatusChange) -> Message:
@@ -293,6 +312,10 @@ def message_of(change: AlertChange | StatusChange) -> Message:
     if isinstance(change, AlertChange):
         return Message(TopicName.ALERTS, change.patient.encode(), value)
     return Message(TopicName.STATUS, key_of_status(change), value)
+
+
+def _source(letter: DeadLetter) -> Source:
+    return TopicName(letter.topic), letter.offset
 
 
 def _latencies(outcome: Outcome, now: datetime) -> list[float]:
@@ -304,12 +327,10 @@ def _latencies(outcome: Outcome, now: datetime) -> list[float]:
 
 
 def _start(number: int, name: TopicName, begin: Begin, kept: int) -> int:
-    """The first record to be read of one input."""
-    if begin.committed is None:
-        return begin.first
-    if begin.committed > max(begin.first, kept):
+    """The first record of one input that counts; what is read before it, because a commit was lost, is done already."""
+    if begin.committed is not None and begin.committed > max(begin.first, kept):
         raise StateError(
             f"partition {number}: {name} has been read up to {begin.committed}, but the state that is kept only up to "
             f"{kept}: part of it is missing"
         )
-    return max(begin.first, begin.committed)
+    return max(begin.first, kept)

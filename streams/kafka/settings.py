@@ -20,6 +20,9 @@ WORKER: Final = "worker_"
 """How the names of a worker's settings begin in the environment and among options."""
 
 
+_REACHED_WITHIN_MS: Final = 10_000
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
@@ -133,7 +136,7 @@ class KafkaSettings(BaseModel):
             "bootstrap_servers": list(self.bootstrap_servers),
             "client_id": "rescue-monitor",
             "security_protocol": self.security_protocol,
-            "bootstrap_timeout_ms": 10_000,
+            "bootstrap_timeout_ms": _REACHED_WITHIN_MS,
         }
         if self.security_protocol.startswith("SASL") and self.sasl_password is not None:
             options["sasl_mechanism"] = self.sasl_mechanism

@@ -35,7 +35,7 @@ class Simulation:
     """What is simulated. Equal simulations give equal bytes; a longer one begins with the shorter.
 
     Attributes:
-        beds: how many there are; patients are named ``bed-1`` and so on.
+        beds: how many there are; patients are named ``bed-1`` and so on, or from ``first`` on.
         seed: what chance is drawn from.
         length: for how long messages arrive.
         every: the time between two bundles of vitals of one bed.
@@ -52,18 +52,19 @@ class Simulation:
     mix: Mapping[str, float] | None = None
     start: datetime = START
     begun: timedelta = timedelta(0)
+    first: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
         check_mix(DEFAULT_MIX if self.mix is None else self.mix)
-        if self.beds < 1 or self.every < _TICK or self.start.tzinfo is None:
+        if min(self.beds, self.first) < 1 or self.every < _TICK or self.start.tzinfo is None:
             raise ValueError("a ward has a bed, vitals every millisecond at most, and a start with a zone")
 
     def messages(self) -> Iterator[Message]:
         """All messages in the order in which they arrive, made as they are asked for."""
         streams = [
             bed.messages(self.instruments_of(bed.course), self.length // _TICK)
-            for bed in (self._bed(number, course) for number, course in enumerate(self._courses()))
+            for bed in (self._bed(number, course) for number, course in self._courses())
         ]
         return heapq.merge(*streams)
 
@@ -95,7 +96,7 @@ class Simulation:
 
     def truth(self) -> Iterator[BedTruth]:
         """The truth of each bed, artefacts up to the end included."""
-        for number, course in enumerate(self._courses()):
+        for number, course in self._courses():
             shift = self._shift(number, course)
             artefacts = within(spells(chance_of(self.seed, number, "artefacts")), self.length // _TICK, self._when)
             yield truth_of(
@@ -112,9 +113,9 @@ class Simulation:
     def _when(self, instant: int) -> datetime:
         return self.start.astimezone(UTC) + instant * _TICK
 
-    def _courses(self) -> list[Course]:
+    def _courses(self) -> Iterator[tuple[int, Course]]:
         names = deal(self.beds, DEFAULT_MIX if self.mix is None else self.mix, Random(f"{self.seed}/beds"))
-        return [COURSES[name] for name in names]
+        return enumerate((COURSES[name] for name in names), start=self.first - 1)
 
     def _person(self, number: int, course: Course) -> Person:
         return make_person(course, chance_of(self.seed, number, "person"))

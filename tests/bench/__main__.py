@@ -10,13 +10,14 @@ import cProfile
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from streams.logfile import write_log
 from streams.sources.mimic_iv import ImportReport, convert
-from tests.bench import kafka, memory, serve, simulator, snapshots, throughput
+from tests.bench import kafka, memory, serve, simulator, snapshots, throughput, worker_memory
 from tests.bench.table import Figure, table
 from tests.bench.wards import ward
 
@@ -29,16 +30,6 @@ DENSE_GOALS = ("", ">= 100,000 readings/s", "<= 2.00")
 def main() -> None:
     """Measure what the command line asks for."""
     options = _options()
-    measurements: dict[str, Callable[[Path], list[Figure]]] = {
-        "dense": lambda folder: _dense(options, folder),
-        "minute": lambda folder: _minute(options, folder),
-        "mimic": lambda folder: _mimic(options, folder),
-        "snapshot": lambda _: snapshots.figures(hours=24, rounds=options.rounds),
-        "kafka": lambda folder: kafka.figures(folder, beds=1000, seconds=options.seconds),
-        "serve": lambda folder: serve.figures(folder, beds=1000, seconds=options.seconds),
-        "memory": lambda _: memory.figures(patients=200, traced=20, hours=24),
-        "simulator": lambda _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
-    }
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         if options.profile is not None:
@@ -48,26 +39,29 @@ def main() -> None:
             profile.runcall(throughput.replay_log, log)
             profile.dump_stats(options.profile)
             return
-        for name in options.measurements or measurements:
+        for name in options.measurements or MEASUREMENTS:
             print(f"measuring: {name}", file=sys.stderr)
-            found += measurements[name](Path(folder))
+            place = Path(folder) / name
+            place.mkdir(exist_ok=True)
+            found += MEASUREMENTS[name](options, place)
     print(table(found))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    choices = ("dense", "minute", "mimic", "snapshot", "kafka", "serve", "memory", "simulator")
-    parser.add_argument("measurements", nargs="*", metavar="measurement", help=f"of {', '.join(choices)}; default all")
+    names = ", ".join(MEASUREMENTS)
+    parser.add_argument("measurements", nargs="*", metavar="measurement", help=f"of {names}; default all")
     parser.add_argument("--beds", type=int, default=40, help="patients on the made-up ward [%(default)s]")
     parser.add_argument("--minutes", type=int, default=20, help="its length with vitals every second [%(default)s]")
     parser.add_argument("--hours", type=int, default=24, help="its length with vitals every minute [%(default)s]")
     parser.add_argument(
         "--seconds", type=int, default=120, help="of each measurement on Kafka or of the service [%(default)s]"
     )
+    parser.add_argument("--messages", type=int, default=1_000_000, help="for kafka-memory [%(default)s]")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured [%(default)s]")
     parser.add_argument("--profile", type=Path, help="write a profile of the dense replay here, and measure nothing")
     options = parser.parse_args()
-    if unknown := set(options.measurements) - set(choices):
+    if unknown := set(options.measurements) - MEASUREMENTS.keys():
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     return options
 
@@ -94,6 +88,20 @@ def _mimic(options: argparse.Namespace, folder: Path) -> list[Figure]:
 def _write(log: Path, beds: int, length: timedelta, every: timedelta) -> Path:
     log.write_text("".join(f"{line}\n" for line in ward(beds, length, every)), encoding="utf-8")
     return log
+
+
+MEASUREMENTS: Final[Mapping[str, Callable[[argparse.Namespace, Path], list[Figure]]]] = {
+    "dense": _dense,
+    "minute": _minute,
+    "mimic": _mimic,
+    "snapshot": lambda options, _: snapshots.figures(hours=24, rounds=options.rounds),
+    "kafka": lambda options, folder: kafka.figures(folder, beds=1000, seconds=options.seconds),
+    "kafka-memory": lambda options, folder: worker_memory.figures(folder, beds=250, messages=options.messages),
+    "serve": lambda options, folder: serve.figures(folder, beds=1000, seconds=options.seconds),
+    "serve-memory": lambda _, folder: serve.memory(folder, beds=200, hours=24),
+    "memory": lambda *_: memory.figures(patients=200, traced=20, hours=24),
+    "simulator": lambda options, _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
+}
 
 
 if __name__ == "__main__":

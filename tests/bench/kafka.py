@@ -23,6 +23,7 @@ from streams.kafka.publish import Publisher, publish
 from streams.kafka.settings import KafkaSettings
 from streams.replay import Pace
 from streams.topics import TopicName
+from tests.bench.peers import NotInstalledError, interpreter
 from tests.bench.table import Figure
 from tests.bench.wards import READINGS, START, ward
 from tests.integration.brokers import ROOT, OwnBroker, with_children_gone
@@ -52,7 +53,8 @@ def figures(folder: Path, beds: int, seconds: int) -> list[Figure]:
         broker.stop()
 
 
-def _cluster(broker: OwnBroker, prefix: str) -> KafkaSettings:
+def cluster(broker: OwnBroker, prefix: str) -> KafkaSettings:
+    """A cluster's worth of topics on a broker, under a prefix."""
     kafka = KafkaSettings(bootstrap_servers=(broker.servers,), prefix=prefix)
     with TopicAdmin(kafka) as admin:
         admin.create(partitions=PARTITIONS)
@@ -60,14 +62,17 @@ def _cluster(broker: OwnBroker, prefix: str) -> KafkaSettings:
 
 
 def _throughput(broker: OwnBroker, folder: Path, beds: int, seconds: int) -> Iterator[Figure]:
-    kafka = _cluster(broker, "backlog.")
+    kafka = cluster(broker, "backlog.")
     events = [decode(line) for line in ward(beds, timedelta(seconds=seconds), _SECOND)]
     with Publisher(kafka) as publisher:
         list(publish(enumerate(events, start=1), publisher, close=True))
     vitals = kafka.topic(TopicName.VITALS)
     decoding = asyncio.run(_decoded(broker.servers, vitals))
-    with Passing(broker.servers, vitals, kafka.topic(TopicName.ALERTS)) as passing:
+    with Passing(
+        broker.servers, kafka.topic(TopicName.ALERTS), ["tests.bench.passthrough", broker.servers, vitals]
+    ) as passing:
         through = _rate(passing.passed, len(events) * 0.9)
+    quix = _quix(broker.servers, vitals, kafka.topic(TopicName.STATUS), folder, len(events) * 0.9)
     # What was passed on is no alert; the worker has a cluster of its own names.
     worker = WorkerProcess(kafka, folder, session_timeout=10.0, heartbeat=2.0, snapshot_interval=25.0)
     try:
@@ -78,8 +83,18 @@ def _throughput(broker: OwnBroker, folder: Path, beds: int, seconds: int) -> Ite
     name = f"Kafka, backlog of {len(events)} bundles of {READINGS} readings"
     yield Figure(f"{name}: aiokafka, decoding only", "", f"{decoding:,.0f} bundles/s")
     yield Figure(f"{name}: bare Faust, passing on", "", f"{through:,.0f} bundles/s")
+    yield Figure(f"{name}: Quix Streams, small state, passing on", "", quix)
     yield Figure(f"{name}: worker", ">= 0.8 of bare Faust", f"{rate:,.0f} bundles/s, {rate / through:.2f}")
     yield Figure(f"{name}: worker", ">= 40,000 readings/s", f"{rate * READINGS:,.0f} readings/s")
+
+
+def _quix(server: str, source: str, target: str, folder: Path, enough: float) -> str:
+    try:
+        python = interpreter(folder / "peers")
+    except NotInstalledError as error:
+        return f"not installed: {error}"
+    with Passing(server, target, ["tests.bench.quix", server, source], [str(folder / "quix")], python) as passing:
+        return f"{_rate(passing.passed, enough):,.0f} bundles/s"
 
 
 async def _decoded(server: str, topic: str) -> float:
@@ -104,10 +119,12 @@ async def _decoded(server: str, topic: str) -> float:
 
 
 class Passing:
-    """``tests.bench.passthrough`` as a process."""
+    """A module as a process that passes records of one topic on to another; ``arguments`` come after its target."""
 
-    def __init__(self, server: str, source: str, target: str) -> None:
-        self._command = [sys.executable, "-m", "tests.bench.passthrough", server, source, target]
+    def __init__(
+        self, server: str, target: str, module: Sequence[str], arguments: Sequence[str] = (), python: Path | None = None
+    ) -> None:
+        self._command = [str(python or sys.executable), "-m", *module, target, *arguments]
         self._consumer: Any = KafkaConsumer(bootstrap_servers=[server])
         self._places = [TopicPartition(target, number) for number in range(PARTITIONS)]
 
@@ -141,7 +158,7 @@ def _rate(done: Callable[[], float], enough: float) -> float:
 
 
 def _live(broker: OwnBroker, folder: Path, beds: int, seconds: int) -> Iterator[Figure]:
-    kafka = _cluster(broker, "live.")
+    kafka = cluster(broker, "live.")
     begin = datetime.now(UTC) + timedelta(seconds=90)
     past, coming = _course(begin, beds, seconds)
     with Publisher(kafka) as publisher:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import uvloop
 
+from streams.simulator import Simulation
 from tests.bench.table import Figure
 from tests.bench.wards import START, ward
 from tests.integration.serving import ServiceProcess
@@ -64,6 +65,52 @@ def figures(folder: Path, beds: int, seconds: int) -> list[Figure]:
             Figure(f"{title}: processor", "< 1 core", f"{seen.cpu / seconds:.2f} cores"),
         ]
     return found
+
+
+def memory(folder: Path, beds: int, hours: int) -> list[Figure]:
+    """The memory of a service through a day of a simulated ward with vitals every minute, sent as fast as it goes.
+
+    Args:
+        folder: for the service's database.
+        beds: patients on the ward.
+        hours: how long the day is.
+    """
+    service = ServiceProcess(folder, runtime="{}")
+    try:
+        service.wait_until_ready()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            sizes = runner.run(_through_the_day(service, beds, hours))
+    finally:
+        service.kill()
+    title = f"serve, {beds} beds for {hours} h with vitals every minute: memory"
+    course = ", ".join(f"{sizes[hour - 1] / 1e6:.0f}" for hour in range(hours // 6, hours + 1, hours // 6))
+    late = [size for hour, size in enumerate(sizes, start=1) if hour > hours / 2]
+    growth = (late[-1] - late[0]) / beds / (len(late) - 1)
+    return [
+        Figure(f"{title} after each {hours // 6} h, MB", "", course),
+        Figure(f"{title} that a bed takes for an hour more, second half", "flat", f"{growth / 1000:.1f} kB"),
+    ]
+
+
+async def _through_the_day(service: ServiceProcess, beds: int, hours: int) -> list[int]:
+    """Bytes that are resident after each hour of the ward."""
+    sender, hour = await _Sender.open(service.port), 1
+    sizes: list[int] = []
+    piece: list[str] = []
+    simulation = Simulation(beds=beds, length=timedelta(hours=hours))
+    for message in simulation.messages():
+        while message.received >= hour * 3_600_000:
+            await sender.send(piece)
+            piece = []
+            sizes.append(_resident(service.process.pid))
+            hour += 1
+        piece.append(message.line)
+        if len(piece) >= _HISTORY:
+            await sender.send(piece)
+            piece = []
+    if piece:
+        await sender.send(piece)
+    return [*sizes, _resident(service.process.pid)]
 
 
 def _two(times: Sequence[float]) -> str:
@@ -174,6 +221,11 @@ async def _read(port: int, seen: Seen, *, watching: bool) -> None:
 
 def _names(chunk: bytes) -> Iterator[str]:
     yield str(json.loads(chunk.removeprefix(b"data: "))["patient"])
+
+
+def _resident(process: int) -> int:
+    """Bytes of a process that are in memory."""
+    return int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _cpu(process: int) -> float:

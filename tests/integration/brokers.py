@@ -25,7 +25,7 @@ MARKS: Final = (
     pytest.mark.slow,
     pytest.mark.xdist_group("kafka"),
     # kafka-python leaves a socket to the garbage collector if it is closed while it connects
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <(socket|ssl):ResourceWarning"),
     pytest.mark.usefixtures("_sockets_collected"),
 )
 """Of every test that needs Kafka: one process runs them all, with one broker."""
@@ -263,10 +263,10 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something to become true; fails the test after ``seconds``."""
+def wait_until(holds: Callable[[], bool], seconds: float, what: str, every: float = 0.05) -> None:
+    """Wait for something to become true, looking ``every`` so many seconds; fails the test after ``seconds``."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
             pytest.fail(f"waited {seconds:.0f} s for this: {what}")
-        time.sleep(0.05)
+        time.sleep(every)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.loop import Plan, run
+from tests.chaos.loop import Plan, Report, run
 from tests.integration.brokers import MARKS, REQUIRED, NoBrokerError
 
 pytestmark = list(MARKS)
@@ -24,6 +24,16 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_invented(tmp_path: Path) 
         pytest.skip(f"no Kafka of its own for this test: {error}")
     assert report.good, report
     assert report.expected > 100
+
+
+@pytest.mark.parametrize(
+    "fault", ["lost", "invented", "different", "rejects_lost", "rejects_invented", "rejects_twice"]
+)
+def test_each_fault_is_enough_for_the_report_not_to_be_good(fault: str) -> None:
+    report = Report(1, [], [], [], [], [], twice=3, rejects_twice=[])
+    assert report.good
+    setattr(report, fault, ["somewhere"])
+    assert not report.good
 
 
 def test_the_seed_decides_what_happens() -> None:

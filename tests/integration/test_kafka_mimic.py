@@ -47,7 +47,7 @@ def test_the_mimic_demo_through_two_workers_is_the_replay_byte_for_byte(
         send(kafka, events, close=True)
         changes = replay(iter(events), open_ward(None, ()), Tally())
         wanted = words(change for change in changes if not isinstance(change, Rejection))
-        wait_until(lambda: len(said(kafka)) >= len(wanted), 180, "all has been published")
+        wait_until(lambda: len(said(kafka)) >= len(wanted), 180, "all has been published", 2.0)
     finally:
         for worker in workers:
             worker.kill()

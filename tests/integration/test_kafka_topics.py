@@ -60,7 +60,7 @@ def test_what_is_wrong_is_named_and_left_alone(kafka: KafkaSettings) -> None:
         admin.create(partitions=3)
         text = "\n".join(map(str, admin.check()))
         assert {name: admin.describe()[name] for name in before} == before
-    assert "the inputs and the state must have equally many partitions" in text
+    assert "the inputs, the state and the dead letters must have equally many partitions" in text
     assert f"{kafka.prefix}icu.status: cleanup.policy is 'delete' instead of 'compact'" in text
     assert f"{kafka.prefix}icu.strange: unknown" in text
     assert f"{kafka.prefix}icu.vitals: retention.ms is 604800000, less than 1296000000" in text

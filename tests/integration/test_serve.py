@@ -5,14 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from monitor.cli import DEMO_LOG
-from rules.events import encode
-from streams.replay import in_stream_order
+from monitor import cli
+from monitor.cli import open_ward
+from monitor.demo.build import LOG as DEMO_LOG
+from rules.events import Action, encode
+from rules.outputs import Rejection
+from streams.logfile import read_log
+from streams.replay import in_stream_order, replay
+from streams.summary import Tally
 from tests.integration.brokers import ROOT, wait_until
 from tests.integration.serving import ServiceProcess, chain_holds, run_with_kills, said, uninterrupted
-from tests.streams.stream import events_of, said_by_replay
+from tests.streams.stream import events_of, said_by_replay, words
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +83,32 @@ def test_rules_that_do_not_fit_the_kept_state_end_it_with_their_own_code(tmp_pat
     log = other.log.read_text(encoding="utf-8")
     assert "made with other site settings" in log
     assert "bed-4" not in log
+
+
+def test_the_log_that_is_exported_is_replayed_to_the_same_words_answers_included(tmp_path: Path) -> None:
+    service = ServiceProcess(tmp_path)
+    service.wait_until_ready()
+    events = list(in_stream_order(events_of(DEMO_LOG, "bed-1")))
+    answer = next(place for place, event in enumerate(events) if event.kind == "action")
+    assert service.send(events[:answer])
+    client = httpx.Client(base_url=f"http://127.0.0.1:{service.port}")
+    alert = next(a for a in client.get("/v1/alerts").json()["alerts"] if a["subject"] == "hydrocortisone")
+    done = client.post(
+        f"/v1/alerts/{alert['id']}/actions", json={"action": "acknowledge", "based_on": alert["sequence"]}
+    )
+    assert done.status_code == 201, done.text
+    log = tmp_path / "log.jsonl.zst"
+    assert cli.main(["export", "--database", str(service.database), "-o", str(log)]) == cli.OK
+    assert service.stop() == 0
+    with read_log(log, lambda bad: pytest.fail(str(bad))) as lines:
+        exported = [event for _, event in lines]
+    assert len(exported) == answer + 1
+    assert isinstance(exported[-1], Action)
+    changes = list(replay(exported, open_ward(None, ()), Tally()))
+    replayed = words(change for change in changes if not isinstance(change, Rejection))
+    # A replay decides everything up to its end; the service had reasons to wait for more.
+    assert said(service.database).items() <= replayed.items()
+    assert any('"change":"acknowledged"' in text for text in said(service.database).values())
 
 
 def said_so_far(folder: Path) -> int:

@@ -224,19 +224,6 @@ def test_schema_is_json_schema(subject: str, title: str, capsys: pytest.CaptureF
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.usefixtures("fake_engine")
-def test_the_demo_does_not_wait_without_a_terminal(
-    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cli, "DEMO_LOG", log)
-    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("slept"))
-    assert cli.main(["demo"]) == cli.OK
-    out = capsys.readouterr().out
-    assert "made up for this demo" in out
-    assert "!!! high" in out
-    assert "Read 3 events" in out
-
-
 def test_an_import_of_something_else_is_refused_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,11 +239,6 @@ def test_an_override_of_an_unknown_parameter_is_named(
     settings = write(tmp_path / "s.yaml", b"overrides: {septic-shock: {nonsense: 1}}")
     assert cli.main(["replay", str(log), "--settings", settings]) == cli.UNREADABLE
     assert f"{settings}: overrides.septic-shock.nonsense: the pack has no such parameter" in capsys.readouterr().err
-
-
-def test_the_length_of_a_log_is_in_seconds(log: Path, tmp_path: Path) -> None:
-    assert cli.log_seconds(log) == 1200
-    assert cli.log_seconds(Path(write(tmp_path / "empty.jsonl", b""))) == 0
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(log: Path) -> None:

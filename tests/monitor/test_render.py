@@ -452,16 +452,13 @@ def test_the_summary_states_its_figures() -> None:
         assert line in text
 
 
-def test_a_remark_takes_the_place_of_the_rate_of_interruptions() -> None:
+def test_the_rate_of_interruptions_is_told_once_there_is_time_to_tell_it_by() -> None:
     file, tally = io.StringIO(), Tally()
     tally.count_event(vitals("p1", 0))
     tally.count_event(vitals("p1", 48 * 60))
     tally.count_change(alert())
-    console = open_console(file)
-    print_summary(tally.summary(0.5), console)
+    print_summary(tally.summary(0.5), open_console(file))
     assert "1 interruption in 2.0 bed-days\nIn 20 bed-days: 10.0 MEDIUM; 10.0 interruptions\n" in file.getvalue()
-    print_summary(tally.summary(0.5), console, remark="chosen beds")
-    assert "1 interruption in 2.0 bed-days (chosen beds)" in file.getvalue()
 
 
 def test_the_legend_fits_a_narrow_terminal() -> None:

@@ -187,7 +187,33 @@ class TestMinuteSeries:
         for minute in range(0, 40 * 60, 10):
             series.insert(minute * MINUTE, 50, minute * MINUTE)
             series.settle(minute * MINUTE)
-        assert len(series.medians) + len(series.unsettled) <= (RETENTION + 2 * HOUR) // (10 * MINUTE)
+        kept = sum(len(values) for _, values in series.runs())
+        assert kept + len(series.unsettled) <= (RETENTION + 2 * HOUR) // (10 * MINUTE)
+
+    def test_medians_are_kept_in_runs_of_minutes_and_filled_in_again(self) -> None:
+        series = MinuteSeries()
+        for minute in (10, 11, 3, 14, 15):
+            series.insert(minute * MINUTE, float(minute), 20 * MINUTE)
+        series.settle(HOUR)
+        assert list(series.runs()) == [(3, [3.0]), (10, [10.0, 11.0]), (14, [14.0, 15.0])]
+        again = MinuteSeries()
+        for first, values in series.runs():
+            again.fill(first, values)
+        assert [again.at(minute) for minute in range(20)] == [series.at(minute) for minute in range(20)]
+        assert again.newest == 15
+
+    def test_a_median_that_is_taken_back_is_gone_wherever_it_was(self) -> None:
+        for gone in (3, 10, 11, 15):
+            series = MinuteSeries()
+            for minute in (3, 10, 11, 15):
+                series.insert(minute * MINUTE, float(minute), 20 * MINUTE)
+            series.settle(HOUR)
+            series.remove(gone * MINUTE, HOUR)
+            series.remove(99 * MINUTE, HOUR)
+            assert [minute for minute in range(20) if series.at(minute) is not None] == [
+                minute for minute in (3, 10, 11, 15) if minute != gone
+            ]
+            assert next(series.runs())[0] == (10 if gone == 3 else 3)
 
     def test_windows_of_neighbouring_minutes_share_all_but_one(self) -> None:
         series = MinuteSeries()

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from monitor import cli
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from monitor.service.models import Role
 from monitor.service.oidc import Oidc, OidcSettings
 from monitor.service.security import (

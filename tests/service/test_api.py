@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from monitor.explaining import explain_at
 from monitor.service.board import urgency
 from monitor.service.models import Bed

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from streams.replay import in_stream_order
 from tests.service.running import Running, running
 from tests.streams.stream import events_of

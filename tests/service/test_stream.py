@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from monitor.service.hub import Hub, Message, Reader
 from monitor.service.stream import _live
 from rules.outputs import AlertChange, encode_change

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Event
 from streams.replay import in_stream_order
 from tests.streams.stream import Words, events_of, said_by_replay

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from monitor.cli import DEMO_LOG, open_ward
+from monitor.cli import open_ward
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Event, encode
 from rules.outputs import AlertChange, Rejection, StatusChange, encode_change
 from rules.pack import Pack
@@ -92,7 +93,7 @@ class Runtime:
 
     def start(self) -> None:
         self.processor = Processor(self.rules, SITE)
-        floors = self.processor.adopt(0, self.kept)
+        floors = self.processor.adopt(0, self.kept).floors
         self.read_to = {name: floors.get(name, 0) for name in AT_ONE_INSTANT}
         self.feed = Feed(self.processor, 0, self.read_to, SITE.future_skew, LIVE_WITHIN, PATIENCE)
 

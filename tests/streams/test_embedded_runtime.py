@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Action, Event, encode
 from rules.outputs import AlertChange, AlertChangeKind
 from rules.settings import SiteSettings
@@ -16,7 +16,7 @@ from streams.embedded import audit
 from streams.embedded.database import DatabaseError, open_database, sole_owner
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, entries_of
-from streams.embedded.wall import fast_wall
+from streams.embedded.wall import ScriptWall
 from streams.replay import in_stream_order
 from streams.states import StateError
 from tests.streams.embedded import LONG_AFTER, Embedded
@@ -341,8 +341,10 @@ def test_others_cannot_read_the_database(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_fast_wall_is_as_fast_as_it_says() -> None:
-    seconds = iter((10.0, 10.0, 12.5))
-    wall = fast_wall(60, LONG_AFTER, lambda: next(seconds))
+def test_the_wall_of_a_script_stands_runs_and_stands() -> None:
+    seconds = iter((10.0, 12.5, 40.0))
+    wall = ScriptWall(LONG_AFTER, LONG_AFTER + timedelta(hours=1), 120, lambda: next(seconds))
     assert wall() == LONG_AFTER
-    assert wall() == LONG_AFTER + timedelta(seconds=150)
+    wall.start()
+    assert wall() == LONG_AFTER + timedelta(minutes=5)
+    assert wall() == LONG_AFTER + timedelta(hours=1)

@@ -42,12 +42,12 @@ def test_each_fault_is_named_at_its_topic() -> None:
     found[PREFIX + TopicName.ACTIONS] = replace(found[PREFIX + TopicName.ACTIONS], partitions=6, replication_factor=1)
     found[PREFIX + "icu.strange"] = FoundTopic(PREFIX + "icu.strange", 1, 3, {})
     counts = "ward-7.icu.vitals 12, ward-7.icu.treatments 12, ward-7.icu.encounters 12, ward-7.icu.actions 6, "
-    counts += "ward-7.icu.state 12"
+    counts += "ward-7.icu.state 12, ward-7.icu.rejected 12"
     assert texts(found) == [
         "icu.actions: 1 replicas of each record instead of 3",
         "icu.actions: min.insync.replicas exceeds the 1 replicas: nothing can be written",
         "icu.alerts: missing",
-        "icu.*: the inputs and the state must have equally many partitions (" + counts + ")",
+        "icu.*: the inputs, the state and the dead letters must have equally many partitions (" + counts + ")",
         "icu.strange: unknown: nothing reads or writes it",
     ]
 

@@ -1,20 +1,26 @@
 """The keeper with all around it made up: what is acknowledged in which order, and when nothing may be written."""
 
 import asyncio
+import random
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import count
 
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
+from rules.events import encode
 from rules.outputs import AlertChange, StatusChange
+from streams.deadletters import OFFSET, TOPIC
 from streams.intake import Record
 from streams.kafka.clients import Message
 from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
 from streams.kafka.settings import WorkerSettings
+from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
 from streams.processor import Processor
 from streams.states import PARTITION_KEY, PartitionState, StateError
-from streams.topics import INPUTS, TopicName
+from streams.topics import INPUTS, TopicName, topic_of
 from tests.streams.stream import SITE, Inputs, Words, events_of, packs, said_by_replay, words
 
 BED = "bed-4"
@@ -31,24 +37,41 @@ class Cluster:
         self.committed: dict[TopicName, int] = {}
         self.floors: dict[tuple[TopicName, int], int] = {}
         self.floors_when_sent: list[dict[tuple[TopicName, int], int]] = []
+        self.letters_from: list[int] = []
         self.refuses: TopicName | None = None
+        self.stores_before_it_fails: int | None = None
         self.ours = True
         self.asked = asyncio.Event()
         self.answers = asyncio.Event()
         self.answers.set()
         self.now = 1000.0
 
-    async def send(self, messages: Iterable[Message]) -> None:
+    async def send(self, messages: Iterable[Message]) -> list[int]:
         batch = list(messages)
         self.asked.set()
         await self.answers.wait()
         if self.refuses in {message.topic for message in batch}:
             raise ConnectionError
+        if self.stores_before_it_fails is not None:
+            self.batches.append(batch[: self.stores_before_it_fails])
+            raise ConnectionError
+        before = len(self.rejected)
         self.floors_when_sent.append(dict(self.floors))
         self.batches.append(batch)
         for message in batch:
             if message.topic is TopicName.STATE and message.key is not None and message.value is not None:
                 self.states[message.key] = message.value
+        places = count(before)
+        return [next(places) if message.topic is TopicName.REJECTED else 0 for message in batch]
+
+    @property
+    def rejected(self) -> list[Message]:
+        return [message for batch in self.batches for message in batch if message.topic is TopicName.REJECTED]
+
+    async def letters(self, begins: Mapping[int, int]) -> dict[int, Letterbox]:
+        self.letters_from.append(begins[0])
+        found = {source_of(message): place for place, message in enumerate(self.rejected) if place >= begins[0]}
+        return {0: Letterbox(found, len(self.rejected))}
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         return {partition: dict(self.states) if partition == 0 else {} for partition in partitions}
@@ -101,6 +124,11 @@ class Cluster:
 
     def kinds(self) -> list[set[TopicName]]:
         return [{message.topic for message in batch} for batch in self.batches]
+
+
+def source_of(message: Message) -> Source:
+    headers = {name: content.decode() for name, content in message.headers}
+    return TopicName(headers[TOPIC].removeprefix(PREFIX)), int(headers[OFFSET])
 
 
 def cluster() -> Cluster:
@@ -158,6 +186,8 @@ def test_where_something_is_not_stored_nothing_after_it_is_done(refused: TopicNa
 async def again(kafka: Cluster) -> None:
     keeper = await working(kafka)
     await keeper.take(kafka.records)
+    kafka.now += 30.0
+    await keeper.look_around()
     await keeper.hand_over()
 
 
@@ -265,13 +295,15 @@ def test_a_hole_between_state_and_offsets_is_refused() -> None:
             asyncio.run(working(kafka))
 
 
-def test_where_no_offset_is_known_everything_is_read_again_and_nothing_said_twice() -> None:
-    kafka = cluster()
+def test_where_no_offset_is_known_any_more_nothing_is_said_or_rejected_twice() -> None:
+    kafka, poison = with_poison()
     asyncio.run(again(kafka))
     kafka.committed.clear()
     kafka.batches.clear()
     asyncio.run(again(kafka))
+    assert poison
     assert not kafka.said
+    assert not kafka.rejected
 
 
 def test_a_dead_letter_names_the_topic_in_full() -> None:
@@ -288,12 +320,102 @@ def test_a_dead_letter_names_the_topic_in_full() -> None:
     assert dict(letter.headers)["source-topic"] == b"ward-7.icu.actions"
 
 
+def with_poison() -> tuple[Cluster, set[Source]]:
+    """A bed's inputs with something unusable among every few records, and where it is."""
+    chance = random.Random(11)
+    inputs = Inputs()
+    for event in events_of(DEMO_LOG, BED):
+        if chance.random() < 0.2:
+            inputs.append(chance.choice(INPUTS), b"\xff", chance.randbytes(9), event.received_at)
+        inputs.append(topic_of(event), event.subject.encode(), encode(event).encode(), event.received_at)
+    inputs.mark(event.received_at)
+    poison = {
+        (name, record.offset) for name, those in inputs.records.items() for record in those if record.key == b"\xff"
+    }
+    return Cluster(inputs), poison
+
+
+def sources(kafka: Cluster) -> list[Source]:
+    return sorted(source_of(message) for message in kafka.rejected)
+
+
+@pytest.mark.parametrize("stored", [None, 0, 3, 20])
+def test_a_dead_letter_is_published_once_although_the_worker_dies_before_it_notes_that(stored: int | None) -> None:
+    kafka, poison = with_poison()
+
+    async def work() -> None:
+        keeper = await working(kafka, snapshot_interval=600.0)
+        kafka.stores_before_it_fails = stored
+        try:
+            await keeper.take(kafka.records)
+        except ConnectionError:
+            assert stored is not None
+        kafka.stores_before_it_fails = None
+        await again(kafka)
+
+    asyncio.run(work())
+    assert len(kafka.rejected) > 20
+    assert sources(kafka) == sorted(poison)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_however_often_workers_die_each_dead_letter_is_published_once(seed: int) -> None:
+    kafka, poison = with_poison()
+    chance = random.Random(seed)
+
+    async def live(lifetime: int) -> None:
+        keeper = await working(kafka, snapshot_interval=20.0, patience=600.0)
+        left = {name: [one for one in those if one.offset >= kafka.committed.get(name, 0)] for name, those in inputs}
+        for _ in range(lifetime):
+            kafka.now += 5.0
+            name = chance.choice(INPUTS)
+            piece, left[name] = left[name][:15], left[name][15:]
+            await keeper.take(piece)
+            await keeper.look_around()
+            if chance.random() < 0.5:
+                await kafka.commit()
+        if chance.random() < 0.5:
+            kafka.stores_before_it_fails = chance.randint(0, 5)
+            with suppress(ConnectionError):
+                await keeper.take(record for records in left.values() for record in records)
+            kafka.stores_before_it_fails = None
+
+    inputs = kafka.inputs.records.items()
+    for _ in range(12):
+        asyncio.run(live(chance.randint(1, 20)))
+    asyncio.run(again(kafka))
+    assert sources(kafka) == sorted(poison)
+    assert kafka.said == said_by_replay(BED)
+    assert max(kafka.letters_from) > len(poison) // 2, "not all of the topic is read every time"
+
+
+def test_dead_letters_that_cannot_come_again_are_forgotten() -> None:
+    kafka, poison = with_poison()
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        await keeper.take(kafka.records)
+        assert len(keeper._letters[0]) > 20
+        kafka.now += 30.0
+        await keeper.look_around()
+        assert len(keeper._letters[0]) == 0
+
+    asyncio.run(work())
+    assert PartitionState.from_bytes(kafka.states[PARTITION_KEY]).letters == len(poison)
+
+
+def test_a_dead_letter_lies_in_the_partition_of_its_source() -> None:
+    kafka, _ = with_poison()
+    asyncio.run(again(kafka))
+    assert {message.partition for message in kafka.rejected} == {0}
+
+
 def test_states_are_not_kept_with_every_batch() -> None:
     kafka = cluster()
 
     async def work() -> int:
         keeper = await working(kafka, snapshot_interval=30.0)
-        for record in kafka.records:
+        for record in sorted(kafka.records, key=lambda record: record.arrived_at):
             kafka.now += 0.1
             await keeper.take([record])
         states = [message for batch in kafka.batches for message in batch if message.topic is TopicName.STATE]

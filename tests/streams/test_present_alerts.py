@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.cli import DEMO_LOG, open_ward
+from monitor.cli import open_ward
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.outputs import AlertChange, encode_change
 from streams.kafka.present import PresentAlerts, UnreadableAlertError, decode_alert
 from streams.logfile import read_log

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.cli import DEMO_LOG, open_ward
+from monitor.cli import open_ward
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import Event, encode
 from rules.outputs import Rejection
 from rules.settings import SiteSettings
@@ -58,6 +59,11 @@ def test_however_often_it_crashes_nothing_is_lost_and_nothing_invented(seed: int
 def test_changes_of_a_patient_come_in_the_order_of_their_numbers() -> None:
     said = fresh().process(0, records(events_of(DEMO_LOG, "bed-9"))).said
     assert [one.change.sequence for one in said] == list(range(1, len(said) + 1))
+
+
+def test_whoever_has_a_new_record_has_changed_although_nothing_is_said() -> None:
+    outcome = fresh().process(0, records(events_of(DEMO_LOG, "bed-6")[-1:]))
+    assert (outcome.said, outcome.changed) == ([], {"bed-6"})
 
 
 def test_a_record_that_comes_again_changes_nothing() -> None:
@@ -119,6 +125,15 @@ def test_what_the_engine_refuses_is_a_dead_letter_with_its_place_even_after_a_cr
     assert (again.source, again.reason) == (letter.source, letter.reason)
 
 
+def test_a_dead_letter_is_about_the_first_record_of_an_event_that_was_sent_twice() -> None:
+    log = records(events_of(DEMO_LOG, "bed-6"))
+    first = fresh().process(0, log).rejected[0].letter.offset
+    again = log[first]._replace(record=log[first].record._replace(offset=first + 1))
+    later = [read._replace(record=read.record._replace(offset=read.record.offset + 1)) for read in log[first + 1 :]]
+    rejected = fresh().process(0, [*log[: first + 1], again, *later]).rejected
+    assert rejected[0].letter.offset == first
+
+
 def test_where_live_data_fall_silent_the_wall_clock_meets_the_deadlines() -> None:
     log, processor = events_of(DEMO_LOG, "bed-9"), fresh()
     half = log[: len(log) // 2]
@@ -161,6 +176,6 @@ def test_a_partition_remembers_how_far_it_was_read_and_whether_it_was_live() -> 
     processor.process(0, log[: len(log) // 2])
     floors = dict.fromkeys((topic_of(event) for event in events_of()), 17)
     kept = {b"bed-9": processor.state(0, "bed-9"), PARTITION_KEY: processor.partition_state(0, floors)}
-    assert again.adopt(0, kept) == floors
+    assert again.adopt(0, kept).floors == floors
     later = log[-1].record.arrived_at + timedelta(hours=6)
     assert said_in(again.look_at_the_wall(0, later)) == said_in(processor.look_at_the_wall(0, later)) != {}
