@@ -145,8 +145,8 @@ class Runtime:
         self._position = reading.last_entry(connection)
         for keys in reading.newest_keys(connection, self._settings.remembered):
             self._recent.fill(keys)
-        floors = self._processor.adopt(PARTITION, reading.states(connection))
-        self._noted = min(floors.values(), default=0)
+        kept = self._processor.adopt(PARTITION, reading.states(connection))
+        self._noted = min(kept.floors.values(), default=0)
         if self._noted < reading.first_position(connection):
             raise StateError("events that no state covers are gone")
         for segment in reading.segments(connection, self._noted):

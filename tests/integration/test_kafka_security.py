@@ -11,7 +11,7 @@ import pytest
 from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
 
 from monitor import cli
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from rules.events import encode
 from streams.kafka.settings import ENVIRONMENT, KafkaSettings, load_settings
 from tests.integration import certificates

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import DEMO_LOG
+from monitor.demo.build import LOG as DEMO_LOG
 from monitor.service import overview
 from monitor.service.models import Unit
 from monitor.service.overview import SHARED_FOR, natural
