@@ -104,9 +104,9 @@ class Bedside:
         self.clock = Clock(self._events[0].received_at)
         self.start()
 
-    def start(self) -> None:
+    def start(self, database: str = "service.db") -> None:
         """Listen, at the same address as before."""
-        site = Site("ICU 1", packs(), SITE, EmbeddedSettings(), self.clock, time.monotonic, self._folder / "service.db")
+        site = Site("ICU 1", packs(), SITE, EmbeddedSettings(), self.clock, time.monotonic, self._folder / database)
         self._running = Running(site, self._authenticator() if self._asked else None, port=self._port)
         self._port = urlsplit(self._running.address).port or 0
 

@@ -85,6 +85,16 @@ def test_a_screen_that_slept_catches_up_and_sees_nothing_twice(serve: Serve, scr
     assert page.evaluate("window.spoken.length") == 1
 
 
+def test_a_service_that_begins_anew_is_not_taken_for_the_old_one(serve: Serve, screen: Open) -> None:
+    server = serve("08:21", "bed-8")
+    page = screen(server)
+    expect(page.locator(".tile")).to_have_count(1)
+    server.stop()
+    server.start("another.db")
+    expect(page.locator("main")).to_contain_text("No patients yet")
+    expect(page.locator(".tile")).to_have_count(0)
+
+
 def test_a_service_behind_a_token_asks_for_it_and_is_followed_with_it(serve: Serve, screen: Open) -> None:
     page = screen(serve("08:21", "bed-8", asked=True))
     page.get_by_label("Token").fill("guessed")

@@ -97,6 +97,20 @@ def test_an_older_snapshot_changes_nothing(page: Page) -> None:
     assert run(page, "state", body, bed()) == 1
 
 
+def test_a_snapshot_made_before_a_message_does_not_take_it_back(page: Page) -> None:
+    body = """(() => {
+        const bed = { ...a[0], position: 4 };
+        const unit = { type: "unit", unit: { now: "", position: 4, unit: "", patients: [bed] } };
+        const patient = { type: "patient", patient: bed };
+        const data = { patient: "p", change: "acknowledged", summary: { ...a[0].alerts[0], state: "acknowledged" } };
+        const message = { type: "feed", id: 5, event: "alert", data, local: 1 };
+        const events = [unit, { type: "open-bed", patient: "p" }, patient, message, unit, patient];
+        const state = events.reduce(m.reduce, m.initial(0));
+        return [state.beds[0], state.bed.snapshot].map(one => one.alerts[0].state);
+    })()"""
+    assert run(page, "state", body, bed(summary())) == ["acknowledged", "acknowledged"]
+
+
 def test_the_feed_counts_as_lost_after_fifteen_seconds(page: Page) -> None:
     body = "[m.blind(m.initial(0), 15000), m.blind(m.initial(0), 15001)]"
     assert run(page, "state", body) == [False, True]

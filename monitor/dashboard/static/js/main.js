@@ -60,6 +60,8 @@ async function reading(work) {
 const readUnit = new Soon(async () => {
   const failed = await reading(async () => {
     const unit = await api.unit();
+    // The log began anew: nothing of what is known here is to be held against it.
+    if (state.position !== null && unit.position < state.position) return location.reload();
     clock.hear(instant(unit.now), Date.now());
     take({ type: "unit", unit });
     if (!feed) follow();

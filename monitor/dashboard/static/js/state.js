@@ -10,12 +10,16 @@ export const NEW_FOR = 30_000;
 
 const MOST_MISSES_SAID = 3;
 
+/** How many messages of the feed are remembered, to be put on top of a snapshot that was made before them. */
+const MOST_RECENT = 200;
+
 export const initial = (local) => ({
   me: null,
   unit: "",
   loaded: false,
   position: null,
   followed: null,
+  recent: [],
   now: null,
   beds: [],
   heardAt: local,
@@ -88,13 +92,17 @@ function takeUnit(state, { unit }) {
     now: unit.now,
     position: unit.position,
     followed: state.followed ?? unit.position,
-    beds: unit.patients,
+    beds: newerThan(state, unit.position).reduce(bedsWith, unit.patients),
   };
 }
 
+/** The messages that came after a snapshot: whoever asks together shares one, which may be older than the feed. */
+const newerThan = (state, position) => state.recent.filter(({ id }) => id > position);
+
 function takePatient(state, { patient }) {
   if (state.bed?.patient !== patient.patient) return state;
-  return { ...state, bed: { ...state.bed, snapshot: patient }, missing: null };
+  const [snapshot] = newerThan(state, patient.position).reduce(bedsWith, [patient]);
+  return { ...state, bed: { ...state.bed, snapshot }, missing: null };
 }
 
 /**
@@ -105,7 +113,8 @@ function takeFeed(state, { id, event, data, local }) {
   if (id !== null && state.followed !== null && id <= state.followed) return { ...state, heardAt: local };
   const heard = { ...state, heardAt: local, followed: id ?? state.followed };
   if (event !== "alert" || !data.summary) return heard;
-  const told = announce(heard, data, local);
+  const recent = id === null ? heard.recent : [...heard.recent, { id, data }].slice(-MOST_RECENT);
+  const told = announce({ ...heard, recent }, data, local);
   return id !== null && state.position !== null && id <= state.position ? told : placeAlert(told, data);
 }
 
@@ -123,9 +132,13 @@ function placeAlert(state, { patient, summary }) {
   const bed = state.bed?.snapshot;
   return {
     ...state,
-    beds: state.beds.map((known) => (known.patient === patient ? withAlert(known, summary) : known)),
+    beds: bedsWith(state.beds, { data: { patient, summary } }),
     bed: bed?.patient === patient ? { ...state.bed, snapshot: withAlert(bed, summary) } : state.bed,
   };
+}
+
+function bedsWith(beds, { data: { patient, summary } }) {
+  return beds.map((known) => (known.patient === patient ? withAlert(known, summary) : known));
 }
 
 function withAlert(bed, summary) {
