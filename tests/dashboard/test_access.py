@@ -84,11 +84,13 @@ def test_the_keyboard_alone_is_enough(serve: Serve, screen: Open) -> None:
 def test_an_update_leaves_the_focus_and_what_was_typed_alone(serve: Serve, screen: Open) -> None:
     server = serve("08:46", "bed-8")
     page = screen(server, "#/bed/bed-8")
+    # Two that are over are still shown for a while.
+    expect(page.locator(".card")).to_have_count(1 + 2)
     page.get_by_role("button", name="Decline …").click()
     comment = page.get_by_label("Comment")
     comment.fill("half a sent")
     server.play(at("08:48"))
-    expect(page.locator(".card")).to_have_count(3)
+    expect(page.locator(".card")).to_have_count(3 + 2)
     expect(comment).to_be_focused()
     expect(comment).to_have_value("half a sent")
 
