@@ -30,8 +30,8 @@ from streams.topics import INPUTS, TopicName, key_of_status
 _AT_ONCE: Final = 500
 """Records applied before what came of them is published."""
 
-_STATES_AT_ONCE: Final = 32
-"""States kept with one batch, at some milliseconds each."""
+_STATES_AT_ONCE: Final = 16
+"""States kept with one batch, at some milliseconds each, for which the next batch waits."""
 
 _STATES_IN_A_ROW: Final = 200
 """States sent together when all of them are kept."""

@@ -61,7 +61,7 @@ class WorkerSettings(BaseModel):
     commit_interval: Annotated[float, Field(ge=0.1, le=60)] = 0.5
     snapshot_interval: Annotated[float, Field(ge=0.1, le=600)] = 25.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    batch_within: Annotated[float, Field(ge=0.001, le=5)] = 0.05
+    batch_within: Annotated[float, Field(ge=0.001, le=5)] = 0.02
     buffer: Annotated[int, Field(ge=100, le=1_000_000)] = 16_384
     live_within: Annotated[float, Field(ge=1, le=3600)] = 60.0
     silence: Annotated[float, Field(ge=1, le=600)] = 10.0

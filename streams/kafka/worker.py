@@ -32,6 +32,7 @@ from streams.kafka.settings import KafkaSettings
 from streams.metrics import WorkerMetrics
 from streams.processor import Processor
 from streams.states import StateError
+from streams.tidying import Tidier
 from streams.topics import INPUTS, TopicName
 
 CRASHED: Final = 70
@@ -67,6 +68,7 @@ class Worker:
         self.health = Health()
         self.metrics = WorkerMetrics(self.health.idle)
         self._server: HealthServer | None = None
+        self._tidier = Tidier()
         self._outbox = KafkaOutbox(kafka)
         self._group = Group(self.app, kafka)
         self._applied = False
@@ -141,12 +143,15 @@ class Worker:
         if not self.app.rebalancing:
             await self._keeper.look_around()
             self._say_whether_ready()
+        if self._keeper.lag <= self._settings.batch:
+            self._tidier.rest()
         self.health.looked_around(self._keeper.lag, self._applied)
         self._applied = False
 
     async def _take_over(self) -> None:
         partitions = self._group.assigned()
         await self._keeper.take_over(partitions)
+        self._tidier.shake()
         self._say_whether_ready()
         _log.info("holds partitions %s", ", ".join(map(str, sorted(partitions))) or "none")
 

@@ -31,8 +31,11 @@ from tests.integration.workers import WorkerProcess
 from tests.streams.stream import events_of
 
 PARTITIONS: Final = 4
-_ARRESTS: Final = 50
+_ARRESTS: Final = 150
 """Beds in whose course alerts follow one another within seconds."""
+
+_PREPARATION: Final = 120
+"""Seconds in which workers start and read what happened before."""
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -159,17 +162,20 @@ def _rate(done: Callable[[], float], enough: float) -> float:
 
 def _live(broker: OwnBroker, folder: Path, beds: int, seconds: int) -> Iterator[Figure]:
     kafka = cluster(broker, "live.")
-    begin = datetime.now(UTC) + timedelta(seconds=90)
+    begin = datetime.now(UTC) + timedelta(seconds=_PREPARATION)
     past, coming = _course(begin, beds, seconds)
     with Publisher(kafka) as publisher:
         list(publish(enumerate(past, start=1), publisher, close=True))
-    workers = [WorkerProcess(kafka, folder, session_timeout=10.0, heartbeat=2.0, snapshot_interval=25.0) for _ in "12"]
+    # What happens until the beginning is sent before it has happened.
+    as_shipped = {"session_timeout": 10.0, "heartbeat": 2.0, "snapshot_interval": 25.0, "ahead": float(_PREPARATION)}
+    workers = [WorkerProcess(kafka, folder, **as_shipped) for _ in "12"]
     try:
         for worker in workers:
             worker.wait_until_ready()
-        _wait(
-            lambda: sum(worker.events for worker in workers) >= len(past), (begin - datetime.now(UTC)).total_seconds()
-        )
+        while sum(worker.events for worker in workers) < len(past):
+            if datetime.now(UTC) > begin:
+                raise TimeoutError("the workers have not read by now what happened before: the machine is too busy")
+            time.sleep(0.5)
         before = [_buckets(worker) for worker in workers]
         half = len(coming) // 2
         with Publisher(kafka) as publisher:
@@ -219,12 +225,6 @@ def _from(begin: datetime) -> Pace:
     pace = Pace(1.0, clock=time.time)
     pace._start = begin, begin.timestamp()
     return pace
-
-
-def _wait(holds: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.5)
 
 
 Buckets = list[tuple[float, float]]
