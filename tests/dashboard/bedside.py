@@ -26,7 +26,9 @@ from tests.streams.stream import events_of, packs
 
 Body = dict[str, Any]
 
-SITE: Final = SiteSettings()
+SITE: Final = SiteSettings(future_skew=timedelta(hours=1))
+"""What has been received is sent before the clock is put forward, or time could pass without it: an hour at most."""
+
 PEOPLE: Final[Mapping[str, Role]] = {
     "nurse-7": "clinician",
     "resident-2": "clinician",
@@ -101,7 +103,7 @@ class Bedside:
         self._folder = folder
         self._asked = asked
         self._port = 0
-        self.clock = Clock(self._events[0].received_at)
+        self.clock = Clock(self._events[-1].received_at)
         self.start()
 
     def start(self, database: str = "service.db") -> None:
@@ -123,11 +125,11 @@ class Bedside:
         """Send what had been received by a time, and let everything be decided that is due by then."""
         known = [event for event in self._events if event.received_at <= until]
         self._events = self._events[len(known) :]
-        after = until + SITE.lateness + timedelta(milliseconds=2)
-        self.clock.set(after)
         for first in range(0, len(known), _AT_ONCE):
             self._send(known[first : first + _AT_ONCE])
         # Decisions lag by the lateness, and what is received moves time.
+        after = until + SITE.lateness + timedelta(milliseconds=2)
+        self.clock.set(after)
         self._send([_visit(after)])
 
     def _send(self, events: list[Event]) -> None:

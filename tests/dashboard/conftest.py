@@ -52,6 +52,15 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         service.stop()
 
 
+@pytest.fixture(scope="module")
+def whole_ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bedside]:
+    """All ten beds during a resuscitation, one of them silent for long; for tests that change nothing."""
+    service = Bedside(tmp_path_factory.mktemp("ward"), silent={"bed-6": at("08:20")})
+    service.play(at("11:04"))
+    yield service
+    service.stop()
+
+
 @pytest.fixture
 def screen(browser: Browser) -> Iterator[Open]:
     """Opens a screen on a service; nothing may be written to its console."""
