@@ -32,7 +32,9 @@ class RuntimeUnderTest(Protocol):
 
 
 class Conformance:
-    """Subclasses have a fixture ``runtime``."""
+    """Subclasses have a fixture ``runtime``; ``crashes`` is the share of pieces after which it crashes."""
+
+    crashes = 0.4
 
     def test_it_says_what_a_replay_of_the_same_log_says(self, runtime: RuntimeUnderTest) -> None:
         runtime.send(log())
@@ -59,7 +61,7 @@ class Conformance:
         chance = random.Random(seed)
         for piece in pieces(seed):
             runtime.send(piece)
-            if chance.random() < 0.4:
+            if chance.random() < self.crashes:
                 runtime.crash()
         runtime.close()
         runtime.crash()
