@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,10 +39,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     started: list[Bedside] = []
     numbers = count()
 
-    def start(clock: str, *beds: str, silent: dict[str, datetime] | None = None, asked: bool = False) -> Bedside:
+    def start(clock: str, *beds: str, **options: Any) -> Bedside:
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
-        started.append(Bedside(folder, *beds, silent=silent, asked=asked))
+        started.append(Bedside(folder, *beds, **options))
         started[-1].play(at(clock))
         return started[-1]
 
