@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from monitor import cli
+from monitor.service.oidc import OidcSettings
 from rules.conditions import Condition, Node, Use
 from rules.events import decode, json_schema
 from rules.packs import load_packs
@@ -150,6 +151,14 @@ def test_the_settings_of_the_kafka_guide_can_be_used(tmp_path: Path) -> None:
     file = tmp_path / "kafka.yaml"
     file.write_text(block, encoding="utf-8")
     assert load_settings(file, {}).prefix == "ward-7."
+
+
+def test_the_settings_of_the_service_guide_can_be_used() -> None:
+    tokens, oidc = (yaml.safe_load(block) for block in blocks(SERVICE, "yaml"))
+    assert [token["role"] for token in tokens["tokens"]] == ["clinician"]
+    login = OidcSettings.model_validate(oidc).login
+    assert login is not None
+    assert login.client == "rescue-monitor-dashboard"
 
 
 def test_every_kind_of_condition_has_an_example_that_loads() -> None:

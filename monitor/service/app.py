@@ -54,7 +54,7 @@ def make_app(opening: Opening, guard: Guard) -> FastAPI:
     for router in (ingest.router, patients.router, alerts.router, stream.router, operations.router):
         app.include_router(router)
     handle_problems(app)
-    app.add_middleware(Shield, local=guard.local, refused=guard.turned_away)
+    app.add_middleware(Shield, local=guard.local, refused=guard.turned_away, exchange=guard.login.token)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the way that FastAPI documents
     if DASHBOARD.is_dir():
         app.mount("/", StaticFiles(directory=DASHBOARD, html=True), name="dashboard")

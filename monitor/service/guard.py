@@ -11,6 +11,7 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
+from monitor.service.models import Login
 from monitor.service.problems import ProblemError
 from monitor.service.security import AT_THE_MACHINE, Authenticator, CredentialError, Permission, Principal
 from streams.embedded.audit import Note
@@ -35,6 +36,7 @@ class Guard:
     def __init__(self, authenticator: Authenticator | None, wall: Wall) -> None:
         self.record: Callable[[Note], None] = _nowhere
         self.local = authenticator is None
+        self.login = Login(kind="none") if authenticator is None else authenticator.login
         self._authenticator = authenticator
         self._wall = wall
         self._refused: Counter[tuple[str, str, str]] = Counter()

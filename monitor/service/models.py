@@ -243,6 +243,21 @@ class Me(_Frozen):
     role: Role
 
 
+class Login(_Frozen):
+    """How people sign in: not at all, with a token that they have, or at an OpenID Connect provider.
+
+    For the last, by an authorization code with PKCE (RFC 7636): ``authorize`` and ``token`` are the provider's
+    addresses, ``client`` is the dashboard's public client there.
+    """
+
+    kind: Literal["none", "token", "oidc"]
+    issuer: str | None = None
+    client: str | None = None
+    authorize: str | None = None
+    token: str | None = None
+    scope: str | None = None
+
+
 class Beat(_Frozen):
     """A sign of life of the live feed."""
 

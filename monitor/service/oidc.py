@@ -8,7 +8,7 @@ from typing import Any, Final
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from monitor.service.models import Role
+from monitor.service.models import Login, Role
 from monitor.service.security import ROLES, CredentialError, Principal
 from rules.events import Identifier
 
@@ -19,6 +19,27 @@ _LEEWAY: Final = 30
 """Seconds by which the clocks may differ."""
 
 _ACTOR: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
+
+
+_ADDRESS: Final = r"^https?://[^\s;,'\"]+$"
+
+
+class OidcLogin(BaseModel):
+    """How the dashboard signs people in at the provider: by an authorization code with PKCE, as a public client.
+
+    Attributes:
+        client: the dashboard's id there; its address is to be registered as where to come back to.
+        authorize: where people sign in (``authorization_endpoint``).
+        token: where the code is exchanged (``token_endpoint``); it must let pages of our origin ask (CORS).
+        scope: what is asked for; with ``offline_access``, where the provider wants that, tokens are renewed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client: str = Field(min_length=1)
+    authorize: str = Field(pattern=_ADDRESS)
+    token: str = Field(pattern=_ADDRESS)
+    scope: str = "openid"
 
 
 class OidcSettings(BaseModel):
@@ -32,6 +53,7 @@ class OidcSettings(BaseModel):
         actor_claim: the claim that says who it is, in an opaque id.
         roles: the provider's names of roles, each with ours; unset, they have the same names.
         timeout: seconds for an answer of the provider.
+        login: how the dashboard signs people in; unset, they enter a token, or a proxy adds it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +65,7 @@ class OidcSettings(BaseModel):
     actor_claim: str = "sub"
     roles: dict[str, Role] = {}
     timeout: float = Field(default=5.0, gt=0, le=60)
+    login: OidcLogin | None = None
 
 
 class Oidc:
@@ -51,6 +74,14 @@ class Oidc:
     def __init__(self, settings: OidcSettings, keys: jwt.PyJWKClient | None = None) -> None:
         self._settings = settings
         self._keys = keys or jwt.PyJWKClient(settings.keys, cache_keys=True, lifespan=300, timeout=settings.timeout)
+
+    @property
+    def login(self) -> Login:
+        """At the provider, if the settings say how."""
+        found = self._settings.login
+        if found is None:
+            return Login(kind="token")
+        return Login(kind="oidc", issuer=self._settings.issuer, **found.model_dump())
 
     def authenticate(self, token: str) -> Principal:
         """The owner of a token.

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from monitor.service.models import Me
+from monitor.service.models import Login, Me
 from monitor.service.paths import ERRORS, Anybody, Operator, Served
 from monitor.service.problems import responses
 
@@ -20,6 +20,12 @@ router: Final = APIRouter(tags=["operations"])
 async def me(somebody: Anybody) -> Me:
     """Who is asking, by the token."""
     return Me(actor=somebody.actor, role=somebody.role)
+
+
+@router.get("/v1/login", responses=responses(HTTPStatus.MISDIRECTED_REQUEST))
+async def login(service: Served) -> Login:
+    """How people sign in; anybody may ask."""
+    return service.guard.login
 
 
 @router.get("/livez", response_class=PlainTextResponse, responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))

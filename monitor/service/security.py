@@ -13,7 +13,7 @@ from typing import Annotated, Final, NamedTuple, Protocol, get_args
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from monitor.service.models import Role
+from monitor.service.models import Login, Role
 from rules.events import Identifier
 from streams.embedded.wall import Wall
 
@@ -67,6 +67,10 @@ class CredentialError(Exception):
 class Authenticator(Protocol):
     """Finds out whose a bearer token is."""
 
+    @property
+    def login(self) -> Login:
+        """How people come by one."""
+
     def authenticate(self, token: str) -> Principal:
         """The owner of a token; may take as long as a question to an identity provider.
 
@@ -114,6 +118,11 @@ class TokenFile:
             raise SecurityError(f"{path}: " + "; ".join(details)) from None
         self._tokens = {token.sha256: token for token in content.tokens}
         self._wall = wall
+
+    @property
+    def login(self) -> Login:
+        """With a token that somebody was given."""
+        return Login(kind="token")
 
     def authenticate(self, token: str) -> Principal:
         """The owner of a token.

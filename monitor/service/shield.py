@@ -17,11 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from monitor.service.bodies import LARGEST_BODY
 from monitor.service.problems import problem
 
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'{elsewhere}; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -46,6 +46,7 @@ class Shield:
         local: whether nobody is asked who they are. Then requests must name this machine as their host, so that no
             page from elsewhere can lead a browser here under a name of its own.
         refused: told of each request that is turned away, with the reason.
+        exchange: the address of an identity provider that the page may ask for tokens; no other is allowed to it.
         seconds: a clock that never goes back.
     """
 
@@ -55,12 +56,14 @@ class Shield:
         *,
         local: bool,
         refused: Callable[[Scope, str], None],
+        exchange: str | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._local = local
         self._refused = refused
         self._seconds = seconds
+        self._headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(elsewhere=_origin(exchange))}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,7 +77,7 @@ class Shield:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers[name] = value
                 # Of the page only what has changed is fetched again, and never an older one used.
                 headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/v1") else "no-cache")
@@ -113,6 +116,14 @@ class Shield:
         if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return HTTPStatus.FORBIDDEN, "sent by a page of another origin"
         return None
+
+
+def _origin(address: str | None) -> str:
+    """What a policy allows, so that one address can be reached."""
+    if address is None:
+        return ""
+    parts = urlsplit(address)
+    return f" {parts.scheme}://{parts.netloc}"
 
 
 def _limited(receive: Receive) -> Receive:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from monitor.service.models import Role
-from monitor.service.security import TokenFile
+from monitor.service.oidc import Oidc
+from monitor.service.security import Authenticator, TokenFile
 from monitor.service.service import Site
 from rules.events import Action, Encounter, Event
 from rules.settings import SiteSettings
@@ -21,12 +22,15 @@ from streams.embedded import store
 from streams.embedded.segments import Packer
 from streams.embedded.settings import EmbeddedSettings
 from streams.replay import in_stream_order
+from tests.dashboard.provider import Provider
 from tests.service.running import Running
 from tests.streams.stream import events_of, packs
 
 Body = dict[str, Any]
 
-SITE: Final = SiteSettings()
+SITE: Final = SiteSettings(future_skew=timedelta(hours=1))
+"""What has been received is sent before the clock is put forward, or time could pass without it: an hour at most."""
+
 PEOPLE: Final[Mapping[str, Role]] = {
     "nurse-7": "clinician",
     "resident-2": "clinician",
@@ -86,10 +90,16 @@ class Bedside:
         beds: of the demo.
         silent: beds that fall silent, and when.
         asked: whether people are asked who they are.
+        provider: finds that out, instead of a file of tokens.
     """
 
     def __init__(
-        self, folder: Path, *beds: str, silent: Mapping[str, datetime] | None = None, asked: bool = False
+        self,
+        folder: Path,
+        *beds: str,
+        silent: Mapping[str, datetime] | None = None,
+        asked: bool = False,
+        provider: Provider | None = None,
     ) -> None:
         ends = silent or {}
         chosen = [
@@ -99,9 +109,10 @@ class Bedside:
         ]
         self._events: list[Event] = [_visit(chosen[0].received_at), *chosen]
         self._folder = folder
-        self._asked = asked
+        self._asked = asked or provider is not None
+        self._provider = provider
         self._port = 0
-        self.clock = Clock(self._events[0].received_at)
+        self.clock = Clock(self._events[-1].received_at)
         self.start()
 
     def start(self, database: str = "service.db") -> None:
@@ -123,11 +134,11 @@ class Bedside:
         """Send what had been received by a time, and let everything be decided that is due by then."""
         known = [event for event in self._events if event.received_at <= until]
         self._events = self._events[len(known) :]
-        after = until + SITE.lateness + timedelta(milliseconds=2)
-        self.clock.set(after)
         for first in range(0, len(known), _AT_ONCE):
             self._send(known[first : first + _AT_ONCE])
         # Decisions lag by the lateness, and what is received moves time.
+        after = until + SITE.lateness + timedelta(milliseconds=2)
+        self.clock.set(after)
         self._send([_visit(after)])
 
     def _send(self, events: list[Event]) -> None:
@@ -154,9 +165,13 @@ class Bedside:
         return [event for event in found if isinstance(event, Action) and event.source == "rescue-monitor"]
 
     def _as(self, actor: str) -> dict[str, str]:
+        if self._provider is not None:
+            return {"Authorization": f"Bearer {self._provider.token(actor, PEOPLE[actor])}"}
         return {"Authorization": f"Bearer {token_of(actor)}"} if self._asked else {}
 
-    def _authenticator(self) -> TokenFile:
+    def _authenticator(self) -> Authenticator:
+        if self._provider is not None:
+            return Oidc(self._provider.settings)
         entries = [
             {"sha256": hashlib.sha256(token_of(actor).encode()).hexdigest(), "actor": actor, "role": role}
             for actor, role in PEOPLE.items()

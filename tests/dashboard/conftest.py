@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,25 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     started: list[Bedside] = []
     numbers = count()
 
-    def start(clock: str, *beds: str, silent: dict[str, datetime] | None = None, asked: bool = False) -> Bedside:
+    def start(clock: str, *beds: str, **options: Any) -> Bedside:
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
-        started.append(Bedside(folder, *beds, silent=silent, asked=asked))
+        started.append(Bedside(folder, *beds, **options))
         started[-1].play(at(clock))
         return started[-1]
 
     yield start
     for service in started:
         service.stop()
+
+
+@pytest.fixture(scope="module")
+def whole_ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bedside]:
+    """All ten beds during a resuscitation, one of them silent for long; for tests that change nothing."""
+    service = Bedside(tmp_path_factory.mktemp("ward"), silent={"bed-6": at("08:20")})
+    service.play(at("11:04"))
+    yield service
+    service.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.bedside import at
+from tests.dashboard.bedside import Bedside, at
 from tests.dashboard.conftest import Open, Serve
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -83,10 +83,9 @@ def test_windows_count_down_by_the_service_clock(serve: Serve, screen: Open) -> 
 
 
 @pytest.mark.parametrize("crowd", [1, 2, 4], ids=["10", "20", "40"])
-def test_ten_to_forty_beds_fit_one_screen_and_are_legible(serve: Serve, screen: Open, crowd: int) -> None:
-    server = serve("11:04", silent={"bed-6": at("08:20")})
-    page = screen(server)
-    unit = crowded(server.get("unit"), crowd)
+def test_ten_to_forty_beds_fit_one_screen_and_are_legible(whole_ward: Bedside, screen: Open, crowd: int) -> None:
+    page = screen(whole_ward)
+    unit = crowded(whole_ward.get("unit"), crowd)
     page.route("**/v1/unit", lambda route: route.fulfill(json=unit))
     page.reload()
     tiles = page.locator(".tile")

@@ -52,6 +52,9 @@ async function request(path, options = {}) {
 
 const part = encodeURIComponent;
 
+/** How people sign in here. */
+export const login = () => request("login");
+
 export const me = () => request("me");
 
 /** The unit that this screen is for, by `?unit=` in its own address; all units without it. */

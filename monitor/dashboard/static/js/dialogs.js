@@ -1,8 +1,9 @@
 // The two dialogs: the keys of this page, and the token that the service may ask for.
 
-import { html, render } from "../vendor/lit-html/lit-html.js";
-import { token } from "./api.js";
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { login, token } from "./api.js";
 import * as keys from "./keys.js";
+import { begin } from "./login.js";
 
 const dialog = document.getElementById("dialog");
 
@@ -34,9 +35,13 @@ export function help() {
   if (!dialog.open) dialog.showModal();
 }
 
-/** Ask for the token, once at a time; then the page is loaded anew with it. */
-export function askToken(said) {
-  if (dialog.open) return;
+let asking = false;
+
+/** Have people sign in, once at a time: at the identity provider, or with a token; then the page is loaded anew. */
+export async function signIn(said) {
+  if (asking || dialog.open) return;
+  asking = true;
+  const how = await login().catch(() => ({ kind: "token" }));
   const send = (event) => {
     event.preventDefault();
     token.set(new FormData(event.target).get("token").trim());
@@ -46,6 +51,7 @@ export function askToken(said) {
     html`
       <h2 id="dialog-title">Sign in</h2>
       <p>${said}</p>
+      ${how.kind === "oidc" ? atProvider(how) : nothing}
       <form @submit=${send}>
         <label>Token <input type="password" name="token" required autocomplete="off" /></label>
         <div class="row"><button class="main" type="submit">Sign in</button></div>
@@ -53,5 +59,11 @@ export function askToken(said) {
     `,
     dialog,
   );
+  dialog.addEventListener("close", () => (asking = false), { once: true });
   dialog.showModal();
 }
+
+const atProvider = (how) => html`
+  <div class="row"><button class="main" @click=${() => begin(how)}>Sign in at ${new URL(how.authorize).host}</button></div>
+  <p>Or with a token:</p>
+`;

@@ -6,11 +6,12 @@ import * as api from "./api.js";
 import { bedView } from "./bed.js";
 import { Cards } from "./cards.js";
 import { drawAll } from "./chart.js";
-import { askToken, help } from "./dialogs.js";
+import { help, signIn } from "./dialogs.js";
 import { Feed } from "./feed.js";
 import { banner, topBar } from "./frame.js";
 import * as keys from "./keys.js";
 import { Soon } from "./loading.js";
+import * as login from "./login.js";
 import { NEW_FOR, blind, initial, reduce, spoken } from "./state.js";
 import * as theme from "./theme.js";
 import { ServiceClock, instant } from "./time.js";
@@ -47,11 +48,18 @@ function take(event) {
 
 /** Reads something; a missing token is asked for, any other failure leaves what is known, and the banner tells. */
 async function reading(work) {
+  const failed = await attempt(work);
+  if (failed?.status !== 401) return failed;
+  const again = (await login.renew()) ? await attempt(work) : failed;
+  if (again?.status === 401) signIn(again.message);
+  return again;
+}
+
+async function attempt(work) {
   try {
     await work();
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
-    if (error.status === 401) askToken(error.message);
     return error;
   }
   return null;
@@ -127,7 +135,7 @@ function follow() {
   feed = new Feed({
     position: state.followed,
     onLink: (link, status) => {
-      if (status === 401) askToken("The service asks for a token.");
+      if (status === 401) readUnit.ask(0);
       take({ type: "link", connected: link === "open" });
       if (link === "open") refresh();
     },
@@ -267,6 +275,8 @@ setInterval(() => {
   draw();
 }, TICK);
 if (api.chosenUnit !== null) take({ type: "only" });
+const refusal = await login.finish();
+if (refusal) signIn(refusal);
 reading(async () => take({ type: "me", me: await api.me() }));
 readUnit.ask(0);
 route();
