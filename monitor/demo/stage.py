@@ -36,6 +36,9 @@ _EVERY: Final = 0.2
 
 _AT_ONCE: Final = 500
 _CATCH_UP: Final = 10.0
+_ENDING: Final = 8.0
+"""Seconds within which a service that was told to end has ended."""
+
 _LIVE_WITHIN: Final = 3600.0
 """Seconds on the ward by which a delivery may be late where a second of ours is a minute of theirs."""
 
@@ -98,7 +101,8 @@ class _Stage:
             try:
                 work()
             except Exception as error:  # noqa: BLE001 - it is raised where the demo was started
-                if not self._ended.is_set() and self._failure is None:
+                # Whoever ends the service ends what was under way with it.
+                if not self._ended.wait(_ENDING) and self._failure is None:
                     self._failure = error
                 self._stop()
 

@@ -16,6 +16,7 @@ from streams.embedded.audit import Note
 from streams.embedded.offers import Submission
 from streams.embedded.runtime import Committed, Runtime
 from streams.embedded.settings import EmbeddedSettings
+from streams.tidying import Tidier
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class Driver:
         self._listener = listener
         self._failed = failed
         self._seconds = seconds
+        self._tidier = Tidier(seconds)
         self._changed = threading.Condition()
         self._waiting: deque[Submission] = deque()
         self._size = 0
@@ -159,6 +161,7 @@ class Driver:
         if idle and self.seen - self._looked >= _LOOK_AROUND_EVERY:
             self._looked = self.seen
             self._listener(self._runtime.let_time_pass())
+            self._tidier.rest()
         self._runtime.tend()
         return not ending
 

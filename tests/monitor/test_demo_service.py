@@ -95,3 +95,18 @@ def test_on_a_terminal_the_ward_can_be_looked_at_until_ctrl_c() -> None:
         assert seen["now"] == CLOSES.isoformat().replace("+00:00", "Z")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_the_middle_in_order(number: signal.Signals) -> None:
+    with demo(subprocess.PIPE) as process:
+        assert process.stdout is not None
+        out = ""
+        while "bed-" not in out:
+            out += process.stdout.readline().decode()
+        process.send_signal(number)
+        out += process.communicate(timeout=30)[0].decode()
+    assert process.returncode == 0, out
+    assert "Error" not in out
+    assert "The demo has ended" in out
