@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -24,14 +25,13 @@ class PackError(ValueError):
 
 
 def load_packs(paths: Sequence[Path] | None = None) -> tuple[Pack, ...]:
-    """Load packs from files, or the bundled ones.
+    """Load packs from files, or the bundled ones, which are read once.
 
     Raises:
         PackError: if a file cannot be read, is not YAML, or does not hold a valid pack.
     """
     if paths is None:
-        here = resources.files(__package__)
-        return tuple(parse_pack(f"{name}.yaml", here.joinpath(f"{name}.yaml").read_text("utf-8")) for name in BUNDLED)
+        return _bundled()
     packs = []
     for path in paths:
         try:
@@ -43,6 +43,12 @@ def load_packs(paths: Sequence[Path] | None = None) -> tuple[Pack, ...]:
             msg = f"{path}: not UTF-8 text"
             raise PackError(msg) from None
     return tuple(packs)
+
+
+@cache
+def _bundled() -> tuple[Pack, ...]:
+    here = resources.files(__package__)
+    return tuple(parse_pack(f"{name}.yaml", here.joinpath(f"{name}.yaml").read_text("utf-8")) for name in BUNDLED)
 
 
 def parse_pack(name: str, text: str) -> Pack:

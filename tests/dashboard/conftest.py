@@ -23,8 +23,9 @@ Serve = Callable[..., Bedside]
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # While it is there an event loop runs in this thread, in which no other test could run one of its own.
     path = find()
     assert path is not None, "no Chromium: python -m tests.dashboard.browser"
     with sync_playwright() as playwright:

@@ -91,11 +91,10 @@ def test_the_log_that_is_exported_is_replayed_to_the_same_words_answers_included
     events = list(in_stream_order(events_of(DEMO_LOG, "bed-1")))
     answer = next(place for place, event in enumerate(events) if event.kind == "action")
     assert service.send(events[:answer])
-    client = httpx.Client(base_url=f"http://127.0.0.1:{service.port}")
-    alert = next(a for a in client.get("/v1/alerts").json()["alerts"] if a["subject"] == "hydrocortisone")
-    done = client.post(
-        f"/v1/alerts/{alert['id']}/actions", json={"action": "acknowledge", "based_on": alert["sequence"]}
-    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{service.port}") as client:
+        alert = next(a for a in client.get("/v1/alerts").json()["alerts"] if a["subject"] == "hydrocortisone")
+        body = {"action": "acknowledge", "based_on": alert["sequence"]}
+        done = client.post(f"/v1/alerts/{alert['id']}/actions", json=body)
     assert done.status_code == 201, done.text
     log = tmp_path / "log.jsonl.zst"
     assert cli.main(["export", "--database", str(service.database), "-o", str(log)]) == cli.OK

@@ -114,7 +114,7 @@ def test_scenarios_are_spread_over_processes(hospital: Path) -> None:
 
 
 def test_every_scenario_of_the_project_is_collected_once() -> None:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/scenarios"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     collected = sorted(line.partition("::")[0] for line in done.stdout.splitlines() if f"{SUFFIX}::" in line)

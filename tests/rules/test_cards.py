@@ -43,8 +43,9 @@ IDENTIFIER = re.compile(r"\b[a-z0-9]+_[a-z0-9_]+\b")
 def changes() -> tuple[AlertChange, ...]:
     """Every alert change of the scenarios."""
     found: list[AlertChange] = []
+    packs = load_packs()
     for path in SCENARIOS:
-        found += alerts(Run(load_scenario(path), load_packs()).changes)
+        found += alerts(Run(load_scenario(path), packs).changes)
     return tuple(found)
 
 

@@ -263,7 +263,6 @@ class TestDigest:
     def test_it_is_the_same_every_time_and_however_the_yaml_is_written(self) -> None:
         again = yaml.safe_dump(yaml.safe_load(MINI_PACK), default_flow_style=False, sort_keys=False)
         assert parse_pack("a.yaml", MINI_PACK).digest == parse_pack("b.yaml", again).digest
-        assert packs()[0].digest == load_packs()[0].digest
 
     def test_it_changes_with_any_content(self) -> None:
         digests = {
