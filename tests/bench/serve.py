@@ -10,28 +10,30 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 
 from streams.simulator import Simulation
+from tests.bench.probing import Sender
 from tests.bench.table import Figure
 from tests.bench.wards import START, ward
+from tests.integration.brokers import ROOT
 from tests.integration.serving import ServiceProcess
 
 READERS: Final = 200
 CONNECTIONS: Final = 20
-_PROBES: Final = 5
 _TICKS: Final = 10
 """How often a second a gateway sends."""
 
 _HISTORY: Final = 500
-_HEAD: Final = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: "
 
 
 @dataclass(slots=True)
@@ -39,7 +41,6 @@ class Seen:
     """What was measured: seconds from sending to the answer, and from sending a probe to a reader that sees it."""
 
     answered: list[float] = field(default_factory=list)
-    sent: dict[str, float] = field(default_factory=dict)
     seen: list[float] = field(default_factory=list)
     cpu: float = 0.0
     readers: int = 0
@@ -94,7 +95,7 @@ def memory(folder: Path, beds: int, hours: int) -> list[Figure]:
 
 async def _through_the_day(service: ServiceProcess, beds: int, hours: int) -> list[int]:
     """Bytes that are resident after each hour of the ward."""
-    sender, hour = await _Sender.open(service.port), 1
+    sender, hour = await Sender.open(service.port), 1
     sizes: list[int] = []
     piece: list[str] = []
     simulation = Simulation(beds=beds, length=timedelta(hours=hours))
@@ -122,13 +123,15 @@ def _two(times: Sequence[float]) -> str:
 async def _measure(service: ServiceProcess, beds: int, seconds: int, *, alone: bool) -> Seen:
     began = datetime.now(UTC) + timedelta(seconds=30)
     history, ticks = _shifted(beds, seconds, began)
-    senders = [await _Sender.open(service.port) for _ in range(CONNECTIONS)]
+    senders = [await Sender.open(service.port) for _ in range(CONNECTIONS)]
     for first in range(0, len(history), _HISTORY):
         await senders[0].send(history[first : first + _HISTORY])
     seen = Seen()
-    readers = [asyncio.create_task(_read(service.port, seen, watching=not n)) for n in range(READERS)]
+    readers = [asyncio.create_task(_read(service.port)) for _ in range(READERS - 1)]
     await asyncio.sleep(max(0.0, (began - datetime.now(UTC)).total_seconds()))
-    probing = asyncio.create_task(_probe(service.port, seen, seconds))
+    command = ("-m", "tests.bench.probing", str(service.port), str(seconds))
+    # A process of its own, so that it does not wait for what is sent and read here.
+    probing = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=subprocess.PIPE)
     cpu, start = _cpu(service.process.pid), time.monotonic()
     for number, tick in enumerate(ticks):
         await asyncio.sleep(max(0.0, start + number / _TICKS - time.monotonic()))
@@ -136,9 +139,8 @@ async def _measure(service: ServiceProcess, beds: int, seconds: int, *, alone: b
         shares = [pieces[place::CONNECTIONS] for place in range(CONNECTIONS)]
         await asyncio.gather(*(_send(*pair, seen) for pair in zip(senders, shares, strict=True)))
     seen.cpu = _cpu(service.process.pid) - cpu
-    await probing
-    await asyncio.sleep(1.0)
-    seen.readers = sum(not reader.done() for reader in readers)
+    seen.seen = json.loads((await probing.communicate())[0])
+    seen.readers = 1 + sum(not reader.done() for reader in readers)
     for task in readers:
         task.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
@@ -163,64 +165,19 @@ def _shifted(beds: int, seconds: int, began: datetime) -> tuple[list[str], list[
     return history, ticks
 
 
-async def _send(sender: _Sender, pieces: Sequence[Sequence[str]], seen: Seen) -> None:
+async def _send(sender: Sender, pieces: Sequence[Sequence[str]], seen: Seen) -> None:
     for piece in pieces:
         began = time.monotonic()
         await sender.send(piece)
         seen.answered.append(time.monotonic() - began)
 
 
-async def _probe(port: int, seen: Seen, seconds: int) -> None:
-    sender, start = await _Sender.open(port), time.monotonic()
-    for number in range(seconds * _PROBES):
-        # Out of step with the tenths of a second at which the others send.
-        await asyncio.sleep(max(0.0, start + number / _PROBES + 0.037 * (number % 3) - time.monotonic()))
-        name = f"probe-{number}"
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        seen.sent[name] = time.monotonic()
-        await sender.send([json.dumps(_collapse(name, stamp))])
-
-
-def _collapse(name: str, stamp: str) -> dict[str, Any]:
-    envelope = {"schema_version": 1, "id": name, "source": "bench-probe", "subject": name}
-    times = {"effective_at": stamp, "received_at": stamp}
-    return {**envelope, **times, "kind": "resuscitation", "action": "collapse", "witnessed": True}
-
-
-class _Sender:
-    """A connection that is kept open; the least that is needed of HTTP, so that the client costs little."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    async def open(cls, port: int) -> _Sender:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def send(self, lines: Sequence[str]) -> None:
-        body = "\n".join(lines).encode()
-        self._writer.write(f"{_HEAD}{len(body)}\r\n\r\n".encode() + body)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise ConnectionError(head.decode())
-        (length,) = (line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
-        await self._reader.readexactly(int(length))
-
-
-async def _read(port: int, seen: Seen, *, watching: bool) -> None:
+async def _read(port: int) -> None:
     """Follow the live feed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    while chunk := await (reader.readline() if watching else reader.read(1 << 16)):
-        if watching and chunk.startswith(b"data: ") and b'"patient":"probe-' in chunk:
-            for name in _names(chunk):
-                sent = seen.sent.pop(name, None)
-                if sent is not None:
-                    seen.seen.append(time.monotonic() - sent)
-
-
-def _names(chunk: bytes) -> Iterator[str]:
-    yield str(json.loads(chunk.removeprefix(b"data: "))["patient"])
+    while await reader.read(1 << 16):
+        pass
 
 
 def _resident(process: int) -> int:
