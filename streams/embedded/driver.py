@@ -126,6 +126,7 @@ class Driver:
         return future
 
     def _run(self) -> None:
+        self._tidier.start()
         try:
             while self._turn():
                 pass
@@ -138,6 +139,8 @@ class Driver:
             with self._changed:
                 self._stopping = True
             self._failed()
+        finally:
+            self._tidier.stop()
 
     def _turn(self) -> bool:
         """Wait for something to do, and do it; false once there is nothing more to be done for ever."""
@@ -161,8 +164,8 @@ class Driver:
         if idle and self.seen - self._looked >= _LOOK_AROUND_EVERY:
             self._looked = self.seen
             self._listener(self._runtime.let_time_pass())
-            self._tidier.rest()
         self._runtime.tend()
+        self._tidier.tidy(idle=idle)
         return not ending
 
     def _collected(self) -> list[Submission]:

@@ -96,6 +96,7 @@ class Worker:
         host, _, port = self._settings.listen.rpartition(":")
         self._server = HealthServer((host.strip("[]"), int(port)), self.health, self.metrics.registry)
         self._server.start()
+        self._tidier.start()
         for chatty in ("aiokafka", "faust", "mode"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         faust.Worker(self.app, loglevel="INFO", redirect_stdouts=False, quiet=True).execute_from_commandline()
@@ -143,8 +144,7 @@ class Worker:
         if not self.app.rebalancing:
             await self._keeper.look_around()
             self._say_whether_ready()
-        if self._keeper.lag <= self._settings.batch:
-            self._tidier.rest()
+        self._tidier.tidy(idle=self._keeper.lag <= self._settings.batch)
         self.health.looked_around(self._keeper.lag, self._applied)
         self._applied = False
 
