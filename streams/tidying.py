@@ -13,6 +13,9 @@ SLOW: Final = 0.01
 EVERY: Final = 3600.0
 """Seconds between two looks at everything."""
 
+_SELDOM: Final = 100
+"""Collections of the middle generation before a full one is considered; Python's own 10 has one every few seconds."""
+
 _FULL: Final = 2
 
 
@@ -32,15 +35,18 @@ class Tidier:
         self._clock = clock
         self._began = 0.0
         self._slow = False
-        self._look_at = clock() + EVERY
+        self._look_at = clock()
+        self._thresholds = gc.get_threshold()
 
     def start(self) -> None:
-        """Watch the collector."""
+        """Watch the collector, and have it look at everything less often."""
         gc.callbacks.append(self._noticed)
+        gc.set_threshold(*self._thresholds[:_FULL], _SELDOM)
 
     def stop(self) -> None:
         """Leave it alone again."""
         gc.callbacks.remove(self._noticed)
+        gc.set_threshold(*self._thresholds)
         gc.unfreeze()
 
     def tidy(self, *, idle: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
+from rules.events import Action, Resuscitation
 from streams.embedded.audit import Note
 from streams.embedded.offers import Submission
 from streams.embedded.runtime import Committed, Runtime
@@ -60,6 +61,8 @@ class Driver:
         self._changed = threading.Condition()
         self._waiting: deque[Submission] = deque()
         self._size = 0
+        self._pressing = False
+        """Whether something is waiting that is to be used at once."""
         self._notes: list[Note] = []
         self._questions: deque[Callable[[Runtime], None]] = deque()
         self._stopping = False
@@ -97,6 +100,7 @@ class Driver:
                 raise BusyError
             self._size += len(submission.offers)
             self._waiting.append(submission)
+            self._pressing |= any(isinstance(offer.content, Resuscitation | Action) for offer in submission.offers)
             self._changed.notify()
 
     def note(self, note: Note) -> None:
@@ -147,10 +151,8 @@ class Driver:
         with self._changed:
             if not (self._waiting or self._questions or self._stopping):
                 self._changed.wait(_LOOK_AROUND_EVERY)
-            collecting = bool(self._waiting) and not self._stopping
-        if collecting and self._settings.gather:
-            time.sleep(self._settings.gather)
-        with self._changed:
+            if self._waiting and self._settings.gather:
+                self._changed.wait_for(lambda: self._pressing or self._stopping, self._settings.gather)
             submissions = self._collected()
             notes, self._notes = self._notes, []
             questions, self._questions = self._questions, deque()
@@ -177,4 +179,5 @@ class Driver:
             size += len(submission.offers)
             found.append(submission)
         self._size -= size
+        self._pressing = self._pressing and bool(self._waiting)
         return found

@@ -11,7 +11,8 @@ class EmbeddedSettings(BaseModel):
     """Settings of the runtime. Times are seconds where nothing else is said.
 
     Attributes:
-        gather: how long messages are collected for one transaction once the first has come.
+        gather: how long messages are collected for one transaction once the first has come. Events of a resuscitation
+            and answers are not waited with.
         batch: most messages in one transaction.
         queue: most messages that may wait; more are turned away until some have been applied.
         snapshot_interval: between two states of one patient who keeps changing. A restart computes so much again.

@@ -30,8 +30,8 @@ from tests.integration.serving import ServiceProcess
 
 READERS: Final = 200
 CONNECTIONS: Final = 20
-_TICKS: Final = 10
-"""How often a second a gateway sends."""
+_TICKS: Final = {False: 10, True: 100}
+"""How often a second a gateway sends; and monitors that send alone, which do not all do so at the same instant."""
 
 _HISTORY: Final = 500
 
@@ -122,7 +122,7 @@ def _two(times: Sequence[float]) -> str:
 
 async def _measure(service: ServiceProcess, beds: int, seconds: int, *, alone: bool) -> Seen:
     began = datetime.now(UTC) + timedelta(seconds=30)
-    history, ticks = _shifted(beds, seconds, began)
+    history, ticks = _shifted(beds, seconds, began, _TICKS[alone])
     senders = [await Sender.open(service.port) for _ in range(CONNECTIONS)]
     for first in range(0, len(history), _HISTORY):
         await senders[0].send(history[first : first + _HISTORY])
@@ -134,7 +134,7 @@ async def _measure(service: ServiceProcess, beds: int, seconds: int, *, alone: b
     probing = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=subprocess.PIPE)
     cpu, start = _cpu(service.process.pid), time.monotonic()
     for number, tick in enumerate(ticks):
-        await asyncio.sleep(max(0.0, start + number / _TICKS - time.monotonic()))
+        await asyncio.sleep(max(0.0, start + number / _TICKS[alone] - time.monotonic()))
         pieces = [[line] for line in tick] if alone else [tick]
         shares = [pieces[place::CONNECTIONS] for place in range(CONNECTIONS)]
         await asyncio.gather(*(_send(*pair, seen) for pair in zip(senders, shares, strict=True)))
@@ -147,17 +147,17 @@ async def _measure(service: ServiceProcess, beds: int, seconds: int, *, alone: b
     return seen
 
 
-def _shifted(beds: int, seconds: int, began: datetime) -> tuple[list[str], list[list[str]]]:
-    """What had been sent before, and what is to be sent each tenth of a second, as if it happened now."""
+def _shifted(beds: int, seconds: int, began: datetime, often: int) -> tuple[list[str], list[list[str]]]:
+    """What had been sent before, and what is to be sent so often a second, as if it happened now."""
     history: list[str] = []
-    ticks: list[list[str]] = [[] for _ in range(seconds * _TICKS)]
+    ticks: list[list[str]] = [[] for _ in range(seconds * often)]
     by = began - START
     for line in ward(beds, timedelta(seconds=seconds), timedelta(seconds=1)):
         body = json.loads(line)
         at = datetime.fromisoformat(body["received_at"])
         stamp = (at + by).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         text = json.dumps({**body, "effective_at": stamp, "received_at": stamp}, separators=(",", ":"))
-        tick = (at - START) // timedelta(seconds=1 / _TICKS)
+        tick = (at - START) // timedelta(seconds=1 / often)
         if tick < 0:
             history.append(text)
         elif tick < len(ticks):

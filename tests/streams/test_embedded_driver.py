@@ -64,6 +64,20 @@ def test_what_waits_together_is_one_transaction_up_to_its_size(driven: Driven) -
     assert sizes == [40, 40]
 
 
+@pytest.mark.parametrize(("kind", "waits"), [("observations", True), ("resuscitation", False), ("action", False)])
+def test_what_is_to_be_used_at_once_is_not_kept_waiting_for_company(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch, kind: str, waits: bool
+) -> None:
+    place = next(number for number, event in enumerate(events_of()) if event.kind == kind)
+    ready: list[bool] = []
+    monkeypatch.setattr(driven.driver._changed, "wait_for", lambda holds, _: ready.append(bool(holds())))
+    driven.submit(place, place + 1)
+    driven.driver.start()
+    driven.wait(1)
+    driven.driver.stop()
+    assert ready[0] is not waits
+
+
 def test_more_than_may_wait_is_turned_away(driven: Driven) -> None:
     driven.submit(0, 90)
     with pytest.raises(BusyError):
