@@ -43,6 +43,7 @@ _LIVE_WITHIN: Final = 3600.0
 """Seconds on the ward by which a delivery may be late where a second of ours is a minute of theirs."""
 
 _SILENCE: Final = 120.0
+_DATA: Final = b"data: "
 _CHANGES: Final[TypeAdapter[Change]] = TypeAdapter(AnyChange)
 
 
@@ -170,8 +171,10 @@ class _Stage:
                 answer.read()
 
     def _position(self) -> int:
-        with urllib.request.urlopen(f"{self._address}/v1/unit") as answer:  # noqa: S310 - our own service
-            return int(json.load(answer)["position"])
+        """Of the newest event of the live feed; what comes first says it."""
+        with urllib.request.urlopen(f"{self._address}/v1/stream") as feed:  # noqa: S310 - our own service
+            data = next(line for line in feed if line.startswith(_DATA))
+            return int(json.loads(data.removeprefix(_DATA))["position"])
 
     def _listen(self) -> None:
         """Print the live feed."""

@@ -1,100 +1,112 @@
-"""A runtime that is at rest takes what it holds out of the garbage collector's sight."""
+"""A runtime takes what it holds out of the garbage collector's sight, once looking at it has taken too long."""
 
-import gc
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from streams import tidying
 from streams.tidying import EVERY, SLOW, Tidier
 
+THRESHOLDS = (700, 10, 10)
 
-class Clock:
-    """Seconds; each look at it takes some."""
+
+class Collector:
+    """Stands for the garbage collector, which all tests of a process share."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[str, dict[str, Any]], None]] = []
+        self.done: list[str] = []
+        self.threshold = THRESHOLDS
+
+    def freeze(self) -> None:
+        self.done.append("freeze")
+
+    def unfreeze(self) -> None:
+        self.done.append("unfreeze")
+
+    def collect(self) -> None:
+        self.done.append("collect")
+
+    def get_threshold(self) -> tuple[int, int, int]:
+        return self.threshold
+
+    def set_threshold(self, *threshold: int) -> None:
+        self.threshold = (threshold[0], threshold[1], threshold[2])
+
+
+class Ward:
+    """A tidier that has looked at everything once, a collector and a clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.step = 0.0
+        self.collector = Collector()
 
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
+    def begin(self) -> Tidier:
+        self.tidier = Tidier(lambda: self.now)
+        self.tidier.start()
+        self.tidier.tidy(idle=True)
+        return self.tidier
+
+    def collects(self, generation: int, seconds: float) -> None:
+        """The collector runs by itself."""
+        for phase in ("start", "stop"):
+            for callback in self.collector.callbacks:
+                callback(phase, {"generation": generation})
+            self.now += seconds
+
+    def done(self) -> list[str]:
+        """What the tidier has had done since the last time."""
+        found, self.collector.done = self.collector.done, []
+        return found
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def ward(monkeypatch: pytest.MonkeyPatch) -> Ward:
+    found = Ward()
+    monkeypatch.setattr(tidying, "gc", found.collector)
+    return found
 
 
-@pytest.fixture
-def tidier(clock: Clock) -> Iterator[Tidier]:
-    tidier = Tidier(clock)
-    tidier.start()
-    tidier.tidy(idle=True)  # the first look at everything
-    gc.unfreeze()
-    yield tidier
-    tidier.stop()
-
-
-class Cycle:
-    def __init__(self) -> None:
-        self.me = self
-
-
-def test_after_a_slow_collection_what_is_left_is_frozen(tidier: Tidier, clock: Clock) -> None:
-    gc.collect()
+def test_everything_is_looked_at_in_the_beginning_and_each_hour_when_there_is_time(ward: Ward) -> None:
+    tidier = ward.begin()
+    assert ward.done() == ["unfreeze", "collect", "freeze"]
     tidier.tidy(idle=True)
-    assert gc.get_freeze_count() == 0, "it was quick"
-    clock.step = 2 * SLOW
-    gc.collect(0)
-    tidier.tidy(idle=True)
-    assert gc.get_freeze_count() == 0, "it was not a full one"
-    gc.collect()
-    tidier.tidy(idle=True)
-    frozen = gc.get_freeze_count()
-    assert frozen > 1000
-    clock.step = 0.0
-    made = [Cycle() for _ in range(1000)]
-    gc.collect()
-    tidier.tidy(idle=True)
-    assert gc.get_freeze_count() < frozen + len(made), "quick again"
-
-
-def test_garbage_that_was_frozen_is_found_when_everything_is_looked_at_again(tidier: Tidier, clock: Clock) -> None:
-    held = Cycle()
-    clock.step = 2 * SLOW
-    gc.collect()
-    tidier.tidy(idle=True)
-    garbage = weakref.ref(held)
-    del held
-    gc.collect()
-    assert garbage() is not None, "out of sight"
-    clock.now += EVERY
+    assert ward.done() == []
+    ward.now += EVERY
     tidier.tidy(idle=False)
-    assert garbage() is not None, "there is something else to do"
+    assert ward.done() == []
     tidier.tidy(idle=True)
-    assert garbage() is None
-    assert gc.get_freeze_count() > 1000
+    assert ward.done() == ["unfreeze", "collect", "freeze"]
 
 
-def test_what_was_let_go_is_looked_for_after_shaking(tidier: Tidier, clock: Clock) -> None:
-    held = Cycle()
-    clock.step = 2 * SLOW
-    gc.collect()
-    tidier.tidy(idle=True)
-    garbage = weakref.ref(held)
-    del held
+@pytest.mark.parametrize(
+    ("generation", "seconds", "wanted"), [(2, 2 * SLOW, ["freeze"]), (2, SLOW / 2, []), (1, 2 * SLOW, [])]
+)
+def test_after_a_full_collection_that_was_slow_what_is_left_is_frozen_once(
+    ward: Ward, generation: int, seconds: float, wanted: list[str]
+) -> None:
+    tidier = ward.begin()
+    ward.done()
+    ward.collects(generation, seconds)
+    tidier.tidy(idle=False)
+    assert ward.done() == wanted
+    tidier.tidy(idle=False)
+    assert ward.done() == []
+
+
+def test_what_was_let_go_is_looked_for_after_shaking(ward: Ward) -> None:
+    tidier = ward.begin()
+    ward.done()
     tidier.shake()
     tidier.tidy(idle=True)
-    assert garbage() is None
+    assert ward.done() == ["unfreeze", "collect", "freeze"]
 
 
-def test_the_collector_is_left_as_it_was_found(clock: Clock) -> None:
-    before = list(gc.callbacks), gc.get_threshold()
-    tidier = Tidier(clock)
-    tidier.start()
-    clock.now += EVERY
-    tidier.tidy(idle=True)
+def test_the_collector_is_left_as_it_was_found(ward: Ward) -> None:
+    tidier = ward.begin()
+    assert ward.collector.threshold[2] > THRESHOLDS[2]
     tidier.stop()
-    assert (list(gc.callbacks), gc.get_threshold()) == before
-    assert gc.get_freeze_count() == 0
+    assert ward.collector.threshold == THRESHOLDS
+    assert not ward.collector.callbacks
+    assert ward.done()[-1] == "unfreeze"
