@@ -72,8 +72,7 @@ docs: setup browser ## Rewrite what is generated: demo log, life of an alert, wi
 	$(BIN)/python docs/screens.py
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/bin/pip-compile --quiet --no-config --upgrade \
-	--generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \
-	--no-emit-trusted-host --no-emit-find-links
+	--generate-hashes --allow-unsafe --strip-extras --no-emit-options
 
 lock: ## Resolve dependencies anew into requirements/
 	$(PYTHON) -m venv $(TOOLS)
@@ -81,6 +80,7 @@ lock: ## Resolve dependencies anew into requirements/
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
 	$(COMPILE) --output-file requirements/peers.txt requirements/peers.in
+	sed -i '/^-/d' requirements/*.txt # where packages come from is a setting of the machine
 
 clean: ## Remove everything that make created
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -12,18 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.terminal import clean
-from rules.outputs import AlertChangeKind, Amendment, Change, Rejection, State, StatusChange
+from rules.outputs import BY_REACH, AlertChangeKind, Amendment, Change, Rejection, State, StatusChange
 from streams.summary import BED_DAYS, ReplaySummary
 
-_FURTHEST: Final = (
-    State.NOT_APPLICABLE,
-    State.RESOLVED,
-    State.ACTIVE,
-    State.INDETERMINATE,
-    State.PSEUDO,
-    State.SUSPECTED,
-    State.CONFIRMED,
-)
 _HIDDEN: Final = frozenset(
     {
         AlertChangeKind.WITHDRAWN,
@@ -182,7 +173,7 @@ def _applied(course: _Course) -> bool:
 
 
 def _rank(change: StatusChange) -> tuple[int, str]:
-    return _FURTHEST.index(change.state), change.stage or ""
+    return BY_REACH.index(change.state), change.stage or ""
 
 
 def _verdict(change: StatusChange | None) -> str:

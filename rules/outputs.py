@@ -23,6 +23,18 @@ class State(StrEnum):
     RESOLVED = "RESOLVED"
 
 
+BY_REACH: Final = (
+    State.NOT_APPLICABLE,
+    State.RESOLVED,
+    State.ACTIVE,
+    State.INDETERMINATE,
+    State.PSEUDO,
+    State.SUSPECTED,
+    State.CONFIRMED,
+)
+"""The states by how far they go, the furthest last; a suppressed verdict has whichever it would have."""
+
+
 class Advice(StrEnum):
     """Verdict on one therapy; a therapy whose trigger is not met has no status at all."""
 

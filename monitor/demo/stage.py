@@ -29,7 +29,6 @@ from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.wall import ScriptWall
 
 HOST: Final = "127.0.0.1"
-PORT: Final = 8080
 
 _EVERY: Final = 0.2
 """Seconds between two deliveries."""

@@ -7,19 +7,19 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
-from monitor.service.models import Explained, Series, SignalNow, Treatment, Trends, Unknowns
-from monitor.service.thresholds import thresholds
+from monitor.service.models import Explained, Series, SignalNow, Threshold, Treatment, Trends, Unknowns
 from rules import catalogue as catalogues
 from rules.catalogue import Signal
 from rules.engine import PatientEngine
 from rules.facts import Coded, Given, Sample
+from rules.glance import Last, limit_of, newest_sample
 from rules.instants import MINUTE, SECOND, to_datetime, to_instant
 from rules.outputs import State
 from rules.pathway import Fold
+from rules.thresholds import thresholds
 from rules.timeline import Fact, Timeline
 from rules.track import Track
 from rules.wording import plain
-from streams.embedded.glance import Last, limit_of, newest_sample
 
 _PROCEDURES: Final = ("procedure", "support")
 """The groups of coded facts that are something done to the patient."""
@@ -72,7 +72,10 @@ def trends(engine: PatientEngine, span: Span, names: Sequence[str] | None) -> Tr
             unit=plain(signal.unit),
             points=tuple(_points(engine.timeline, signal.name, span)),
             thresholds=tuple(
-                found for track in engine.tracks if _applies(track) for found in thresholds(engine, track, signal.name)
+                Threshold(**found._asdict())
+                for track in engine.tracks
+                if _applies(track)
+                for found in thresholds(engine, track, signal.name)
             ),
         )
         for signal in chosen

@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple
 from monitor.service.models import AlertSummary, Bed, DataAge, PathwayStanding, Why
 from monitor.service.naming import Names
 from rules import catalogue as catalogues
+from rules.glance import Glance
 from rules.instants import to_datetime, to_instant
 from rules.lifecycle import AlertState
-from rules.outputs import AlertChange, Priority, State, StatusChange, TherapyWindow
+from rules.outputs import BY_REACH, AlertChange, Priority, State, StatusChange, TherapyWindow
 from rules.pathway import FIX_FIRST
 from streams.embedded.entries import Entry, Present
-from streams.embedded.glance import Glance
 from streams.embedded.stays import Stay
 
 LATELY: Final = timedelta(minutes=30)
@@ -24,15 +24,6 @@ LATELY: Final = timedelta(minutes=30)
 
 _PRIORITIES: Final = tuple(Priority)
 _WAITING: Final = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
-_STATES: Final = (
-    State.CONFIRMED,
-    State.SUSPECTED,
-    State.PSEUDO,
-    State.INDETERMINATE,
-    State.ACTIVE,
-    State.RESOLVED,
-    State.NOT_APPLICABLE,
-)
 _NEVER: Final = float("inf")
 _NOTHING: Final = (_NEVER,)
 """Less urgent than every alert."""
@@ -194,8 +185,8 @@ def urgency(bed: Bed) -> Urgency:
     """How urgent a bed is, the most urgent being the least; who is not watched comes before whoever has no alert."""
     alerts = [_urgency_of_alert(alert) for alert in bed.alerts if alert.state in _WAITING]
     accepted = [_urgency_of_alert(alert) for alert in bed.alerts if alert.state is AlertState.ACCEPTED]
-    states = [_STATES.index(State.ACTIVE if found.suppressed else found.state) for found in bed.pathways]
-    rest = (min(accepted, default=_NOTHING), min(states, default=len(_STATES)))
+    reached = [BY_REACH.index(State.ACTIVE if found.suppressed else found.state) for found in bed.pathways]
+    rest = (min(accepted, default=_NOTHING), -max(reached, default=-1))
     return Urgency(min(alerts, default=_NOTHING), not bed.data.blind, rest)
 
 
@@ -218,7 +209,7 @@ def _urgency_of_alert(alert: AlertSummary) -> tuple[Any, ...]:
 
 
 def _by_state(verdict: StatusChange) -> tuple[int, str]:
-    return _STATES.index(verdict.state), verdict.pathway
+    return -BY_REACH.index(verdict.state), verdict.pathway
 
 
 def _id(entry: Entry) -> str:

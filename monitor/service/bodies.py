@@ -11,9 +11,7 @@ from typing import Final
 import pydantic_core
 
 from monitor.service.problems import ProblemError
-from rules.events import Event
-from streams.embedded.offers import Examiner, Offer
-from streams.topics import rank_of
+from streams.embedded.offers import Examiner, Offer, order_of
 
 LARGEST_BODY: Final = 8 << 20
 """Bytes of the largest body that is read."""
@@ -46,19 +44,10 @@ def take_apart(kind: str, body: bytes) -> list[bytes]:
 
 
 def read_messages(examiner: Examiner, messages: Sequence[bytes], arrived_at: datetime) -> tuple[list[Offer], list[int]]:
-    """The messages as offers in the order in which they are to be applied, and the place of each in the request.
-
-    Those that were received at the same instant are applied in the order of the inputs of a stream.
-    """
+    """The messages as offers in the order in which they are to be applied, and the place of each in the request."""
     offers = [examiner.read(message, arrived_at) for message in messages]
-    order = list(range(len(offers)))
-    start = 0
-    for end in range(1, len(offers) + 1):
-        if end == len(offers) or _received(offers[end]) != _received(offers[start]):
-            if end - start > 1:
-                order[start:end] = sorted(order[start:end], key=lambda index: _rank(offers[index]))
-            start = end
-    return [offers[index] for index in order], order
+    order = order_of(offers)
+    return [offers[place] for place in order], order
 
 
 def _items(body: bytes) -> list[bytes]:
@@ -74,13 +63,3 @@ def _one(item: object) -> bytes:
         return json.dumps(item).encode()
     except (ValueError, RecursionError):
         return b""
-
-
-def _received(offer: Offer) -> object:
-    """When an event was received; what is none stands alone."""
-    content = offer.content
-    return content.received_at if isinstance(content, Event) else offer
-
-
-def _rank(offer: Offer) -> int:
-    return rank_of(offer.content) if isinstance(offer.content, Event) else 0

@@ -13,11 +13,10 @@ from typing import IO, Final
 
 from rules.events import Event
 from streams.embedded.driver import BusyError, StoppedError
-from streams.embedded.offers import Examiner, Offer, Receipt, Submission
+from streams.embedded.offers import Examiner, Offer, Receipt, Submission, order_of
 from streams.embedded.wall import Wall
 from streams.intake import TimeMark
 from streams.logfile import LONGEST_LINE, STANDARD_INPUT
-from streams.topics import rank_of
 
 _AT_ONCE: Final = 500
 _WAIT: Final = 0.2
@@ -116,7 +115,8 @@ class Follower:
 
     def _hand_over(self, offers: Sequence[Offer], position: int) -> None:
         """Have messages applied, and wait until they are durable."""
-        usable = [offer for offer in _in_order(offers) if offer.raw or not _blank(offer)]
+        ordered = [offers[place] for place in order_of(offers)]
+        usable = [offer for offer in ordered if offer.raw or not _blank(offer)]
         for offer in usable:
             if isinstance(offer.content, Event):
                 newer = self._newest is None or offer.content.received_at > self._newest.received_at
@@ -138,22 +138,6 @@ class Follower:
 
 def _together(one: object, other: object) -> bool:
     return isinstance(one, Event) and isinstance(other, Event) and one.received_at == other.received_at
-
-
-def _in_order(offers: Sequence[Offer]) -> list[Offer]:
-    """Those received at the same instant in the order of the inputs of a stream."""
-    ordered: list[Offer] = []
-    group: list[Offer] = []
-    for offer in offers:
-        if group and not _together(group[-1].content, offer.content):
-            ordered += sorted(group, key=_rank)
-            group = []
-        group.append(offer)
-    return ordered + sorted(group, key=_rank)
-
-
-def _rank(offer: Offer) -> int:
-    return rank_of(offer.content) if isinstance(offer.content, Event) else 0
 
 
 def _blank(offer: Offer) -> bool:

@@ -26,7 +26,6 @@ class Problem(_Frozen):
     title: str
     status: int
     detail: str | None = None
-    instance: str | None = None
 
 
 class ItemResult(_Frozen):

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor.service.board import Board, Urgency, data_age, urgency
 from monitor.service.service import Service
-from streams.embedded.glance import Glance
+from rules.glance import Glance
 
 SHARED_FOR: Final = 0.25
 """Seconds: no longer than a screen waits after a message of the feed before it asks, so what it is sent is newer."""

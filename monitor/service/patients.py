@@ -19,8 +19,8 @@ from monitor.service.paths import ERRORS, PathwayName, Patient, Served, Text, Vi
 from monitor.service.problems import ProblemError
 from monitor.service.service import Service
 from rules.engine import PatientEngine
+from rules.glance import Glance, glance
 from rules.instants import to_instant
-from streams.embedded.glance import Glance, glance
 from streams.embedded.past import PastError, engine_at
 
 router: Final = APIRouter(prefix="/v1", tags=["patients"], responses=ERRORS)

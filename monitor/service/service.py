@@ -22,11 +22,11 @@ from monitor.service.models import Beat
 from monitor.service.naming import Names
 from monitor.service.problems import ProblemError
 from rules.engine import PatientEngine
+from rules.glance import Glance
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from streams.embedded.database import open_database
 from streams.embedded.driver import BusyError, Driver, StoppedError
-from streams.embedded.glance import Glance
 from streams.embedded.offers import Examiner, Offer, Receipt, Submission
 from streams.embedded.runtime import Committed, Runtime
 from streams.embedded.settings import EmbeddedSettings

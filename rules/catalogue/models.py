@@ -239,6 +239,7 @@ class Signal(_Named, _Tagged):
 
     ``tag`` is the evidence of the plausible range; codes and unit factors carry their own; all ages are ``[D]``. A
     dense signal is read as medians of whole minutes; of a ``live`` one, the minute still going on counts as well.
+    While there is a usable value of the signal that it is ``superseded_by``, nobody misses this one.
     """
 
     group: SignalGroup
@@ -252,6 +253,7 @@ class Signal(_Named, _Tagged):
     max_age_when: tuple[AgeLimit, ...] = ()
     dense: bool
     live: bool = False
+    superseded_by: Name | None = None
 
     __hash__ = _Named.__hash__
 

@@ -21,6 +21,7 @@ class Quantity:
     is the quantity that people know its value by; ``remembers`` is how far back it looks, in milliseconds, if that is
     longer than what is kept anyway. ``samples`` is there for quantities that are measured now and then; it gives the
     instants at which that was done, oldest first. ``can_be_unknown`` says whether missing data can leave it open.
+    ``shown_on`` is the signal that it is a value of, on whose chart its thresholds belong.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Quantity:
     remembers: int = 0
     samples: Callable[[View], list[int]] | None = None
     can_be_unknown: bool = True
+    shown_on: str | None = None

@@ -55,6 +55,7 @@ BLOOD_PRESSURE: Final = (
         "minute medians of the arterial line",
         ("signal:map_invasive",),
         _five_minutes,
+        shown_on="map_invasive",
     ),
     Quantity(
         "mean_arterial_pressure",
@@ -64,5 +65,6 @@ BLOOD_PRESSURE: Final = (
         ("signal:map_invasive",),
         _mean_arterial_pressure,
         parameters=("map_window", "map_minutes"),
+        shown_on="map_invasive",
     ),
 )

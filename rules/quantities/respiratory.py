@@ -273,6 +273,7 @@ RESPIRATORY: Final = (
         _arterial_ph,
         parameters=_GAS_NUMBERS[:2],
         samples=_ph_instants,
+        shown_on="ph",
     ),
     Quantity(
         "arterial_paco2",
@@ -283,6 +284,7 @@ RESPIRATORY: Final = (
         _arterial_paco2,
         parameters=_GAS_NUMBERS[:2],
         samples=_paco2_instants,
+        shown_on="paco2",
     ),
     Quantity(
         "valid_plateau",
@@ -297,6 +299,7 @@ RESPIRATORY: Final = (
             *(f"infusion:{name}" for name in _NMBA),
         ),
         _plateau,
+        shown_on="plateau_pressure",
     ),
     Quantity(
         "driving_pressure_now",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Final, Literal, NamedTuple
 
 from rules.engine import prepare
@@ -13,6 +14,7 @@ from rules.pack import Pack
 from rules.settings import SiteSettings
 from streams.intake import TimeMark, Unusable
 from streams.logfile import LONGEST_LINE
+from streams.topics import rank_of
 
 _KEPT: Final = 1 << 16
 """Bytes that are kept of a message that cannot be used."""
@@ -32,6 +34,26 @@ class Offer(NamedTuple):
     reasons: tuple[str, ...] = ()
     usable: bool = True
     raw: bytes = b""
+
+
+def order_of(offers: Sequence[Offer]) -> list[int]:
+    """The places of offers in the order in which they are to be applied.
+
+    Those that were received at the same instant and stand together take the order of the inputs of a stream.
+    """
+    order: list[int] = []
+    for _, together in groupby(range(len(offers)), key=lambda place: _received(offers[place]) or place):
+        order += sorted(together, key=lambda place: _rank(offers[place]))
+    return order
+
+
+def _received(offer: Offer) -> datetime | None:
+    """When an event was received; what is none stands alone."""
+    return offer.content.received_at if isinstance(offer.content, Event) else None
+
+
+def _rank(offer: Offer) -> int:
+    return rank_of(offer.content) if isinstance(offer.content, Event) else 0
 
 
 Status = Literal["accepted", "duplicate", "rejected"]

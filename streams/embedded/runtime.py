@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, cast
 
 from rules.events import Action, Encounter, Event, decode
+from rules.glance import Glance, glance
 from rules.instants import HOUR, to_instant
 from rules.outputs import AlertChange, AlertChangeKind, Change, RefusalReason, Rejection
 from rules.pack import Pack
@@ -22,7 +23,6 @@ from streams.embedded import store as reading
 from streams.embedded.audit import Note
 from streams.embedded.database import transaction
 from streams.embedded.entries import Entry, Present
-from streams.embedded.glance import Glance, glance
 from streams.embedded.offers import Receipt, Submission
 from streams.embedded.recent import Recent
 from streams.embedded.segments import Packer, key_of

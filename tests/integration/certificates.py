@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import pytest
-
-from tests.integration.brokers import REQUIRED
-
-_NEW: Final = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "1"]
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 
 class Certificates(NamedTuple):
@@ -23,19 +22,34 @@ class Certificates(NamedTuple):
 
 
 def make(folder: Path) -> Certificates:
-    """New ones in a folder; skips the test where there is no openssl, unless everything is demanded."""
-    if shutil.which("openssl") is None:
-        message = "no openssl to make certificates with"
-        pytest.fail(message) if os.environ.get(REQUIRED) == "1" else pytest.skip(message)
-    authority, key, broker = (folder / name for name in ("authority.pem", "authority.key", "broker.pem"))
-    _openssl("-subj", "/CN=authority of a test", "-keyout", key, "-out", authority)
-    signed = ("-CA", authority, "-CAkey", key, "-addext", "basicConstraints=critical,CA:FALSE")
-    names = ("-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1")
-    _openssl(*names, *signed, "-keyout", folder / "broker.key", "-out", folder / "broker.crt")
+    """New ones in a folder."""
+    found = Certificates(folder / "authority.pem", folder / "broker.pem")
+    authority, issuer = ec.generate_private_key(ec.SECP256R1()), _name("authority of a test")
+    itself = _certificate(issuer, authority, ca=True).issuer_name(issuer).sign(authority, hashes.SHA256())
+    found.authority.write_bytes(itself.public_bytes(Encoding.PEM))
+    key = ec.generate_private_key(ec.SECP256R1())
+    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    broker = _certificate(_name("broker"), key, ca=False).add_extension(address, critical=False)
+    signed = broker.issuer_name(issuer).sign(authority, hashes.SHA256())
     # Kafka wants both in one file.
-    broker.write_text("".join((folder / f"broker.{part}").read_text(encoding="ascii") for part in ("key", "crt")))
-    return Certificates(authority, broker)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    found.broker.write_bytes(secret + signed.public_bytes(Encoding.PEM))
+    return found
 
 
-def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *_NEW, *arguments], check=True, capture_output=True)
+def _certificate(subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    constraints = x509.BasicConstraints(ca=ca, path_length=None)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(constraints, critical=True)
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])

@@ -160,6 +160,13 @@ def test_check_digit() -> None:
     assert not check_digit_holds("8867-5")
 
 
+def test_a_signal_is_superseded_by_one_of_the_same_unit() -> None:
+    signals = {signal.name: signal for signal in load().signals}
+    superseded = {signal.name: signal.superseded_by for signal in signals.values() if signal.superseded_by is not None}
+    assert superseded == {"map_noninvasive": "map_invasive"}
+    assert all(signals[name].unit == signals[better].unit for name, better in superseded.items())
+
+
 def test_no_code_or_name_is_used_twice() -> None:
     loinc = [code.code for signal in CATALOGUE.signals for code in signal.loinc]
     loinc += [concept.loinc.code for concept in CATALOGUE.concepts if concept.loinc]

@@ -74,6 +74,14 @@ class Patient:
         return value.low
 
 
+def test_a_quantity_is_shown_on_a_signal_that_it_reads_in_the_same_unit() -> None:
+    shown = {quantity.name: quantity for quantity in QUANTITIES.values() if quantity.shown_on is not None}
+    assert shown
+    for quantity in shown.values():
+        assert f"signal:{quantity.shown_on}" in quantity.reads
+        assert quantity.unit == catalogue.load().signal(str(quantity.shown_on)).unit
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=lambda quantity: quantity.name)
 def test_every_quantity_has_a_unit_a_source_and_says_what_it_reads(quantity: Any) -> None:
     assert quantity.title

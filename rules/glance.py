@@ -12,13 +12,9 @@ from rules.engine import PatientEngine
 from rules.facts import Coded, Sample
 from rules.instants import MINUTE
 from rules.timeline import RETENTION, Timeline
-from rules.track import Track
 
 BLIND_AFTER: Final = timedelta(minutes=5)
 """Without any sample for so long, nobody watches the bed: the time in which a minute of a dense signal settles."""
-
-_BETTER: Final = {"map_noninvasive": "map_invasive"}
-"""The signal that makes another superfluous: nobody inflates a cuff while there is an arterial line."""
 
 _SIGNAL: Final = "signal:"
 
@@ -56,7 +52,7 @@ class Glance(NamedTuple):
         """The signals that are too old to be used, but for those that a better one stands in for."""
         fresh = {last.signal for last in self.signals if not last.stale(now)}
         return tuple(
-            last.signal for last in self.signals if last.signal not in fresh and _BETTER.get(last.signal) not in fresh
+            last.signal for last in self.signals if last.signal not in fresh and _better(last.signal) not in fresh
         )
 
     def blind(self, now: int) -> bool:
@@ -74,17 +70,16 @@ def glance(engine: PatientEngine) -> Glance:
     for name, (at, method) in lasts.items():
         if at is None:
             continue
-        contexts = [track.pathway.knowledge.context for track in judged if _reads(track, name)]
+        contexts = [track.pathway.knowledge.context for track in judged if track.reads(_SIGNAL + name)]
         if contexts:
-            limits = [limit for context in contexts if (limit := _limit(name, method, context)) is not None]
+            limits = [limit for context in contexts if (limit := limit_of(name, method, context)) is not None]
             signals.append(Last(name, at, min(limits, default=None)))
     goals, admitted = (_coded(timeline, name) for name in ("goals_of_care", "admitted"))
-    ages = timeline.facts("signal:age")
     return Glance(
         newest=max(times, default=None),
         signals=tuple(signals),
         goals=goals,
-        age=ages[-1].value.value if ages else None,
+        age=age_of(timeline),
         admitted=admitted != "absent",
     )
 
@@ -103,9 +98,17 @@ def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | 
     return facts[-1].at, sample.value, sample.method
 
 
+@cache
 def limit_of(signal: str, method: str | None, context: AgeContext | None) -> int | None:
     """How old a value of a signal may be, in milliseconds."""
-    return _limit(signal, method, context)
+    limit = catalogues.load().signal(signal).age_limit(charted=method == "charted", when=context)
+    return None if limit is None else min(round(limit.total_seconds() * 1000), RETENTION)
+
+
+def age_of(timeline: Timeline) -> float | None:
+    """The age in years, as recorded last."""
+    ages = timeline.facts("signal:age")
+    return ages[-1].value.value if ages else None
 
 
 def _newest(timeline: Timeline, signal: str) -> tuple[int | None, str | None]:
@@ -114,10 +117,6 @@ def _newest(timeline: Timeline, signal: str) -> tuple[int | None, str | None]:
         return (series.newest + 1) * MINUTE, None
     facts = timeline.facts(_SIGNAL + signal)
     return (facts[-1].at, facts[-1].value.method) if facts else (None, None)
-
-
-def _reads(track: Track, signal: str) -> bool:
-    return track.reads(_SIGNAL + signal)
 
 
 def _coded(timeline: Timeline, concept: str) -> str | None:
@@ -134,7 +133,5 @@ def _signals() -> tuple[str, ...]:
     return tuple(signal.name for signal in catalogues.load().signals if signal.group != "patient")
 
 
-@cache
-def _limit(signal: str, method: str | None, context: AgeContext | None) -> int | None:
-    limit = catalogues.load().signal(signal).age_limit(charted=method == "charted", when=context)
-    return None if limit is None else min(round(limit.total_seconds() * 1000), RETENTION)
+def _better(signal: str) -> str | None:
+    return catalogues.load().signal(signal).superseded_by

@@ -1,30 +1,38 @@
-"""Which thresholds of a pack are drawn beside a signal: those that can still decide something."""
+"""Which numbers of a pack can still decide something about a signal, where a pathway stands now."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from monitor.service.models import Threshold
 from rules.conditions import Node, Use
 from rules.conditions.numbers import Compare, Persistent, Stayed, Sustained
 from rules.engine import PatientEngine
+from rules.glance import age_of
 from rules.pack import Pack
 from rules.parameters import Parameter
 from rules.pathway import Pathway, Verdict
+from rules.quantities import QUANTITIES
 from rules.track import Track
 
 _COMPARING: Final = (Compare, Sustained, Stayed, Persistent)
-_SHOWN_AS: Final = {
-    "mean_arterial_pressure": ("map_invasive", "map_noninvasive"),
-    "mean_arterial_pressure_highest": ("map_invasive", "map_noninvasive"),
-    "arterial_paco2": ("paco2",),
-    "arterial_ph": ("ph",),
-    "valid_plateau": ("plateau_pressure",),
-}
-"""The signals on whose chart the threshold of a quantity is drawn: those that the quantity takes its value from."""
+
+
+class Threshold(NamedTuple):
+    """A number that a rule compares a signal with, in the signal's unit.
+
+    ``source`` is the text of the source, empty where the number has none; ``local`` if it is the site's own or a
+    design choice.
+    """
+
+    pathway: str
+    parameter: str
+    title: str
+    value: float
+    source: str
+    local: bool
 
 
 def thresholds(engine: PatientEngine, track: Track, signal: str) -> Iterator[Threshold]:
@@ -37,9 +45,8 @@ def thresholds(engine: PatientEngine, track: Track, signal: str) -> Iterator[Thr
         return
     pack, uses = track.pathway.pack, _uses(track.pathway)
     deciding = _deciding(pack, track.present.verdict)
-    ages = engine.timeline.facts("signal:age")
-    age = ages[-1].value.value if ages else None
-    measures = {signal, *(measure for measure, signals in _SHOWN_AS.items() if signal in signals)}
+    age = age_of(engine.timeline)
+    measures = {signal, *(name for name, quantity in QUANTITIES.items() if quantity.shown_on == signal)}
     for name, parameter in pack.parameters.items():
         if any(place in deciding for measure in measures for place in uses.get((measure, name), ())):
             for value in _values(parameter, age):

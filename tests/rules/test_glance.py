@@ -1,6 +1,6 @@
 """A look at a patient: what is too old, and what nobody misses."""
 
-from streams.embedded.glance import Glance, Last
+from rules.glance import Glance, Last
 
 HOUR = 3_600_000
 
