@@ -159,7 +159,7 @@ def _quiet_eeg(view: View) -> Evaluation:
 
 def _eeg_seen(view: View) -> Evaluation:
     """Whether there is an EEG by which an anaesthetic could be judged."""
-    there = seizures.eeg_there(view, view.at)
+    there = seizures.eeg_running(view, view.at)
     return Evaluation(MET if there else UNKNOWN, "EEG running", (), () if there else ("ceeg",))
 
 

@@ -184,8 +184,54 @@ class TestEeg:
         assert Bed().burden(*values).seizing(20).truth is expected
 
     def test_the_end_of_a_running_burden_is_an_hour_before_it_is_nought(self) -> None:
+        bed = Bed().burden(*((m, 10.0) for m in range(100)), *((m, 0.0) for m in range(100, 140)))
+        assert seizures.free_since(bed.view(140)) == (BASE + (101 - 60) * MINUTE, ())
+
+    def test_of_that_hour_only_what_was_watched_counts(self) -> None:
         bed = Bed().burden(*((m, 10.0) for m in range(30)), *((m, 0.0) for m in range(30, 70)))
-        assert seizures.free_since(bed.view(70)) == (BASE + (31 - 60) * MINUTE, ())
+        assert seizures.free_since(bed.view(70)) == (BASE, ())
+
+    def test_what_comes_after_a_loss_of_the_eeg_counts_from_its_return(self) -> None:
+        bed = Bed().burden((0, 30.0), *((m, 0.0) for m in range(100, 120)))
+        assert seizures.free_since(bed.view(120)) == (BASE + 100 * MINUTE, ())
+
+    @pytest.mark.parametrize(("gap", "since"), [(10, 0), (11, 31)])
+    def test_a_gap_longer_than_a_value_counts_breaks_the_quiet(self, gap: int, since: int) -> None:
+        bed = Bed().seizure(-5).seizure(-1, "stop")
+        bed.burden(*((m, 0.0) for m in range(20)), *((m, 0.0) for m in range(20 + gap, 60)))
+        assert seizures.free_since(bed.view(60)) == (BASE + since * MINUTE, ())
+
+    def test_time_with_an_unusable_eeg_was_not_watched(self) -> None:
+        bed = Bed().seizure(-5).seizure(-1, "stop").burden(*((m, 0.0) for m in range(60)))
+        bed.add("state:eeg_artefact", 10, Coded("present")).add("state:eeg_artefact", 25, Coded("absent"))
+        assert seizures.free_since(bed.view(60)) == (BASE + 25 * MINUTE, ())
+
+    def test_the_end_that_nobody_saw_is_when_consciousness_came_back(self) -> None:
+        bed = Bed().burden((0, 30.0)).add("signal:gcs", 50, Sample(15.0))
+        assert bed.seizing(49).truth is UNKNOWN
+        assert seizures.free_since(bed.view(60)) == (BASE + 50 * MINUTE, ())
+
+    def test_a_low_burden_before_the_loss_leaves_open_whether_it_goes_on(self) -> None:
+        assert Bed().burden((0, 5.0)).seizing(30).truth is UNKNOWN
+
+    def test_a_reading_neither_begins_nor_ends_the_monitoring(self) -> None:
+        bed = Bed().add("state:ceeg", 0, Coded("present")).add("state:ceeg", 30, Coded("done"))
+        assert seizures.eeg_running(bed.view(300), BASE + 300 * MINUTE)
+        bed.add("state:ceeg", 310, Coded("absent")).add("state:ceeg", 320, Coded("done"))
+        assert not seizures.eeg_running(bed.view(315), BASE + 315 * MINUTE)
+        assert seizures.eeg_running(bed.view(330), BASE + 330 * MINUTE)
+        assert not seizures.eeg_running(bed.view(331), BASE + 331 * MINUTE)
+
+    def test_an_eeg_whose_software_fell_silent_watches_nothing(self) -> None:
+        bed = Bed().add("state:ceeg", 0, Coded("present")).burden((1, 0.0))
+        assert seizures.watched(bed.view(5), BASE + 5 * MINUTE)
+        assert not seizures.watched(bed.view(30), BASE + 30 * MINUTE)
+        assert seizures.eeg_running(bed.view(30), BASE + 30 * MINUTE)
+
+    def test_what_a_blocker_hid_was_not_free_of_seizures(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop").dose("rocuronium", 10, 70).add("signal:gcs", 90, Sample(11.0))
+        assert seizures.free_since(bed.view(60)) == (None, ("paralysed_no_eeg",))
+        assert seizures.free_since(bed.view(100)) == (BASE + 70 * MINUTE, ())
 
     def test_missing_values_between_widen_the_burden(self) -> None:
         bed = (
