@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rules import anaesthesia, antiseizure, seizures
+from rules import antiseizure, seizures
 from rules.instants import DAY
 from rules.landmarks.base import Landmark, Mark
 
@@ -37,10 +37,6 @@ def _second_line_end(view: View) -> Mark:
     courses = antiseizure.second_line(view)
     done = antiseizure.adequate(view, courses)
     return Mark(done.end) if done is not None else Mark(None, antiseizure.perhaps_adequate(view, courses))
-
-
-def _anaesthetic_start(view: View) -> Mark:
-    return Mark(anaesthesia.start(view))
 
 
 def _ketogenic_start(view: View) -> Mark:
@@ -96,15 +92,6 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_end,
-    ),
-    Landmark(
-        "anaesthetic_start",
-        "start of anaesthesia in this episode",
-        "pump rates",
-        anaesthesia.READS,
-        _anaesthetic_start,
-        remembers=_REMEMBERED,
-        can_be_unknown=False,
     ),
     Landmark(
         "ketogenic_start",

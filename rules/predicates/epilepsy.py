@@ -286,15 +286,31 @@ def _level(view: View, signal: str, earliest: int) -> Finding | None:
 
 
 def _anaesthetised(view: View) -> Evaluation:
-    began = anaesthesia.start(view)
-    found = () if began is None else (Finding("anaesthetic", f"since {clock_time(began)}", began),)
-    return Evaluation(NOT_MET if began is None else MET, "anaesthetised in this episode", found)
+    label, begun = "anaesthetised in this episode", anaesthesia.start(view)
+    if begun.at is not None:
+        return Evaluation(MET, label, (Finding("anaesthetic", f"since {clock_time(begun.at)}", begun.at),))
+    return Evaluation(NOT_MET if begun.perhaps is None else UNKNOWN, label, (), begun.missing)
+
+
+def _day_of_anaesthesia(view: View) -> Evaluation:
+    """Anaesthesia was begun so long ago, with or without gaps since, that status may be super-refractory."""
+    label, begun, long = "a day since anaesthesia began", anaesthesia.start(view), view.duration("super_refractory_for")
+    for instant in (begun.at, begun.perhaps):
+        view.note(None if instant is None else instant + long)
+    if begun.at is not None and view.at - begun.at >= long:
+        found = Finding("anaesthetic", f"begun {clock_time(begun.at)}", begun.at)
+        return Evaluation(MET, label, (found,))
+    if begun.perhaps is not None and view.at - begun.perhaps >= long:
+        return Evaluation(UNKNOWN, label, (), begun.missing)
+    return Evaluation(NOT_MET, label)
 
 
 def _anaesthetic_running(view: View) -> Evaluation:
-    truth = compare(anaesthesia.depth(view).value(view.at), "gte", view.number("anaesthetic_share"))
-    missing = ("anaesthetic rate",) if truth is UNKNOWN else ()
-    return Evaluation(truth, "anaesthetic running", (), missing)
+    truth, label = anaesthesia.running(view), "anaesthetic running"
+    steps = anaesthesia.deepest(view)
+    if truth is UNKNOWN:
+        return Evaluation(UNKNOWN, label, (), steps.value(view.at).missing or ("anaesthetic_rate",))
+    return Evaluation(truth, label)
 
 
 def _anaesthetic_gap(view: View) -> Evaluation:
@@ -313,7 +329,8 @@ def _anaesthetic_gap(view: View) -> Evaluation:
 def _eeg_target_reached(view: View) -> Evaluation:
     """Under anaesthesia the EEG shows no seizure, or burst suppression, or was read so."""
     label = "EEG target reached under anaesthesia"
-    began = anaesthesia.start(view)
+    begun = anaesthesia.start(view)
+    began = begun.at if begun.perhaps is None else begun.perhaps
     if began is None or compare(anaesthesia.depth(view).value(view.at), "gt", 0.0) is not MET:
         return Evaluation(NOT_MET, label)
     value, fact = view.coded("seizure_suppressed_on_eeg")
@@ -330,10 +347,12 @@ def _recurred_on_wean(view: View) -> Evaluation:
     """Seizing again, after a while without, once anaesthesia had been reduced or withdrawn."""
     label = "seizures recurred on reduction or withdrawal of the anaesthetic"
     now, began = seizures.seizing(view), seizures.onset(view)
-    if began is None or now.truth is NOT_MET or not anaesthesia.reduced_before(view, began):
+    reduced = NOT_MET if began is None else anaesthesia.reduced_before(view, began)
+    if began is None or now.truth is NOT_MET or reduced is NOT_MET:
         return Evaluation(NOT_MET, label)
     found = Finding("seizure", f"again since {clock_time(began)}, after the anaesthetic was reduced", began)
-    return Evaluation(now.truth, label, (found,), now.missing)
+    missing = (*now.missing, *(() if reduced is MET else anaesthesia.start(view).missing))
+    return Evaluation(UNKNOWN if missing else MET, label, (found,), missing)
 
 
 def _p(
@@ -385,7 +404,7 @@ _LEVELLED: Final = (
     "albumin_slope",
     "albumin_offset",
 )
-_TARGET: Final = (*_DEEP, "state:seizure_suppressed_on_eeg", "signal:burst_suppression")
+_TARGET: Final = (*_DEEP, "signal:burst_suppression")
 
 EPILEPSY: Final = (
     _p("still_seizing", "seizing now, by what was seen or by the EEG", _still_seizing),
@@ -435,7 +454,14 @@ EPILEPSY: Final = (
     _p("asm_not_completed", "second-line drug not completed", _asm_not_completed, _DOSES, _DOSED, never=UNKNOWN),
     _p("valproate_carbapenem", "carbapenem with valproate", _valproate_carbapenem, _DOSES, _DOSED, never=UNKNOWN),
     _p("level_subtherapeutic", "level below the therapeutic range", _level_subtherapeutic, _LEVELS, _LEVELLED),
-    _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH, never=UNKNOWN),
+    _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH),
+    _p(
+        "day_of_anaesthesia",
+        "a day since anaesthesia began",
+        _day_of_anaesthesia,
+        _DEEP,
+        (*_DEPTH, "super_refractory_for"),
+    ),
     _p("anaesthetic_running", "anaesthetic running", _anaesthetic_running, _DEEP, _DEPTH),
     _p("anaesthetic_gap", "anaesthesia interrupted", _anaesthetic_gap, _DEEP, _DEPTH, never=UNKNOWN),
     _p(

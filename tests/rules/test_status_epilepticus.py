@@ -377,19 +377,71 @@ class TestAnaesthesia:
         assert course.least < course.most == 390 * MINUTE
         assert course.missing
 
-    def test_several_agents_add_up(self) -> None:
-        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.02).pump("propofol", 20, "start", 0.3)
-        assert anaesthesia.start(bed.view(15, episode=0)) is None
-        assert anaesthesia.start(bed.view(30, episode=0)) == BASE + 20 * MINUTE
+    def test_sedation_is_not_anaesthesia(self) -> None:
+        bed = Bed().pump("propofol", -300, "start", 0.7).seizure(0)
+        for minute in range(-240, 240, 30):
+            bed.pump("propofol", minute, "rate", 0.7)
+        view = bed.view(240, episode=0)
+        assert anaesthesia.start(view) == anaesthesia.Start(None)
+        assert anaesthesia.course(view) is None
+        assert anaesthesia.running(view) is NOT_MET
+
+    def test_two_sedatives_make_no_anaesthetic(self) -> None:
+        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.03).pump("propofol", 20, "start", 0.9)
+        assert anaesthesia.start(bed.view(30, episode=0)).at is None
+
+    def test_any_agent_at_its_own_rate_begins_it(self) -> None:
+        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.02).pump("propofol", 20, "start", 1.2)
+        assert anaesthesia.start(bed.view(15, episode=0)).at is None
+        assert anaesthesia.start(bed.view(30, episode=0)).at == BASE + 20 * MINUTE
+
+    def test_once_begun_it_goes_on_down_to_half(self) -> None:
+        bed = Bed().seizure(0).pump("propofol", 10, "start", 2).pump("propofol", 40, "rate", 0.6)
+        assert anaesthesia.running(bed.view(50, episode=0)) is MET
+        assert anaesthesia.running(bed.pump("propofol", 50, "rate", 0.5).view(50, episode=0)) is NOT_MET
+
+    @pytest.mark.parametrize(("off", "expected"), [(30, MET), (31, NOT_MET)])
+    def test_after_a_long_interruption_it_begins_anew(self, off: int, expected: object) -> None:
+        bed = Bed().seizure(0).pump("propofol", 10, "start", 2).pump("propofol", 40, "stop")
+        assert anaesthesia.running(bed.pump("propofol", 40 + off, "start", 0.7).view(75, episode=0)) is expected
+
+    def test_without_weight_nobody_knows(self) -> None:
+        bed = Bed(None).seizure(0)
+        for minute in range(10, 100, 30):
+            bed.add("infusion:propofol", minute, Flow("rate", "main", 100.0, -1))
+        view = bed.view(100, episode=0)
+        assert anaesthesia.start(view) == anaesthesia.Start(None, BASE + 10 * MINUTE, ("weight",))
+        assert anaesthesia.running(view) is UNKNOWN
+        course = anaesthesia.course(view)
+        assert course is not None
+        assert (course.least, course.most) == (0, 90 * MINUTE)
+
+    def test_what_ran_unchanged_since_before_the_seizure_is_no_answer_to_it(self) -> None:
+        bed = Bed().pump("propofol", -30, "start", 2).seizure(0).pump("propofol", 10, "rate", 2)
+        assert anaesthesia.running(bed.view(20, episode=0)) is NOT_MET
+        assert anaesthesia.running(bed.pump("propofol", 20, "rate", 2.5).view(20, episode=0)) is MET
+
+    def test_unless_the_eeg_target_is_reached(self) -> None:
+        bed = Bed().pump("propofol", -30, "start", 2).seizure(0)
+        bed.add("state:seizure_suppressed_on_eeg", 10, Coded("present"))
+        assert anaesthesia.running(bed.view(20, episode=0)) is MET
+
+    def test_what_was_begun_just_before_the_charted_onset_is(self) -> None:
+        assert anaesthesia.running(Bed().pump("propofol", -14, "start", 2).seizure(0).view(1, episode=0)) is MET
 
     def test_reduced_is_lower_than_before(self) -> None:
         bed = self.bed().pump("midazolam", 230, "rate", 0.2)
-        assert not anaesthesia.reduced_before(bed.view(225, episode=0), BASE + 225 * MINUTE)
-        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE)
+        assert anaesthesia.reduced_before(bed.view(225, episode=0), BASE + 225 * MINUTE) is NOT_MET
+        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE) is MET
 
     def test_paused_is_not_reduced(self) -> None:
         bed = self.bed().pump("midazolam", 230, "pause")
-        assert not anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE)
+        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE) is NOT_MET
+
+    def test_withdrawn_sedation_of_unknown_depth_is_unknown(self) -> None:
+        bed = Bed(None).seizure(0).add("infusion:propofol", 10, Flow("start", "main", 100.0, -1))
+        bed.pump("propofol", 50, "stop")
+        assert anaesthesia.reduced_before(bed.view(60, episode=0), BASE + 55 * MINUTE) is UNKNOWN
 
 
 def test_no_text_claims_what_a_higher_dose_would_have_done() -> None:
