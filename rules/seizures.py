@@ -29,6 +29,15 @@ BIN: Final = 10 * MINUTE
 LOOK_BACK: Final = 2 * HOUR
 """How far back the onset is sought in a running seizure burden; beyond that, the episode's own beginning counts."""
 
+T1: Final = {
+    "tonic_clonic": "t1_tonic_clonic",
+    "focal_impaired": "t1_focal",
+    "absence": "t1_absence",
+    "myoclonic": "t1_other",
+    "unspecified": "t1_other",
+    "electrographic": "t1_electrographic",
+}
+"""The parameter with the t1 of each kind of seizure."""
 _NMBA: Final = ("rocuronium", "cisatracurium", "vecuronium", "atracurium", "pancuronium", "suxamethonium")
 READS: Final = (
     "seizure",
@@ -164,6 +173,19 @@ def _bouts(view: View, *, electrographic: bool) -> list[Bout]:
     if found and found[-1].stop is None:
         found[-1] = found[-1]._replace(seen=tuple(seen))
     return found
+
+
+def t1_of(view: View, bout: Bout) -> int:
+    """When a seizure had lasted, or will have, as long as the t1 of how it looked, from when it first looked so."""
+    due = min(at + view.duration(T1[kind]) for at, kind in bout.seen)
+    view.note(due)
+    return due
+
+
+def t1_seen(view: View) -> int | None:
+    """The same of the newest seizure that was seen and goes on; None where none does."""
+    known = bouts(view, electrographic=False)
+    return t1_of(view, known[-1]) if known and known[-1].stop is None else None
 
 
 def paralysed_since(view: View, at: int) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rules import anaesthesia, antiseizure, seizures
 from rules.instants import DAY, MINUTE, TICK, clock_time
@@ -13,14 +13,6 @@ from rules.values import compare, number
 from rules.view import View
 
 _REMEMBERED: Final = 14 * DAY
-_T1: Final = {
-    "tonic_clonic": "t1_tonic_clonic",
-    "focal_impaired": "t1_focal",
-    "absence": "t1_absence",
-    "myoclonic": "t1_other",
-    "unspecified": "t1_other",
-    "electrographic": "t1_electrographic",
-}
 _T2: Final = {
     "tonic_clonic": "t2_tonic_clonic",
     "focal_impaired": "t2_focal",
@@ -52,7 +44,7 @@ def _prolonged(view: View) -> Evaluation:
     for electrographic in (False, True):
         for bout in seizures.bouts(view, electrographic=electrographic)[-1:]:
             end = view.at if bout.stop is None else bout.stop
-            due = min(at + view.duration(_T1[kind]) for at, kind in bout.seen)
+            due = seizures.t1_of(view, bout)
             view.note(due)
             if due <= end:
                 going = bout.stop is None and now.truth is not NOT_MET
@@ -230,32 +222,69 @@ def _asm_not_completed(view: View) -> Evaluation:
 
 
 def _valproate_carbapenem(view: View) -> Evaluation:
+    """Valproate does not count beside a carbapenem, be it given against the seizures or taken before them."""
     label = "carbapenem with valproate"
-    courses = [course for course in antiseizure.second_line(view) if course.discounted]
-    if not courses or _second_line_adequate(view).truth is MET:
+    if _second_line_adequate(view).truth is MET:
         return Evaluation(NOT_MET, label)
-    return Evaluation(MET, label, antiseizure.carbapenem(view, courses[-1].end))
+    discounted = [course.end for course in antiseizure.second_line(view) if course.discounted]
+    taken = discounted[-1] if discounted else antiseizure.home_valproate(view)
+    found = () if taken is None else antiseizure.carbapenem(view, taken)
+    return Evaluation(MET if found else NOT_MET, label, found)
+
+
+def _home_asm_missed(view: View) -> Evaluation:
+    found = antiseizure.missed(view)
+    return Evaluation(
+        NOT_MET if found is None else MET, "home antiseizure drug missed", () if found is None else (found,)
+    )
 
 
 def _level_subtherapeutic(view: View) -> Evaluation:
-    """A level drawn long enough after the load, and since ECMO began, is too low."""
+    """A level drawn long enough after the dose before it, and since ECMO began, is too low."""
     label = "level below the therapeutic range"
     enough = view.number("adequate_share")
+    courses = antiseizure.second_line(view)
     parts = []
-    for drugs, judge in ((("phenytoin", "fosphenytoin"), _phenytoin), (("valproate",), _valproate)):
-        courses = [course for course in antiseizure.second_line(view) if course.drug in drugs]
-        others = [c for c in antiseizure.second_line(view) if c.drug not in drugs and not c.discounted]
-        if courses and not any(course.share.low >= enough for course in others):
-            parts.append(judge(view, courses[-1].end))
+    for drugs, wait, judge in (
+        (("phenytoin", "fosphenytoin"), "phenytoin_level_after", _phenytoin),
+        (("valproate",), "valproate_level_after", _valproate),
+    ):
+        others = [course for course in courses if course.drug not in drugs and not course.discounted]
+        if not any(course.share.low >= enough for course in others):
+            parts.append(judge(view, _Drawn(drugs, view.duration(wait), [c.end for c in courses if c.drug in drugs])))
     return disjunction(parts, label, stop_early=False)
 
 
-def _phenytoin(view: View, loaded: int) -> Evaluation:
-    earliest = loaded + view.duration("phenytoin_level_after")
-    if (free := _level(view, "phenytoin_free", earliest)) is not None:
+class _Drawn(NamedTuple):
+    """When a level of some drugs counts: ``wait`` after the dose before it, and not if a load was given since."""
+
+    drugs: tuple[str, ...]
+    wait: int
+    loads: list[int]
+
+    def level(self, view: View, signal: str) -> Finding | None:
+        """The newest level, if it is not too old, was drawn late enough and no ECMO was started after it."""
+        value, fact = view.value(signal), view.timeline.latest(f"signal:{signal}", view.at)
+        if fact is None or not value.known:
+            return None
+        doses = [*self.loads]
+        for drug in self.drugs:
+            given = view.timeline.upto(f"dose:{drug}", fact.at)
+            doses += [dose.at for dose in given if dose.value.status == "given"]
+        if doses and fact.at < max(doses) + self.wait:
+            return None
+        for concept in ("ecmo", "ecmo_va", "ecmo_vv"):
+            began = view.timeline.upto(f"state:{concept}", view.at)
+            if any(f.value.value == "present" and f.at > fact.at for f in began):
+                return None
+        return value.findings[0]
+
+
+def _phenytoin(view: View, drawn: _Drawn) -> Evaluation:
+    if (free := drawn.level(view, "phenytoin_free")) is not None:
         truth = compare(view.value("phenytoin_free"), "lt", view.number("phenytoin_free_low"))
         return Evaluation(truth, "phenytoin", (free,))
-    total = _level(view, "phenytoin_total", earliest)
+    total = drawn.level(view, "phenytoin_total")
     if total is None:
         return Evaluation(NOT_MET, "phenytoin")
     albumin, level = view.value("albumin"), view.value("phenytoin_total")
@@ -267,22 +296,11 @@ def _phenytoin(view: View, loaded: int) -> Evaluation:
     return Evaluation(MET if low else NOT_MET, "phenytoin", (total._replace(text=text),))
 
 
-def _valproate(view: View, loaded: int) -> Evaluation:
-    found = _level(view, "valproate_level", loaded + view.duration("valproate_level_after"))
+def _valproate(view: View, drawn: _Drawn) -> Evaluation:
+    found = drawn.level(view, "valproate_level")
     if found is None:
         return Evaluation(NOT_MET, "valproate")
     return Evaluation(compare(view.value("valproate_level"), "lt", view.number("valproate_low")), "valproate", (found,))
-
-
-def _level(view: View, signal: str, earliest: int) -> Finding | None:
-    """The newest level, if it is not too old, was drawn late enough and no ECMO was started after it."""
-    value, fact = view.value(signal), view.timeline.latest(f"signal:{signal}", view.at)
-    if fact is None or not value.known or fact.at < earliest:
-        return None
-    for concept in ("ecmo", "ecmo_va", "ecmo_vv"):
-        if any(f.value.value == "present" and f.at > fact.at for f in view.timeline.upto(f"state:{concept}", view.at)):
-            return None
-    return value.findings[0]
 
 
 def _anaesthetised(view: View) -> Evaluation:
@@ -311,6 +329,12 @@ def _anaesthetic_running(view: View) -> Evaluation:
     if truth is UNKNOWN:
         return Evaluation(UNKNOWN, label, (), steps.value(view.at).missing or ("anaesthetic_rate",))
     return Evaluation(truth, label)
+
+
+def _anaesthetic_begun(view: View) -> Evaluation:
+    """An anaesthetic was begun or raised for the seizures; sedation for another reason that was left alone was not."""
+    label = "anaesthetic begun or raised for the seizures"
+    return Evaluation(MET if anaesthesia.begun_or_raised(view) else NOT_MET, label)
 
 
 def _anaesthetic_gap(view: View) -> Evaluation:
@@ -413,7 +437,7 @@ EPILEPSY: Final = (
         "seizure_prolonged",
         "a seizure has lasted longer than its t1",
         _prolonged,
-        parameters=tuple(dict.fromkeys(_T1.values())),
+        parameters=tuple(dict.fromkeys(seizures.T1.values())),
     ),
     _p("seizures_without_recovery", "two seizures without recovery between them", _without_recovery),
     _p(
@@ -453,6 +477,7 @@ EPILEPSY: Final = (
     _p("asm_underdosed", "second-line dose below guideline", _asm_underdosed, _DOSES, _DOSED),
     _p("asm_not_completed", "second-line drug not completed", _asm_not_completed, _DOSES, _DOSED, never=UNKNOWN),
     _p("valproate_carbapenem", "carbapenem with valproate", _valproate_carbapenem, _DOSES, _DOSED, never=UNKNOWN),
+    _p("home_asm_missed", "home antiseizure drug missed", _home_asm_missed, _DOSES, _DOSED, never=UNKNOWN),
     _p("level_subtherapeutic", "level below the therapeutic range", _level_subtherapeutic, _LEVELS, _LEVELLED),
     _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH),
     _p(
@@ -463,6 +488,7 @@ EPILEPSY: Final = (
         (*_DEPTH, "super_refractory_for"),
     ),
     _p("anaesthetic_running", "anaesthetic running", _anaesthetic_running, _DEEP, _DEPTH),
+    _p("anaesthetic_begun", "anaesthetic begun for the seizures", _anaesthetic_begun, _DEEP, _DEPTH, never=UNKNOWN),
     _p("anaesthetic_gap", "anaesthesia interrupted", _anaesthetic_gap, _DEEP, _DEPTH, never=UNKNOWN),
     _p(
         "eeg_target_reached",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rules import anaesthesia, antiseizure, catalogue, seizures
+from rules import anaesthesia, antiseizure, catalogue, ketosis, seizures
 from rules.facts import Coded, Flow, Given, Sample, SeizureEvent
 from rules.instants import DAY, HOUR, MINUTE
 from rules.landmarks import LANDMARKS
@@ -272,8 +272,77 @@ class TestSince:
         bed = Bed()
         for minute, value in ((0, "present"), (10, "absent"), (20, "present"), (30, "present")):
             bed.add("state:ketogenic_diet", minute, Coded(value))
-        assert LANDMARKS["ketogenic_start"].find(bed.view(40)).at == BASE + 20 * MINUTE
-        assert LANDMARKS["ketogenic_start"].find(bed.view(15)).at is None
+        assert ketosis.diet_since(bed.view(40)) == BASE + 20 * MINUTE
+        assert ketosis.diet_since(bed.view(15)) is None
+
+
+class TestKetosis:
+    def spell(self, days: float, *values: tuple[float, float]) -> tuple[float, float]:
+        bed = Bed().add("state:ketogenic_diet", 0, Coded("present"))
+        for day, value in values:
+            bed.add("signal:beta_hydroxybutyrate", day * 1440, Sample(value))
+        found = ketosis.spell(bed.view(days * 1440))
+        assert found is not None
+        return found.least / DAY, found.most / DAY
+
+    def test_days_of_diet_are_not_days_of_ketosis(self) -> None:
+        assert self.spell(4, *((day, 0.5) for day in range(5))) == (0, 0)
+
+    def test_between_two_values_at_the_target_there_is_ketosis(self) -> None:
+        assert self.spell(4, *((day, 2.0) for day in range(5))) == (4, 4)
+
+    def test_the_last_value_holds_for_a_day(self) -> None:
+        assert self.spell(3, (0, 2.5)) == (1, 3)
+
+    def test_before_the_first_value_nobody_knows(self) -> None:
+        assert self.spell(3, (2, 2.5)) == (1, 3)
+
+    def test_a_long_gap_leaves_open_what_was_in_it(self) -> None:
+        assert self.spell(3, (0, 2.5), (3, 2.5)) == (1, 3)
+
+    def test_between_a_value_at_the_target_and_one_below_it_either_may_be(self) -> None:
+        assert self.spell(2, (0, 2.5), (1, 1.9), (2, 2.1)) == (0, 2)
+
+    def test_without_a_diet_there_is_none(self) -> None:
+        assert ketosis.spell(Bed().add("signal:beta_hydroxybutyrate", 0, Sample(3.0)).view(10)) is None
+
+
+class TestHomeDrugs:
+    def test_taken_again_and_again_and_then_no_more_it_was_missed(self) -> None:
+        bed = Bed().dose("carbamazepine", -3 * 1440, 200, "enteral").dose("carbamazepine", -2 * 1440, 200, "enteral")
+        found = antiseizure.missed(bed.seizure(0).view(5))
+        assert found is not None
+        assert "carbamazepine last given" in found.text
+
+    def test_within_a_day_it_was_not(self) -> None:
+        bed = Bed().dose("carbamazepine", -2 * 1440, 200, "enteral").dose("carbamazepine", -1400, 200, "enteral")
+        assert antiseizure.missed(bed.seizure(0).view(5)) is None
+
+    def test_once_is_no_habit(self) -> None:
+        assert antiseizure.missed(Bed().dose("valproate", -2 * 1440, 500).seizure(0).view(5)) is None
+
+    def test_another_drug_instead_of_it_is_a_change_of_treatment(self) -> None:
+        bed = Bed().dose("valproate", -4 * 1440, 500).dose("valproate", -3 * 1440, 500)
+        assert antiseizure.missed(bed.dose("levetiracetam", -600, 500).seizure(0).view(5)) is None
+
+    def test_what_was_recorded_as_missed_is_put_right_by_a_dose(self) -> None:
+        bed = Bed().add("state:home_asm_missed", -10, Coded("present")).seizure(0)
+        assert antiseizure.missed(bed.view(5)) is not None
+        assert antiseizure.missed(bed.dose("levetiracetam", 6, 1000).view(7)) is None
+
+    def test_valproate_is_taken_until_a_day_after_its_last_dose(self) -> None:
+        bed = Bed().dose("valproate", 0, 500, "enteral")
+        assert antiseizure.home_valproate(bed.view(1440)) == BASE
+        assert antiseizure.home_valproate(bed.view(1441)) is None
+
+    def test_a_level_says_that_it_is_taken(self) -> None:
+        assert antiseizure.home_valproate(Bed().add("signal:valproate_level", 0, Sample(12.0)).view(60)) == BASE
+
+    @pytest.mark.parametrize(("before", "counts"), [(15, True), (15.1, False)])
+    def test_what_was_given_just_before_the_charted_onset_counts(self, before: float, counts: bool) -> None:
+        bed = Bed().dose("midazolam", -before, 10, "im").dose("levetiracetam", -before, 4200).seizure(0)
+        assert bool(antiseizure.first_line(bed.view(1))) is counts
+        assert bool(antiseizure.second_line(bed.view(1))) is counts
 
 
 class TestDoses:
