@@ -48,21 +48,22 @@ def spell(view: View) -> Spell | None:
     target, apart = view.number("ketosis_target"), view.duration("ketosis_gap")
     fresh = view.max_age(SIGNAL) or apart
     facts = [fact for fact in view.timeline.upto(f"signal:{SIGNAL}", view.at) if fact.at >= since]
-    values: list[tuple[int, bool]] = [(fact.at, fact.value.value >= target) for fact in facts]
+    values = [(fact.at, *(bound >= target for bound in fact.value.bounds)) for fact in facts]
     least, most = 0, (values[0][0] if values else view.at) - since
-    for (begin, reached), (end, still) in pairwise(values):
+    for (begin, reached, perhaps), (end, still, perhaps_still) in pairwise(values):
         length = end - begin
         if length > apart:
             least, most = least + (fresh if reached else 0), most + length
-        elif reached or still:
-            least, most = least + (length if reached and still else 0), most + length
+        else:
+            least += length if reached and still else 0
+            most += length if perhaps or perhaps_still else 0
     if values:
-        begin, reached = values[-1]
+        begin, reached, perhaps = values[-1]
         length = view.at - begin
         least += min(length, fresh) if reached else 0
-        most += length if reached or length > apart else 0
+        most += length if perhaps or length > apart else 0
         view.note(begin + apart + TICK)
-        _note(view, least if reached and length <= fresh else None, most if reached or length > apart else None)
+        _note(view, least if reached and length <= fresh else None, most if perhaps or length > apart else None)
     else:
         _note(view, None, most)
     return Spell(since, least, most)

@@ -298,7 +298,7 @@ def spans(view: View) -> list[Span]:
             open_end = view.at if index == len(known) - 1 else bout.last_seen
             found.append(Span(bout.start, open_end if bout.stop is None else bout.stop))
     bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.value > 0]
+    found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.bounds[0] > 0]
     return sorted([*found, *_burden_span(view)])
 
 
@@ -345,7 +345,7 @@ def recovered_at(view: View, begin: int, end: int) -> int | None:
     back = view.timeline.upto("state:returned_to_baseline", end)
     found = [fact.at for fact in back if fact.at >= begin and fact.value.value == "present"][:1]
     full, scores = view.number("gcs_full"), view.timeline.upto("signal:gcs", end)
-    found += [fact.at for fact in scores if fact.at >= begin and fact.value.value >= full][:1]
+    found += [fact.at for fact in scores if fact.at >= begin and fact.value.bounds[0] >= full][:1]
     return min(found, default=None)
 
 
@@ -405,7 +405,7 @@ def _ends(view: View) -> Iterator[tuple[int, bool]]:
     bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
     limit = view.max_age("eeg_seizure_minutes") or 0
     for fact, following in zip(bins, [*(f.at for f in bins[1:]), view.at], strict=False):
-        if fact.value.value > 0:
+        if fact.value.bounds[1] > 0:
             yield fact.at, following - fact.at <= limit
     burden = _burden_ended(view)
     if burden is not None:
@@ -438,7 +438,7 @@ def _events_and_bins(view: View) -> Iterator[Span]:
         for bout in bouts(view, electrographic=electrographic):
             yield Span(bout.start, bout.last_seen if bout.stop is None else bout.stop)
     for fact in view.timeline.upto("signal:eeg_seizure_minutes", view.at):
-        if fact.value.value > 0:
+        if fact.value.bounds[0] > 0:
             yield Span(fact.at - BIN, fact.at)
 
 
@@ -487,9 +487,10 @@ def _binned(view: View) -> Sight | None:
     if fact is None:
         return None
     value = view.value("eeg_seizure_minutes")
-    if value.known:
-        return Sight(MET if value.low > 0 else NOT_MET, value.findings[0])
-    return Sight(UNKNOWN, None, value.missing[0]) if fact.value.value > 0 else None
+    truth = compare(value, "gt", 0.0)
+    if truth is not UNKNOWN:
+        return Sight(truth, value.findings[0])
+    return Sight(UNKNOWN, None, value.missing[0]) if fact.value.bounds[1] > 0 else None
 
 
 def _series(view: View) -> MinuteSeries | None:
@@ -589,7 +590,7 @@ def _bins_quiet_since(view: View) -> int | None:
     facts, limit = view.timeline.upto("signal:eeg_seizure_minutes", view.at), view.max_age("eeg_seizure_minutes") or 0
     since, later = None, view.at
     for fact in reversed(facts):
-        if later - fact.at > limit or fact.value.value > 0:
+        if later - fact.at > limit or fact.value.bounds[1] > 0:
             break
         since, later = fact.at - BIN, fact.at
     return since
@@ -676,14 +677,16 @@ def hourly_burden(view: View) -> Value:
 def _summed(view: View) -> Value | None:
     facts = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
     if not facts or not view.value("eeg_seizure_minutes").known:
-        return unknown("eeg_seizure_minutes", low=0.0) if facts and facts[-1].value.value > 0 else None
+        return unknown("eeg_seizure_minutes", low=0.0) if facts and facts[-1].value.bounds[1] > 0 else None
     end = facts[-1].at
     begin = max(end - HOUR, facts[0].at - BIN)
     counted = [fact for fact in facts if fact.at > end - HOUR]
-    minutes = sum(fact.value.value for fact in counted)
+    bounds = [fact.value.bounds for fact in counted]
+    minutes = sum(max(least, 0.0) for least, _ in bounds)
+    most = sum(min(greatest, BIN / MINUTE) for _, greatest in bounds)
     covered = sum(min(BIN, fact.at - begin) for fact in counted)
     open_minutes = max(0, end - begin - covered) / MINUTE
-    low, high = round(minutes / 0.6, 6), round(min(minutes + open_minutes, 60) / 0.6, 6)
+    low, high = round(minutes / 0.6, 6), round(min(most + open_minutes, 60) / 0.6, 6)
     text = f"{number(minutes)} of the last 60 min ({number(round(low, 1))} %)"
     finding = Finding("electrographic_burden", text, end, facts[-1].event)
     return Value(low, high, ("eeg_seizure_minutes",) if high > low else (), (finding,))
@@ -693,7 +696,7 @@ def longest_run(view: View) -> Value:
     """The longest electrographic seizure of the last hour; ten-minute values that are full say at least ten minutes."""
     own = view.value("eeg_longest_run")
     facts = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    full = [fact for fact in facts if fact.at > facts[-1].at - HOUR and fact.value.value * MINUTE >= BIN]
+    full = [fact for fact in facts if fact.at > facts[-1].at - HOUR and fact.value.bounds[0] * MINUTE >= BIN]
     if full and view.value("eeg_seizure_minutes").known and not (own.known and own.low * MINUTE >= BIN):
         minutes = BIN / MINUTE
         words = f"at least {number(minutes)} min"

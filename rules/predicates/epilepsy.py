@@ -9,7 +9,7 @@ from rules import anaesthesia, antiseizure, seizures
 from rules.instants import DAY, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, disjunction
 from rules.predicates.base import Predicate
-from rules.values import compare, number
+from rules.values import Value, compare
 from rules.view import View
 
 _REMEMBERED: Final = 14 * DAY
@@ -75,7 +75,7 @@ def _without_recovery(view: View) -> Evaluation:
     between = [f for f in view.timeline.upto("state:returned_to_baseline", end) if f.at >= begin]
     scores = [f for f in view.timeline.upto("signal:gcs", end) if f.at >= begin]
     absent = bool(between) and between[-1].value.value == "absent"
-    coma = bool(scores) and scores[-1].value.value <= view.number("gcs_coma")
+    coma = bool(scores) and scores[-1].value.bounds[1] <= view.number("gcs_coma")
     if absent or coma:
         return Evaluation(MET, label, found)
     if seizures.recovered(view, after, view.at) and second.stop is not None:
@@ -265,7 +265,7 @@ class _Drawn(NamedTuple):
     def level(self, view: View, signal: str) -> Finding | None:
         """The newest level, if it is not too old, was drawn late enough and no ECMO was started after it."""
         value, fact = view.value(signal), view.timeline.latest(f"signal:{signal}", view.at)
-        if fact is None or not value.known:
+        if fact is None or not value.findings:
             return None
         doses = [*self.loads]
         for drug in self.drugs:
@@ -273,11 +273,19 @@ class _Drawn(NamedTuple):
             doses += [dose.at for dose in given if dose.value.status == "given"]
         if doses and fact.at < max(doses) + self.wait:
             return None
-        for concept in ("ecmo", "ecmo_va", "ecmo_vv"):
-            began = view.timeline.upto(f"state:{concept}", view.at)
-            if any(f.value.value == "present" and f.at > fact.at for f in began):
-                return None
-        return value.findings[0]
+        return None if _ecmo_since(view, fact.at) else value.findings[0]
+
+
+def _ecmo_since(view: View, instant: int) -> bool:
+    """Whether ECMO was begun after an instant; to chart again that it runs does not begin it."""
+    for concept in ("ecmo", "ecmo_va", "ecmo_vv"):
+        running = False
+        for fact in view.timeline.upto(f"state:{concept}", view.at):
+            present = fact.value.value == "present"
+            if present and not running and (fact.value.since or fact.at) > instant:
+                return True
+            running = present
+    return False
 
 
 def _phenytoin(view: View, drawn: _Drawn) -> Evaluation:
@@ -288,12 +296,15 @@ def _phenytoin(view: View, drawn: _Drawn) -> Evaluation:
     if total is None:
         return Evaluation(NOT_MET, "phenytoin")
     albumin, level = view.value("albumin"), view.value("phenytoin_total")
-    if not albumin.known:
+    if not albumin.findings:
         return Evaluation(UNKNOWN, "phenytoin", (total,), ("albumin",))
-    corrected = level.low / (view.number("albumin_slope") * albumin.low + view.number("albumin_offset"))
-    low = corrected < view.number("phenytoin_low")
-    text = f"phenytoin {number(round(corrected, 1))} mg/L corrected for albumin"
-    return Evaluation(MET if low else NOT_MET, "phenytoin", (total._replace(text=text),))
+    slope, offset = view.number("albumin_slope"), view.number("albumin_offset")
+    low = max(level.low, 0.0) / (slope * albumin.high + offset)
+    high = level.high / (slope * max(albumin.low, 0.0) + offset)
+    corrected = Value(round(low, 1), round(high, 1), (*level.missing, *albumin.missing))
+    text = f"phenytoin {corrected.text('mg/L')} corrected for albumin"
+    truth = compare(corrected._replace(low=low, high=high), "lt", view.number("phenytoin_low"))
+    return Evaluation(truth, "phenytoin", (total._replace(text=text),), corrected.missing)
 
 
 def _valproate(view: View, drawn: _Drawn) -> Evaluation:

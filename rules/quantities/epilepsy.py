@@ -84,7 +84,7 @@ def _newest_temperature(view: View) -> Value:
     known = [
         (fact.at, name == "core_temperature", name)
         for name in ("temperature", "core_temperature")
-        if view.value(name).known and (fact := view.timeline.latest(f"signal:{name}", view.at)) is not None
+        if view.value(name).findings and (fact := view.timeline.latest(f"signal:{name}", view.at)) is not None
     ]
     return view.value(max(known)[2]) if known else unknown("temperature")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN
 from rules.packs import load_packs
 from rules.pathway import Pathway
+from rules.predicates import PREDICATES
 from rules.settings import SiteSettings
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.view import View, names_of
@@ -164,6 +166,12 @@ class TestEeg:
         bed = Bed().add("signal:eeg_seizure_minutes", 10, Sample(3.0))
         assert [bed.seizing(minute).truth for minute in (25, 25.1, 600)] == [MET, UNKNOWN, UNKNOWN]
 
+    def test_one_that_cannot_be_read_is_unknown(self) -> None:
+        bed = Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0))
+        bed.add("signal:eeg_seizure_minutes", 20, Sample(nan))
+        assert bed.seizing(21).truth is UNKNOWN
+        assert seizures.hourly_burden(bed.view(21)).low == 0
+
     def test_one_without_seizure_grows_old_quietly(self) -> None:
         assert Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0)).seizing(600).truth is NOT_MET
 
@@ -303,6 +311,12 @@ class TestKetosis:
     def test_between_a_value_at_the_target_and_one_below_it_either_may_be(self) -> None:
         assert self.spell(2, (0, 2.5), (1, 1.9), (2, 2.1)) == (0, 2)
 
+    def test_more_than_a_bound_is_enough_and_less_than_one_is_none(self) -> None:
+        bed = Bed().add("state:ketogenic_diet", 0, Coded("present"))
+        for day, bound in ((0, ">"), (1, ">"), (2, "<"), (3, "<")):
+            bed.add("signal:beta_hydroxybutyrate", day * 1440, Sample(2.0, comparator=bound))
+        assert ketosis.spell(bed.view(3 * 1440)) == ketosis.Spell(BASE, DAY, 2 * DAY)
+
     def test_without_a_diet_there_is_none(self) -> None:
         assert ketosis.spell(Bed().add("signal:beta_hydroxybutyrate", 0, Sample(3.0)).view(10)) is None
 
@@ -343,6 +357,28 @@ class TestHomeDrugs:
         bed = Bed().dose("midazolam", -before, 10, "im").dose("levetiracetam", -before, 4200).seizure(0)
         assert bool(antiseizure.first_line(bed.view(1))) is counts
         assert bool(antiseizure.second_line(bed.view(1))) is counts
+
+
+class TestLevels:
+    def low(self, bed: Bed, minute: float) -> object:
+        return PREDICATES["level_subtherapeutic"].decide(bed.view(minute)).truth
+
+    def test_below_the_limit_of_detection_is_low(self) -> None:
+        assert self.low(Bed().add("signal:valproate_level", 0, Sample(10.0, comparator="<")), 60) is MET
+
+    @pytest.mark.parametrize(("albumin", "expected"), [(2.0, NOT_MET), (4.0, MET)])
+    def test_phenytoin_is_corrected(self, albumin: float, expected: object) -> None:
+        bed = Bed().add("signal:phenytoin_total", 0, Sample(6.0)).add("signal:albumin", 0, Sample(albumin))
+        assert self.low(bed, 60) is expected
+
+    def test_a_level_from_before_ecmo_is_stale(self) -> None:
+        bed = Bed().add("signal:phenytoin_free", 0, Sample(0.4))
+        assert self.low(bed, 60) is MET
+        assert self.low(bed.add("state:ecmo_va", 30, Coded("present")), 60) is NOT_MET
+
+    def test_that_ecmo_still_runs_makes_no_level_stale(self) -> None:
+        bed = Bed().add("state:ecmo_va", -600, Coded("present")).add("signal:phenytoin_free", 0, Sample(0.4))
+        assert self.low(bed.add("state:ecmo_va", 30, Coded("present")), 60) is MET
 
 
 class TestDoses:
