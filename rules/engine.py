@@ -16,7 +16,7 @@ from rules.arbitration import arbitrate
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
-from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
+from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
@@ -88,11 +88,14 @@ class PatientEngine:
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
-        self._urgent: frozenset[str] = self.translator.live
+        self._urgent = frozenset[str]()
         """Live signals of which each sample is judged at once."""
         self._minute: int | None = None
         self._going_on: GoingOn = {}
-        """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one."""
+        """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one.
+
+        What anybody waits for changes when it is judged; from then on the first one counts again.
+        """
         self._lateness = round(settings.lateness.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
 
@@ -110,13 +113,12 @@ class PatientEngine:
         if event.subject != self.patient:
             msg = f"event {event.id} is about {event.subject}, this engine is for {self.patient}"
             raise ValueError(msg)
-        key = event.key
+        key, received = event.key, to_instant(event.received_at)
+        if self.clock is None or received > self.clock:
+            self.clock = received
         if key not in self.waiting:
             self.waiting.add(key)
-            received = to_instant(event.received_at)
             heapq.heappush(self.pending, (received, key, event))
-            if self.clock is None or received > self.clock:
-                self.clock = received
             if isinstance(event, Resuscitation | Action):
                 return self._drain(received)
         return self._drain()
@@ -318,6 +320,7 @@ class PatientEngine:
             self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
             moment = Moment(track, entry, self.timeline, now)
             yield from self._tell(book, book.answer(moment, alert, Trigger(event.action), words))
+            self._schedule()
             return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
@@ -341,7 +344,7 @@ class PatientEngine:
         before = self._announced()
         rewritten = [track.dirty is not None and track.dirty < now for track in self.tracks]
         amended: list[list[Changed]] = [
-            track.judge(self.timeline, now) if track.dirty is not None or (track.due or FOREVER) <= now else []
+            track.judge(self.timeline, now) if track.dirty is not None or _is_past(track.due, now) else []
             for track in self.tracks
         ]
         why = "; ".join(late.values()) or "late samples of a dense signal"
@@ -355,18 +358,20 @@ class PatientEngine:
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
                 changes += self._tell(self.books[index], self.books[index].update(moment))
-            if (self.books[index].due or FOREVER) <= now:
+            if _is_past(self.books[index].due, now):
                 moment = Moment(self.tracks[index], entry, self.timeline, now)
                 changes += self._tell(self.books[index], self.books[index].escalate(moment))
         self.touched = False
-        self._urgent = self._read_at_once()
-        for channel in self._urgent:
-            self._going_on.pop(channel, None)
-        self.schedule()
+        self._going_on.clear()
+        self.settle()
         return changes
 
-    def schedule(self) -> None:
-        """Work out when something must be looked at next although nothing has been received."""
+    def settle(self) -> None:
+        """Work out what follows from the tracks: which samples are urgent, and when something must be looked at."""
+        self._urgent = self._read_at_once()
+        self._schedule()
+
+    def _schedule(self) -> None:
         dues = (*(track.due for track in self.tracks), *(book.due for book in self.books))
         self.next = min((due for due in dues if due is not None), default=None)
 
@@ -416,6 +421,10 @@ class PatientEngine:
             cause=cause,
         )
         return self._number(status)
+
+
+def _is_past(due: int | None, now: int) -> bool:
+    return due is not None and due <= now
 
 
 def _therapy_status(counsel: Counsel) -> TherapyStatus:

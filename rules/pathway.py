@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from rules.catalogue import Catalogue
 from rules.facts import Answer
-from rules.instants import FOREVER, TICK
+from rules.instants import TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
@@ -404,11 +404,13 @@ def _window(view: View, deadline: Deadline) -> Window | None:
     closes = began + view.duration(deadline.limit)
     extended = next((found.title for found in deadline.extended if found.when.evaluate(view).truth is MET), None)
     decide_by = closes - _lead(view, deadline)
-    warn = decide_by - view.duration(deadline.closing) if deadline.closing else FOREVER
     if extended is not None:
         return Window(closes, decide_by, extended=extended)
     view.note(decide_by + TICK)
-    view.note(warn + TICK)
+    warn = decide_by
+    if deadline.closing is not None:
+        warn -= view.duration(deadline.closing)
+        view.note(warn + TICK)
     return Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
 
 

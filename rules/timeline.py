@@ -97,6 +97,7 @@ class MinuteSeries:
         self._cache.pop(minute, None)
         if not entry[1]:
             del self.unsettled[minute]
+            self._find_newest()
 
     def at(self, minute: int) -> float | None:
         """The median of a minute, or None where it has no valid sample."""
@@ -184,10 +185,12 @@ class MinuteSeries:
         self._medians[place] = value
 
     def _give_up(self, minute: int) -> None:
-        """Forget the median of a minute; the first place always has one."""
+        """Forget the median of a minute; the first place and the last always have one."""
         if self._settled(minute) is None:
             return
         self._medians[minute - self._first] = nan
+        while self._medians and isnan(self._medians[-1]):
+            self._medians.pop()
         self._drop(0)
 
     def _drop(self, places: int) -> None:
@@ -195,7 +198,12 @@ class MinuteSeries:
         while places < len(self._medians) and isnan(self._medians[places]):
             places += 1
         del self._medians[:places]
-        self._first += places
+        self._first = self._first + places if self._medians else 0
+        self._find_newest()
+
+    def _find_newest(self) -> None:
+        last = (self._first + len(self._medians) - 1,) if self._medians else ()
+        self.newest = max((*last, *self.unsettled), default=None)
 
     def _reduce(self, minute: int) -> None:
         self._set(minute, median(self.unsettled.pop(minute)[1].values()))
@@ -226,22 +234,26 @@ class Timeline:
 
     def insert(self, channel: str, fact: Fact, now: int) -> bool:
         """Add a fact; false if it is older than anything that could still matter."""
-        facts = self.channels.setdefault(channel, [])
+        facts = self.channels.get(channel, [])
         if fact.at < now - self._retention(channel) and _superseded(channel, facts, fact):
             return False
         insort(facts, fact, key=_ORDER)
+        self.channels[channel] = facts
         self.seen[fact.event] = fact.at
         self.newest = max(self.newest, fact.at)
         self._touch(channel)
         return True
 
     def retract(self, event: str, now: int) -> list[tuple[str, Fact]]:
-        """Take back all facts of an event; what they were, with their channels."""
+        """Take back all facts of an event; what they were, with their channels, by the names of these."""
         self.settled[event] = now
-        gone = [(channel, fact) for channel, facts in self.channels.items() for fact in facts if fact.event == event]
+        self.seen.pop(event, None)
+        gone = [
+            (channel, fact) for channel, facts in sorted(self.channels.items()) for fact in facts if fact.event == event
+        ]
         for channel in {channel for channel, _ in gone}:
-            self.channels[channel] = [fact for fact in self.channels[channel] if fact.event != event]
-            self._touch(channel)
+            self._keep(channel, [fact for fact in self.channels[channel] if fact.event != event])
+        self._find_newest()
         return gone
 
     def listen(self) -> set[str]:
@@ -300,7 +312,7 @@ class Timeline:
 
     def prune(self, now: int) -> None:
         """Forget what no rule can read any more; values that last are kept until a newer one replaces them."""
-        for channel, facts in self.channels.items():
+        for channel, facts in list(self.channels.items()):
             oldest = now - self._retention(channel)
             if facts and facts[0].at < max(oldest, now - RETENTION):
                 kept = [
@@ -309,11 +321,22 @@ class Timeline:
                 if channel in self._longer and channel.startswith("signal:"):
                     kept = _thinned(kept, now - RETENTION)
                 if len(kept) != len(facts):
-                    self.channels[channel] = kept
-                    self._touch(channel)
+                    self._keep(channel, kept)
         live = {fact.event for facts in self.channels.values() for fact in facts}
         self.seen = {event: at for event, at in self.seen.items() if event in live}
         self.settled = {event: at for event, at in self.settled.items() if at >= now - LONG_RETENTION}
+        self._find_newest()
+
+    def _keep(self, channel: str, facts: list[Fact]) -> None:
+        """Of a channel, these facts are left."""
+        if facts:
+            self.channels[channel] = facts
+        else:
+            del self.channels[channel]
+        self._touch(channel)
+
+    def _find_newest(self) -> None:
+        self.newest = max((facts[-1].at for facts in self.channels.values()), default=-FOREVER)
 
     def _retention(self, channel: str) -> int:
         return max(LONG_RETENTION if channel.startswith(_LONG) else RETENTION, self._longer.get(channel, 0))
