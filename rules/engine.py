@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, policy
@@ -20,25 +20,29 @@ from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
-from rules.packs.reads import longer
+from rules.packs.reads import longest
 from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
-from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
 
 C = TypeVar("C", AlertChange, StatusChange)
 
 REMEMBER_REFUSED = 1_000
-"""How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
+"""How many refused events of a patient are recognised when they are delivered again."""
+
+
+JUDGED: Final = REACH + HOUR
+"""How far back the past may be judged again, by an engine that forgets each hour."""
 
 
 class Prepared(NamedTuple):
-    """Packs and settings made ready; ``longer`` are channels to be kept longer than usual, in milliseconds."""
+    """Packs and settings made ready; ``kept`` says how long the facts of each channel are kept, in milliseconds."""
 
     pathways: list[Pathway]
     translator: Translator
-    longer: dict[str, int]
+    kept: dict[str, int]
 
 
 _PREPARED: dict[tuple[str, ...], Prepared] = {}
@@ -51,12 +55,8 @@ def prepare(packs: Sequence[Pack], settings: SiteSettings) -> Prepared:
     if found is None:
         catalogue = catalogues.load()
         pathways = [Pathway(pack, settings, catalogue) for pack in packs]
-        wanted = frozenset[str]().union(*(pathway.channels for pathway in pathways))
-        kept: dict[str, int] = {}
-        for pathway in pathways:
-            for channel, length in longer(pathway.pack).items():
-                kept[channel] = max(length + REACH, kept.get(channel, 0))
-        found = _PREPARED[key] = Prepared(pathways, Translator(catalogue, wanted), kept)
+        kept = {channel: back + JUDGED for channel, back in longest(pathway.reads for pathway in pathways).items()}
+        found = _PREPARED[key] = Prepared(pathways, Translator(catalogue, frozenset(kept)), kept)
     return found
 
 
@@ -73,7 +73,7 @@ class PatientEngine:
         self.patient = patient
         self.settings = settings
         pathways, self.translator, kept = prepare(packs, settings)
-        self.timeline = Timeline(kept)
+        self.timeline = Timeline(kept, JUDGED)
         self.tracks = [Track(pathway) for pathway in pathways]
         self.books = [Book(patient, pathway.pack, policy(settings)) for pathway in pathways]
         self._packs = [pathway.pack for pathway in pathways]
@@ -207,7 +207,7 @@ class PatientEngine:
     def _prune(self, now: int) -> None:
         self.pruned = now
         self.timeline.prune(now)
-        self.refused = {event: at for event, at in self.refused.items() if at >= now - LONG_RETENTION}
+        self.refused = {event: at for event, at in self.refused.items() if at >= now - self.timeline.longest}
         for track in self.tracks:
             track.prune(now)
 
@@ -254,7 +254,7 @@ class PatientEngine:
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
         if series is None:
-            series = self.timeline.dense[channel] = MinuteSeries()
+            series = self.timeline.dense[channel] = MinuteSeries(self.timeline.keeps(channel))
         if not series.insert(at, value, now):
             return
         minute = at // MINUTE

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules.facts import SeizureEvent
 from rules.instants import HOUR, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
-from rules.timeline import RETENTION
 from rules.values import Value, number, unknown
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 ELECTROGRAPHIC: Final = "electrographic"
 BIN: Final = 10 * MINUTE
 """What one value of ``eeg_seizure_minutes`` covers."""
+BURDEN_SEEN: Final = 28 * HOUR
+"""How far back the running seizure burden is looked at (local setting)."""
 LOOK_BACK: Final = 2 * HOUR
 """How far back the onset is sought in a running seizure burden; beyond that, the episode's own beginning counts."""
 
@@ -45,6 +46,7 @@ READS: Final = (
     *(f"dose:{name}" for name in _NMBA),
     *(f"infusion:{name}" for name in _NMBA),
 )
+LOOKS_BACK: Final = (BURDEN_SEEN,)
 PARAMETERS: Final = (
     "seizure_update_limit",
     "nmba_effect",
@@ -316,7 +318,7 @@ def _events_and_bins(view: View) -> Iterator[Span]:
 def _last_evidence(view: View) -> int | None:
     ended = [span.end for span in _events_and_bins(view)]
     series = _series(view)
-    newest = series.newest_before(view.at, RETENTION) if series is not None else None
+    newest = series.newest_before(view.at, BURDEN_SEEN) if series is not None else None
     return max([*ended, *([(newest + 1) * MINUTE] if newest is not None else [])], default=None)
 
 
@@ -373,7 +375,7 @@ def _burden(view: View) -> Sight | None:
     A high one that falls says that there were seizures, not that there are.
     """
     series = _series(view)
-    newest = series.newest_before(view.at, RETENTION) if series is not None else None
+    newest = series.newest_before(view.at, BURDEN_SEEN) if series is not None else None
     if series is None or newest is None:
         return None
     high = view.number("eeg_status_burden")
@@ -413,7 +415,7 @@ def _burden_ended(view: View) -> int | None:
     if series is None:
         return None
     last, nought = view.at // MINUTE - 1, None
-    for minute in range(last, last - RETENTION // MINUTE, -1):
+    for minute in range(last, last - BURDEN_SEEN // MINUTE, -1):
         value = series.at(minute)
         if value is not None and value > 0:
             end = (minute + 1) * MINUTE
@@ -425,7 +427,7 @@ def _burden_ended(view: View) -> int | None:
 def on_eeg(view: View) -> bool:
     """Whether EEG software ever sent a value."""
     series = _series(view)
-    dense = series is not None and series.newest_before(view.at, RETENTION) is not None
+    dense = series is not None and series.newest_before(view.at, BURDEN_SEEN) is not None
     return dense or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
 
 

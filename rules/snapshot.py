@@ -107,7 +107,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         timeline.seen.update({event: at for at, _, event, _ in facts})
         timeline.newest = max(timeline.newest, *(at for at, *_ in facts))
     timeline.settled = body["settled"]
-    timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
+    timeline.dense = {name: _series(raw, timeline.keeps(name)) for name, raw in body["dense"].items()}
     for track, book, raw in zip(engine.tracks, engine.books, body["tracks"], strict=True):
         track.due, track.dirty = raw["due"], raw["dirty"]
         track.read = None if raw["read"] is None else {body["names"][place] for place in raw["read"]}
@@ -159,8 +159,8 @@ def _dense(series: MinuteSeries) -> dict[str, Any]:
     return {"runs": list(series.runs()), "unsettled": unsettled}
 
 
-def _series(raw: dict[str, Any]) -> MinuteSeries:
-    series = MinuteSeries()
+def _series(raw: dict[str, Any], kept: int) -> MinuteSeries:
+    series = MinuteSeries(kept)
     for start, values in raw["runs"]:
         series.fill(start, values)
     for minute, settles, times, values in raw["unsettled"]:

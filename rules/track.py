@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rules.instants import HOUR, MINUTE
 from rules.outputs import State
 from rules.pathway import Fold, Pathway, Verdict, suggested
-from rules.timeline import Timeline, kind_of
+from rules.timeline import Timeline, UndeclaredReadError, kind_of
 
 REACH: Final = 24 * HOUR
 """How far back a late fact re-evaluates the past."""
@@ -91,6 +91,9 @@ class Track:
 
         A late fact is judged from the instant it was true: first there, then wherever a fact became true or an answer
         could have changed by itself, up to ``now``.
+
+        Raises:
+            UndeclaredReadError: if the pathway asks for what nothing in it declares.
         """
         start = now if self.dirty is None else max(min(self.dirty, now), now - REACH)
         keep = self._index(start - 1) + 1
@@ -103,6 +106,8 @@ class Track:
             before |= read
             read = timeline.listen()
             step = self.pathway.step(timeline, fold, at)
+            if not read <= self.pathway.declared:
+                raise UndeclaredReadError(read - self.pathway.declared, self.pathway.pack.id)
             fold = step.fold
             last = self.present
             if last is None or last.fold != fold or last.verdict != step.verdict:

@@ -18,7 +18,7 @@ from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Scale, Steps, bridged, delivery, plausible
-from rules.timeline import RETENTION, Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.values import Value, exact, number, unknown
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class View:
         current = series.so_far(self.at) if self.catalogue.signal(name).live else None
         if current is not None:
             return exact(current, Finding(name, f"{number(round(current, 4))} {unit}", self.at))
-        limit = min(self.max_age(name) or RETENTION, RETENTION)
+        limit = self.max_age(name) or 0
         minute = series.newest_before(self.at, limit)
         if minute is None:
             return unknown(name)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules import anaesthesia, antiseizure, seizures
-from rules.instants import DAY
 from rules.landmarks.base import Landmark, Mark
 
 if TYPE_CHECKING:
     from rules.view import View
-
-_REMEMBERED: Final = 14 * DAY
 
 
 def _seizure_onset(view: View) -> Mark:
@@ -63,7 +60,8 @@ EPILEPSY: Final = (
         _SOURCE,
         seizures.READS,
         _seizure_onset,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -72,7 +70,8 @@ EPILEPSY: Final = (
         _SOURCE,
         seizures.READS,
         _episode_onset,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -81,6 +80,8 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _first_line_end,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Landmark(
         "second_line_attempt",
@@ -88,6 +89,8 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_attempt,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -96,6 +99,8 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_end,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Landmark(
         "anaesthetic_start",
@@ -103,7 +108,8 @@ EPILEPSY: Final = (
         "pump rates",
         anaesthesia.READS,
         _anaesthetic_start,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(

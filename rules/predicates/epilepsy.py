@@ -12,7 +12,6 @@ from rules.predicates.base import Predicate
 from rules.values import compare, number
 from rules.view import View
 
-_REMEMBERED: Final = 14 * DAY
 _T1: Final = {
     "tonic_clonic": "t1_tonic_clonic",
     "focal_impaired": "t1_focal",
@@ -354,7 +353,8 @@ def _p(
         reads,
         decide,
         parameters=used,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_met=never is not MET,
         can_be_not_met=never is not NOT_MET,
         can_be_unknown=never is not UNKNOWN,

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules import anaesthesia, antiseizure, seizures
-from rules.instants import DAY, HOUR, MINUTE, clock_time
+from rules.instants import HOUR, MINUTE, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
 from rules.steps import Steps
@@ -15,8 +15,6 @@ from rules.values import Value, exact, number, unknown
 
 if TYPE_CHECKING:
     from rules.view import View
-
-REMEMBERED: Final = 14 * DAY
 
 
 def _seizing_for(view: View) -> Value:
@@ -93,7 +91,8 @@ EPILEPSY: Final = (
         seizures.READS,
         _seizing_for,
         parameters=seizures.PARAMETERS,
-        remembers=REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "electrographic_burden",
@@ -103,6 +102,8 @@ EPILEPSY: Final = (
         seizures.READS,
         seizures.hourly_burden,
         parameters=seizures.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "electrographic_run",
@@ -112,6 +113,8 @@ EPILEPSY: Final = (
         seizures.READS,
         seizures.longest_run,
         parameters=seizures.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "first_line_share",
@@ -121,6 +124,8 @@ EPILEPSY: Final = (
         antiseizure.READS,
         _share(antiseizure.first_line, "first_line_share"),
         parameters=antiseizure.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "second_line_share",
@@ -130,6 +135,8 @@ EPILEPSY: Final = (
         antiseizure.READS,
         _share(antiseizure.second_line, "second_line_share"),
         parameters=antiseizure.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "second_line_gap",
@@ -139,6 +146,8 @@ EPILEPSY: Final = (
         antiseizure.READS,
         _second_line_gap,
         parameters=antiseizure.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "anaesthesia_duration",
@@ -148,7 +157,8 @@ EPILEPSY: Final = (
         anaesthesia.READS,
         _anaesthesia_duration,
         parameters=anaesthesia.PARAMETERS,
-        remembers=REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "propofol_dose",
@@ -158,6 +168,5 @@ EPILEPSY: Final = (
         ("infusion:propofol", "signal:weight"),
         _propofol_now,
         _propofol,
-        remembers=4 * DAY,
     ),
 )
