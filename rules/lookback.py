@@ -17,8 +17,8 @@ class Reader(Protocol):
     """Something in Python that reads the timeline: a quantity, a predicate, a landmark.
 
     What it ``reads`` (and the infusions and doses of drug ``classes``) is kept for as long as the durations among its
-    ``parameters``, the terms of ``looks_back`` and the age of a signal's values add up to. With ``episode`` single facts
-    are kept for :data:`MEMORY` besides; the minutes of a dense signal are not.
+    ``parameters``, the terms of ``looks_back`` and the age of a signal's values add up to. With ``episode`` single
+    facts are kept for :data:`MEMORY` besides; the minutes of a dense signal are not.
     """
 
     @property
@@ -35,7 +35,7 @@ class Reader(Protocol):
 
     @property
     def looks_back(self) -> tuple[Term, ...]:
-        """What adds to its durations: an age where a value is sought at another value's time, an interval of its own."""
+        """What adds to its durations: an age where a value is sought at the time of another, an interval of its own."""
 
     @property
     def episode(self) -> bool:

@@ -49,9 +49,7 @@ def dump(engine: PatientEngine) -> bytes:
         "sequence": engine.sequence,
         "refused": list(engine.refused.items()),
         "pending": [encode(event) for _, _, event in sorted(engine.pending, key=lambda item: item[:2])],
-        "channels": {
-            name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items())
-        },
+        "channels": {name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items())},
         "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
         "settled": timeline.settled,
         "names": names,

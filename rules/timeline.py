@@ -425,6 +425,13 @@ def _still_true(channel: str, facts: list[Fact]) -> list[Fact]:
     return kept[::-1]
 
 
+def _repeats(earlier: Fact | None, fact: Fact, after: Fact | None) -> bool:
+    """Whether a fact only repeats the one before it, and is itself repeated a short time after that one."""
+    if earlier is None or after is None or after.at - earlier.at > REPEATED:
+        return False
+    return bool(earlier.value == fact.value == after.value)
+
+
 def _thinned(channel: str, facts: list[Fact], before: int) -> list[Fact]:
     """Samples and rates without those before an instant that only repeat both their neighbours, these close together.
 
@@ -441,9 +448,7 @@ def _thinned(channel: str, facts: list[Fact], before: int) -> list[Fact]:
     last: dict[str, Fact] = {}
     for fact, after in zip(facts, reversed(following), strict=True):
         earlier = last.get(_stream(fact))
-        if fact.at < before and earlier is not None and after is not None and after.at - earlier.at <= REPEATED:
-            if earlier.value == fact.value == after.value:
-                continue
-        kept.append(fact)
-        last[_stream(fact)] = fact
+        if fact.at >= before or not _repeats(earlier, fact, after):
+            kept.append(fact)
+            last[_stream(fact)] = fact
     return kept

@@ -27,7 +27,8 @@ class Landmark:
     """A moment in a patient's course from which windows are counted: its name, source, what it reads, how it is found.
 
     ``classes``, ``looks_back`` and ``episode`` say what else it reads, and how far back
-    (:class:`rules.lookback.Reader`). ``parameters`` are the pack's numbers that it is found with. ``can_be_unknown`` says whether missing data can leave open when it
+    (:class:`rules.lookback.Reader`). ``parameters`` are the pack's numbers that it is found with.
+    ``can_be_unknown`` says whether missing data can leave open when it
     was.
     """
 

@@ -76,7 +76,7 @@ def check_overrides(packs: Sequence[Pack], settings: SiteSettings) -> None:
     """
     known = {pack.id: pack for pack in packs}
     faults = []
-    for name, local in settings.overrides.items():
+    for name in settings.overrides:
         pack = known.get(name)
         if pack is None:
             hint = did_you_mean(name, known) or f"; loaded: {', '.join(sorted(known))}"

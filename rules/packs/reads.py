@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from rules.catalogue import Catalogue, UnknownCodeError
@@ -44,6 +45,7 @@ class Read(NamedTuple):
 
 
 _NOW: Final = Length()
+_WEIGHT: Final = "signal:weight"
 
 
 def reads(pack: Pack, catalogue: Catalogue) -> dict[str, Read]:
@@ -75,11 +77,24 @@ def find_too_long(pack: Pack, catalogue: Catalogue, among: Iterable[str] | None 
         if length.milliseconds > most and (wanted is None or wanted & set(length.durations)):
             named = [name for name in dict.fromkeys(length.durations) if wanted is None or name in wanted]
             by = f" by {', '.join(named)}" if named else ""
-            yield (
-                path,
-                f"looks back {format_duration(length.milliseconds)} on {channel}{by};"
-                f" {format_duration(most)} can be kept",
-            )
+            asked, possible = format_duration(length.milliseconds), format_duration(most)
+            yield path, f"looks back {asked} on {channel}{by}; no more than {possible} can be kept"
+
+
+def channels_of(source: Reader, catalogue: Catalogue) -> frozenset[str]:
+    """The channels that a source declares; what is given per kilogram needs the weight."""
+    drugs = _drug_channels(source.classes, "infusion", catalogue) | _drug_channels(source.classes, "dose", catalogue)
+    channels = drugs.union(source.reads)
+    weighed = any(channel.startswith(("infusion:", "dose:")) for channel in channels)
+    return channels | {_WEIGHT} if weighed else channels
+
+
+def _drug_channels(drugs: Iterable[str], kind: str, catalogue: Catalogue) -> frozenset[str]:
+    found: list[str] = []
+    for drug in drugs:
+        with suppress(UnknownCodeError):
+            found += names_of(catalogue, drug)
+    return frozenset(f"{kind}:{name}" for name in found)
 
 
 def _is_dense(channel: str, catalogue: Catalogue) -> bool:
@@ -158,26 +173,19 @@ class _Walk:
         durations = tuple(name for name in source.parameters if self._is_duration(name))
         back = before.and_then(self._sum((*durations, *source.looks_back)))
         memory = back.and_then(Length(MEMORY if source.episode else 0))
-        for channel in source.reads:
+        for channel in sorted(channels_of(source, self._catalogue)):
             dense = _is_dense(channel, self._catalogue)
             yield path, channel, (back if dense else memory).and_then(self._age(channel))
-        yield from self._given(path, source.classes, source.classes, memory)
 
     def _given(
         self, path: str, infusions: Sequence[str], doses: Sequence[str], back: Length
     ) -> Iterator[tuple[str, str, Length]]:
-        """Channels of drugs; a rate or dose per kilogram needs the weight."""
-        for kind, drugs in (("infusion", infusions), ("dose", doses)):
-            for drug in drugs:
-                yield from ((path, f"{kind}:{name}", back) for name in self._names(drug))
-        if infusions or doses:
-            yield path, "signal:weight", back.and_then(self._age("signal:weight"))
-
-    def _names(self, drug: str) -> tuple[str, ...]:
-        try:
-            return names_of(self._catalogue, drug)
-        except UnknownCodeError:
-            return ()
+        channels = _drug_channels(infusions, "infusion", self._catalogue) | _drug_channels(
+            doses, "dose", self._catalogue
+        )
+        yield from ((path, channel, back) for channel in sorted(channels))
+        if channels:
+            yield path, _WEIGHT, back.and_then(self._age(_WEIGHT))
 
     def _is_duration(self, name: str) -> bool:
         found = self._pack.parameters.get(name)

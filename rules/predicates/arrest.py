@@ -317,7 +317,7 @@ ARREST: Final = (
         "the arrest happened in hospital: said so, or admitted before it",
         _KNOWLEDGE,
         _in_hospital,
-        ("state:arrest_in_hospital",),
+        ("state:arrest_in_hospital", "state:admitted"),
     ),
     *(
         _about_the_course(

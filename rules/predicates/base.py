@@ -16,7 +16,8 @@ class Predicate:
 
     ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
     numbers that it is judged by; with ``looks_back`` and ``episode`` they say how far back it looks
-    (:class:`rules.lookback.Reader`); ``can_be_unknown`` says whether missing data can leave it undecided. Some predicates only tell what
+    (:class:`rules.lookback.Reader`); ``can_be_unknown`` says whether missing data can leave it undecided. Some
+    predicates only tell what
     is known from what is not: ``can_be_met`` and ``can_be_not_met`` say whether they are ever that.
     """
 

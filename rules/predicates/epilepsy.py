@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rules import anaesthesia, antiseizure, seizures
-from rules.instants import DAY, MINUTE, TICK, clock_time
+from rules.instants import MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, disjunction
 from rules.predicates.base import Predicate
 from rules.values import compare, number

@@ -20,7 +20,8 @@ class Quantity:
     ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
     ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it; ``stands_for``
     is the quantity that people know its value by; ``classes``, ``looks_back`` and ``episode`` say what else it reads,
-    and how far back (:class:`rules.lookback.Reader`). ``samples`` is there for quantities that are measured now and then; it gives the
+    and how far back (:class:`rules.lookback.Reader`). ``samples`` is there for quantities that are measured now and
+    then; it gives the
     instants at which that was done, oldest first. ``can_be_unknown`` says whether missing data can leave it open.
     ``shown_on`` is the signal that it is a value of, on whose chart its thresholds belong.
     """

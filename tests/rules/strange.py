@@ -58,7 +58,7 @@ def strange_course(seeds: Sequence[int]) -> list[dict[str, Any]]:
     return events
 
 
-def _body(chance: Random, kind: Any, at: datetime) -> dict[str, Any]:
+def _body(chance: Random, kind: Any, at: datetime) -> dict[str, Any]:  # noqa: PLR0911 - one for each kind
     earlier = _stamp(at - timedelta(seconds=chance.choice((0, 1, 60, 3600, 20 * 86_400))))
     coded = {"code": chance.choice(_CONCEPTS), "presence": chance.choice(_PRESENCES)}
     drug = chance.choice(_DRUGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, Final
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from rules.engine import PatientEngine
 from tests.rules.strange import Ward, strange_course
-from tests.rules.strategies import PATIENT, SITE, MINUTE, as_bytes, make, packs, readings, scaled
+from tests.rules.strategies import MINUTE, PATIENT, SITE, as_bytes, make, packs, readings, scaled
 
 CACHES: Final = {
     "_going_on": "a short way for further samples of a minute; without it they go the long way, to the same end",
@@ -38,31 +39,31 @@ def attributes(found: object) -> Iterator[str]:
 
 def differences(one: Any, other: Any, path: str = "engine") -> Iterator[str]:
     """Where two states differ, attribute by attribute, however deep."""
-    if one is other:
+    parts = list(inside(one)), list(inside(other))
+    alike = type(one) is type(other) and [name for name, _ in parts[0]] == [name for name, _ in parts[1]]
+    if not alike or (not parts[0] and one is not other and one != other):
+        yield f"{path}: {one!r} and {other!r}"
         return
-    if type(one) is not type(other):
-        yield f"{path}: {one!r} and {other!r}"
-    elif isinstance(one, dict):
-        if one.keys() != other.keys():
-            yield f"{path}: only one has {sorted(map(str, one.keys() ^ other.keys()))}"
-        for key in one.keys() & other.keys():
-            yield from differences(one[key], other[key], f"{path}[{key!r}]")
-    elif isinstance(one, list | tuple):
-        if len(one) != len(other):
-            yield f"{path}: {len(one)} and {len(other)} items"
-        for index, (mine, yours) in enumerate(zip(one, other, strict=False)):
-            yield from differences(mine, yours, f"{path}[{index}]")
-    elif isinstance(one, array):
-        if one.tobytes() != other.tobytes():
-            yield f"{path}: {one} and {other}"
-    elif type(one).__module__.startswith("rules.") and not isinstance(one, BaseModel) and one != other:
-        for name in sorted({*attributes(one)} - CACHES.keys()):
-            mine, yours = getattr(one, name), getattr(other, name)
-            if name in HEAPS:
-                mine, yours = sorted(mine, key=lambda item: item[:2]), sorted(yours, key=lambda item: item[:2])
-            yield from differences(mine, yours, f"{path}.{name}")
-    elif one != other:
-        yield f"{path}: {one!r} and {other!r}"
+    for (name, mine), (_, yours) in zip(*parts, strict=True):
+        if mine is not yours:
+            yield from differences(mine, yours, f"{path}{name}")
+
+
+def inside(found: Any) -> Iterator[tuple[str, Any]]:
+    """What an object is made of, by name and in a fixed order; nothing of what is compared as a whole."""
+    match found:
+        case dict():
+            yield from ((f"[{key!r}]", found[key]) for key in sorted(found, key=str))
+        case array():
+            yield "", found.tobytes()
+        case list() | tuple():
+            yield from ((f"[{index}]", part) for index, part in enumerate(found))
+        case BaseModel() | Enum():
+            return
+        case _ if type(found).__module__.startswith("rules."):
+            for name in sorted({*attributes(found)} - CACHES.keys()):
+                part = getattr(found, name)
+                yield f".{name}", sorted(part, key=lambda item: item[:2]) if name in HEAPS else part
 
 
 def same_after_restore(engine: PatientEngine) -> list[str]:
