@@ -73,7 +73,7 @@ class TestLength:
                 5 * HOUR + 10 * MINUTE,
             ),
             (
-                "{sustained: {measure: norepinephrine_dose, gt: dose, for: hours_4, max_gap: hour, ignore_pauses: none}}",
+                "{sustained: {measure: nee_kotani, gt: dose, for: hours_4, max_gap: hour, ignore_pauses: none}}",
                 "infusion:norepinephrine",
                 5 * HOUR,
             ),
