@@ -67,7 +67,11 @@ def _body(chance: Random, kind: Any, at: datetime) -> dict[str, Any]:  # noqa: P
             return {"readings": [_reading(chance) for _ in range(chance.choice((1, 1, 3, 8)))]}
         case "infusion":
             action = chance.choice(("start", "rate", "rate", "pause", "resume", "stop", "bag_change", "alarm"))
-            body = {"drug": drug.name, "action": action, "line": chance.choice(("main", "main", "second"))}
+            body: dict[str, Any] = {
+                "drug": drug.name,
+                "action": action,
+                "line": chance.choice(("main", "main", "second")),
+            }
             if action in ("start", "rate"):
                 body |= {"rate": chance.choice((0, *_AMOUNTS)), "unit": drug.rate_unit or "mg/h"}
             return body | ({"alarm": chance.choice(("occlusion", "extravasation"))} if action == "alarm" else {})
