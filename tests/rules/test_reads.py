@@ -11,6 +11,7 @@ import pytest
 from rules import catalogue
 from rules.conditions import Decide, Elapsed
 from rules.engine import PatientEngine
+from rules.instants import MINUTE
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, Evaluation
 from rules.lookback import Reader
@@ -66,15 +67,17 @@ def ask(source: Any, view: View) -> None:
 
 
 def read_by_each(track: Track, engine: PatientEngine) -> Iterator[tuple[str, Reader, set[str]]]:
-    """What each source of a pathway reads of a patient now."""
-    entry, at = track.present, engine.reached
-    if entry is None or at is None:
+    """What each source of a pathway reads of a patient now, and when each dense signal was last measured."""
+    entry, now, series = track.present, engine.reached, engine.timeline.dense.values()
+    if entry is None or now is None:
         return
-    for name, source in asked_for(track.pathway.pack):
-        read = engine.timeline.listen()
-        engine.timeline._memo.clear()
-        ask(source, track.pathway.view(engine.timeline, entry.fold, at, full=True))
-        yield name, source, set(read)
+    measured = {(found.newest + 1) * MINUTE for found in series if found.newest is not None}
+    for at in {now, *measured}:
+        for name, source in asked_for(track.pathway.pack):
+            read = engine.timeline.listen()
+            engine.timeline._memo.clear()
+            ask(source, track.pathway.view(engine.timeline, entry.fold, at, full=True))
+            yield name, source, set(read)
 
 
 @pytest.fixture(scope="module")
