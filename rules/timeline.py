@@ -428,8 +428,8 @@ def _stream(fact: Fact) -> str:
 def _still_true(channel: str, facts: list[Fact]) -> list[Fact]:
     """Of facts that are all past retention, those that say what is true at the edge of it.
 
-    Of a signal that is the newest sample. Of an infusion it is, on each line, the newest rate with what follows it. Of
-    a coded fact it is the newest, and what the unbroken run of its value says of since when it has been true.
+    Of a signal that is the newest sample. Of a coded fact it is the newest, and what the
+    unbroken run of its value says of since when it has been true.
     """
     if channel.startswith("signal:"):
         return facts[-1:]
@@ -438,13 +438,21 @@ def _still_true(channel: str, facts: list[Fact]) -> list[Fact]:
         return [fact for i, fact in enumerate(run) if not 0 < i < len(run) - 1 or fact.value != run[i - 1].value]
     if not channel.startswith("infusion:"):
         return []
-    said, kept = set[str](), []
-    for fact in reversed(facts):
-        if _stream(fact) not in said:
-            kept.append(fact)
-            if fact.value.rate is not None or fact.value.action == "stop":
-                said.add(_stream(fact))
-    return kept[::-1]
+    lines: dict[str, list[Fact]] = {}
+    for fact in facts:
+        lines.setdefault(_stream(fact), []).append(fact)
+    return sorted((fact for line in lines.values() for fact in _still_running(line)), key=_ORDER)
+
+
+def _still_running(line: list[Fact]) -> list[Fact]:
+    """Of one line the newest rate with what follows it; where nothing has run since, also what ran last and its end."""
+    newest = next((i for i in reversed(range(len(line))) if _says_rate(line[i])), 0)
+    ran = None if line[newest].value.rate else next((i for i in reversed(range(newest)) if line[i].value.rate), None)
+    return line[newest:] if ran is None else [line[ran], *line[ran + 1 : newest][:1], *line[newest:]]
+
+
+def _says_rate(fact: Fact) -> bool:
+    return fact.value.rate is not None or fact.value.action == "stop"
 
 
 def _repeats(earlier: Fact | None, fact: Fact, after: Fact | None) -> bool:

@@ -316,7 +316,6 @@ SEPSIS: Final = (
             "bag_change_hold",
         ),
         can_be_unknown=False,
-        episode=True,
     ),
     Predicate(
         "map_artefact",

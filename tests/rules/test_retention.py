@@ -105,7 +105,7 @@ class TestLength:
         assert found["fluid"].length.milliseconds == MEMORY + septic().parameters["fluid_look_back"].milliseconds
 
     def test_a_local_value_moves_it_in_a_condition_and_in_a_predicate(self) -> None:
-        local = with_overrides(septic(), override(haemoglobin_window="P5D", pause_limit="PT50H"))
+        local = with_overrides(septic(), override(haemoglobin_window="P5D", pause_limit="P5D"))
         before, after = reads(septic(), CATALOGUE), reads(local, CATALOGUE)
         for channel, added in (("signal:haemoglobin", 5 * DAY - 6 * HOUR), ("infusion:norepinephrine", 2 * DAY)):
             assert after[channel].length.milliseconds >= before[channel].length.milliseconds + added

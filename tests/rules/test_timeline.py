@@ -134,6 +134,14 @@ class TestForgetting:
         kept = [(fact.value.line, fact.value.action) for fact in timeline.channels["infusion:norepinephrine"]]
         assert kept == [("main", "rate"), ("main", last), ("second", "rate")]
 
+    def test_what_ran_before_a_long_stop_is_known_when_it_is_started_again(self) -> None:
+        timeline = forgetful(norepinephrine=KEPT)
+        said = [(0, "rate", 0.6), (1, "rate", 0.6), (2, "stop", None), (3, "rate", 0.0), (4, "rate", 0.0)]
+        for hour, action, rate in said:
+            timeline.insert("infusion:norepinephrine", flow(hour * HOUR, action, rate), hour * HOUR)
+        timeline.prune(5 * DAY)
+        assert [fact.at // HOUR for fact in timeline.channels["infusion:norepinephrine"]] == [1, 2, 4]
+
     def test_confirmations_of_a_rate_are_thinned_but_none_that_keeps_it_known(self) -> None:
         timeline = forgetful(norepinephrine=LONG)
         for minute in range(0, 3 * 24 * 60, 2):
