@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from math import nan
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, policy
@@ -17,29 +17,33 @@ from rules.arbitration import arbitrate
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
-from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
+from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
-from rules.packs.reads import longer
+from rules.packs.reads import longest
 from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
 from rules.steps import confirmed
-from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
 
 C = TypeVar("C", AlertChange, StatusChange)
 
 REMEMBER_REFUSED = 1_000
-"""How many refused events of a patient are recognised, for two weeks, when they are delivered again."""
+"""How many refused events of a patient are recognised when they are delivered again."""
+
+
+JUDGED: Final = REACH + HOUR
+"""How far back the past may be judged again, by an engine that forgets each hour."""
 
 
 class Prepared(NamedTuple):
-    """Packs and settings made ready; ``longer`` are channels to be kept longer than usual, in milliseconds."""
+    """Packs and settings made ready; ``kept`` says how long the facts of each channel are kept, in milliseconds."""
 
     pathways: list[Pathway]
     translator: Translator
-    longer: dict[str, int]
+    kept: dict[str, int]
 
 
 _PREPARED: dict[tuple[str, ...], Prepared] = {}
@@ -52,12 +56,8 @@ def prepare(packs: Sequence[Pack], settings: SiteSettings) -> Prepared:
     if found is None:
         catalogue = catalogues.load()
         pathways = [Pathway(pack, settings, catalogue) for pack in packs]
-        wanted = frozenset[str]().union(*(pathway.channels for pathway in pathways))
-        kept: dict[str, int] = {}
-        for pathway in pathways:
-            for channel, length in longer(pathway.pack).items():
-                kept[channel] = max(length + REACH, kept.get(channel, 0))
-        found = _PREPARED[key] = Prepared(pathways, Translator(catalogue, wanted), kept)
+        kept = {channel: back + JUDGED for channel, back in longest(pathway.reads for pathway in pathways).items()}
+        found = _PREPARED[key] = Prepared(pathways, Translator(catalogue, frozenset(kept)), kept)
     return found
 
 
@@ -74,7 +74,7 @@ class PatientEngine:
         self.patient = patient
         self.settings = settings
         pathways, self.translator, kept = prepare(packs, settings)
-        self.timeline = Timeline(kept)
+        self.timeline = Timeline(kept, JUDGED)
         self.tracks = [Track(pathway) for pathway in pathways]
         self.books = [Book(patient, pathway.pack, policy(settings)) for pathway in pathways]
         self._packs = [pathway.pack for pathway in pathways]
@@ -89,11 +89,14 @@ class PatientEngine:
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
-        self._urgent: frozenset[str] = self.translator.live
+        self._urgent = frozenset[str]()
         """Live signals of which each sample is judged at once."""
         self._minute: int | None = None
         self._going_on: GoingOn = {}
-        """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one."""
+        """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one.
+
+        What anybody waits for changes when it is judged; from then on the first one counts again.
+        """
         self._lateness = round(settings.lateness.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
 
@@ -111,13 +114,12 @@ class PatientEngine:
         if event.subject != self.patient:
             msg = f"event {event.id} is about {event.subject}, this engine is for {self.patient}"
             raise ValueError(msg)
-        key = event.key
+        key, received = event.key, to_instant(event.received_at)
+        if self.clock is None or received > self.clock:
+            self.clock = received
         if key not in self.waiting:
             self.waiting.add(key)
-            received = to_instant(event.received_at)
             heapq.heappush(self.pending, (received, key, event))
-            if self.clock is None or received > self.clock:
-                self.clock = received
             if isinstance(event, Resuscitation | Action):
                 return self._drain(received)
         return self._drain()
@@ -206,7 +208,7 @@ class PatientEngine:
     def _prune(self, now: int) -> None:
         self.pruned = now
         self.timeline.prune(now)
-        self.refused = {event: at for event, at in self.refused.items() if at >= now - LONG_RETENTION}
+        self.refused = {event: at for event, at in self.refused.items() if at >= now - self.timeline.longest}
         for track in self.tracks:
             track.prune(now)
 
@@ -265,7 +267,7 @@ class PatientEngine:
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
         if series is None:
-            series = self.timeline.dense[channel] = MinuteSeries()
+            series = self.timeline.dense[channel] = MinuteSeries(self.timeline.keeps(channel))
         if not series.insert(at, value, now):
             return
         minute = at // MINUTE
@@ -331,6 +333,7 @@ class PatientEngine:
             self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
             moment = Moment(track, entry, self.timeline, now)
             yield from self._tell(book, book.answer(moment, alert, Trigger(event.action), words))
+            self._schedule()
             return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
@@ -354,7 +357,7 @@ class PatientEngine:
         before = self._announced()
         rewritten = [track.dirty is not None and track.dirty < now for track in self.tracks]
         amended: list[list[Changed]] = [
-            track.judge(self.timeline, now) if track.dirty is not None or (track.due or FOREVER) <= now else []
+            track.judge(self.timeline, now) if track.dirty is not None or _is_past(track.due, now) else []
             for track in self.tracks
         ]
         why = "; ".join(late.values()) or "late samples of a dense signal"
@@ -368,18 +371,20 @@ class PatientEngine:
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
                 changes += self._tell(self.books[index], self.books[index].update(moment))
-            if (self.books[index].due or FOREVER) <= now:
+            if _is_past(self.books[index].due, now):
                 moment = Moment(self.tracks[index], entry, self.timeline, now)
                 changes += self._tell(self.books[index], self.books[index].escalate(moment))
         self.touched = False
-        self._urgent = self._read_at_once()
-        for channel in self._urgent:
-            self._going_on.pop(channel, None)
-        self.schedule()
+        self._going_on.clear()
+        self.settle()
         return changes
 
-    def schedule(self) -> None:
-        """Work out when something must be looked at next although nothing has been received."""
+    def settle(self) -> None:
+        """Work out what follows from the tracks: which samples are urgent, and when something must be looked at."""
+        self._urgent = self._read_at_once()
+        self._schedule()
+
+    def _schedule(self) -> None:
         dues = (*(track.due for track in self.tracks), *(book.due for book in self.books))
         self.next = min((due for due in dues if due is not None), default=None)
 
@@ -429,6 +434,10 @@ class PatientEngine:
             cause=cause,
         )
         return self._number(status)
+
+
+def _is_past(due: int | None, now: int) -> bool:
+    return due is not None and due <= now
 
 
 def _therapy_status(counsel: Counsel) -> TherapyStatus:

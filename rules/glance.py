@@ -11,7 +11,7 @@ from rules.catalogue import AgeContext
 from rules.engine import PatientEngine
 from rules.facts import Coded, Sample
 from rules.instants import MINUTE
-from rules.timeline import RETENTION, Timeline
+from rules.timeline import Timeline
 
 BLIND_AFTER: Final = timedelta(minutes=5)
 """Without any sample for so long, nobody watches the bed: the time in which a minute of a dense signal settles."""
@@ -102,7 +102,7 @@ def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | 
 def limit_of(signal: str, method: str | None, context: AgeContext | None) -> int | None:
     """How old a value of a signal may be, in milliseconds."""
     limit = catalogues.load().signal(signal).age_limit(charted=method == "charted", when=context)
-    return None if limit is None else min(round(limit.total_seconds() * 1000), RETENTION)
+    return None if limit is None else round(limit.total_seconds() * 1000)
 
 
 def age_of(timeline: Timeline) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rules.instants import DAY, TICK
+from rules.instants import TICK
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 SIGNAL: Final = "beta_hydroxybutyrate"
 READS: Final = ("state:ketogenic_diet", f"signal:{SIGNAL}")
 PARAMETERS: Final = ("ketosis_target", "ketosis_gap", "ketogenic_review")
-REMEMBERED: Final = 30 * DAY
-"""Twice the time after which the diet is reviewed, and a little more."""
+LOOKS_BACK: Final = ("ketogenic_review",)
+"""Ketosis may come and go: in all, twice the time after which the diet is reviewed, and a little more."""
 
 
 class Spell(NamedTuple):

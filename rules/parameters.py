@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rules.instants import parse_duration
+from rules.instants import DAY, parse_duration
 
 Strength = Annotated[str, Field(pattern=r"^(V\d+[a-z]*|K|K\?|D)$")]
 """Evidence tag: V.. verified source, K from knowledge, D design parameter shown as a local setting."""
+
+
+LONGEST: Final = 3650 * DAY
+"""No course of treatment lasts as long: what ends beyond it could not be told as a time."""
 
 
 class _Frozen(BaseModel):
@@ -49,7 +53,9 @@ class Parameter(_Frozen):
             if self.unit is not None and not self.value.startswith("P"):
                 msg = f"{self.value!r} is text, and a number in {self.unit} is written without quotes"
                 raise ValueError(msg)
-            parse_duration(self.value)
+            if parse_duration(self.value) > LONGEST:
+                msg = f"no duration may be longer than {LONGEST // DAY} days"
+                raise ValueError(msg)
             if self.unit is not None:
                 msg = "a duration has no unit"
                 raise ValueError(msg)

@@ -8,14 +8,15 @@ from typing import Final, NamedTuple
 
 from rules.catalogue import Catalogue
 from rules.facts import Answer
-from rules.instants import FOREVER, TICK
+from rules.instants import TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
-from rules.packs import channels_read, with_overrides
+from rules.packs import with_overrides
+from rules.packs.reads import reads
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
-from rules.timeline import Timeline
+from rules.timeline import Timeline, with_kinds
 from rules.view import Knowledge, View
 from rules.wording import evidence_of, placeholders
 
@@ -128,7 +129,9 @@ class Pathway:
 
     def __init__(self, pack: Pack, settings: SiteSettings, catalogue: Catalogue) -> None:
         self.pack = with_overrides(pack, settings)
-        self.channels = channels_read(self.pack, catalogue) | {f"answer:{pack.id}"}
+        self.reads = reads(self.pack, catalogue)
+        self.channels = frozenset(self.reads)
+        self.declared = with_kinds(self.channels)
         named = {f"condition {name}": condition for name, condition in self.pack.conditions.items()}
         checks = {f"check {check.id}": check.when for check in self.pack.checks}
         parameters = self.pack.parameters
@@ -404,11 +407,13 @@ def _window(view: View, deadline: Deadline) -> Window | None:
     closes = began + view.duration(deadline.limit)
     extended = next((found.title for found in deadline.extended if found.when.evaluate(view).truth is MET), None)
     decide_by = closes - _lead(view, deadline)
-    warn = decide_by - view.duration(deadline.closing) if deadline.closing else FOREVER
     if extended is not None:
         return Window(closes, decide_by, extended=extended)
     view.note(decide_by + TICK)
-    view.note(warn + TICK)
+    warn = decide_by
+    if deadline.closing is not None:
+        warn -= view.duration(deadline.closing)
+        view.note(warn + TICK)
     return Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
 
 

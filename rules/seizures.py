@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules.facts import SeizureEvent
 from rules.instants import HOUR, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
-from rules.timeline import RETENTION
 from rules.values import Operator, Value, compare, exact, number, unknown
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 ELECTROGRAPHIC: Final = "electrographic"
 BIN: Final = 10 * MINUTE
 """What one value of ``eeg_seizure_minutes`` covers."""
+BURDEN_SEEN: Final = 28 * HOUR
+"""How far back the running seizure burden is looked at (local setting)."""
 LOOK_BACK: Final = 2 * HOUR
 """How far back the onset is sought in a running seizure burden; beyond that, the episode's own beginning counts."""
 
@@ -57,6 +58,7 @@ READS: Final = (
     *(f"dose:{name}" for name in _NMBA),
     *(f"infusion:{name}" for name in _NMBA),
 )
+LOOKS_BACK: Final = (BURDEN_SEEN,)
 PARAMETERS: Final = (
     "seizure_update_limit",
     "nmba_effect",
@@ -445,7 +447,7 @@ def _events_and_bins(view: View) -> Iterator[Span]:
 def _last_evidence(view: View) -> int | None:
     ended = [span.end for span in _events_and_bins(view)]
     series = _series(view)
-    newest = series.newest_before(view.at, RETENTION) if series is not None else None
+    newest = series.newest_before(view.at, BURDEN_SEEN) if series is not None else None
     return max([*ended, *([(newest + 1) * MINUTE] if newest is not None else [])], default=None)
 
 
@@ -503,7 +505,7 @@ def _burden(view: View) -> Sight | None:
     A high one that falls says that there were seizures, not that there are.
     """
     series = _series(view)
-    newest = series.newest_before(view.at, RETENTION) if series is not None else None
+    newest = series.newest_before(view.at, BURDEN_SEEN) if series is not None else None
     if series is None or newest is None:
         return None
     high = view.number("eeg_status_burden")
@@ -547,7 +549,7 @@ def _burden_ended(view: View) -> tuple[int, bool] | None:
     if series is None:
         return None
     last, nought = view.at // MINUTE - 1, None
-    for minute in range(last, last - RETENTION // MINUTE, -1):
+    for minute in range(last, last - BURDEN_SEEN // MINUTE, -1):
         value = series.at(minute)
         if value is not None and value > 0:
             end = (minute + 1) * MINUTE
@@ -564,7 +566,7 @@ def _burden_ended(view: View) -> tuple[int, bool] | None:
 def _burden_from(view: View, series: MinuteSeries, minute: int) -> int:
     """Since when the running burden had been observed without a break at a minute."""
     limit = (view.max_age("eeg_seizure_burden") or 0) // MINUTE
-    first, oldest = minute, minute - RETENTION // MINUTE
+    first, oldest = minute, minute - BURDEN_SEEN // MINUTE
     while (
         before := next((m for m in range(first - 1, first - 2 - limit, -1) if series.at(m) is not None), None)
     ) is not None:
@@ -612,7 +614,7 @@ def _fault_ended(view: View) -> int:
 def _last_minute(view: View, series: MinuteSeries, operator: Operator, limit: float) -> int | None:
     """The newest minute whose median stands so."""
     last = view.at // MINUTE - 1
-    minutes = range(last, last - RETENTION // MINUTE, -1)
+    minutes = range(last, last - BURDEN_SEEN // MINUTE, -1)
     return next(
         (m for m in minutes if (v := series.at(m)) is not None and compare(exact(v), operator, limit) is MET), None
     )
@@ -621,7 +623,7 @@ def _last_minute(view: View, series: MinuteSeries, operator: Operator, limit: fl
 def on_eeg(view: View) -> bool:
     """Whether EEG software ever sent a value."""
     series = _series(view)
-    dense = series is not None and series.newest_before(view.at, RETENTION) is not None
+    dense = series is not None and series.newest_before(view.at, BURDEN_SEEN) is not None
     return dense or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
 
 
@@ -652,7 +654,7 @@ def _sent(view: View, begin: int, end: int) -> bool:
     if minutes and minutes[-1].at >= begin:
         return True
     found = (view.timeline.series(f"signal:{name}") for name in _SOFTWARE)
-    age = min(end - begin, RETENTION)
+    age = min(end - begin, BURDEN_SEEN)
     return any(series.newest_before(end, age) is not None for series in found if series is not None)
 
 

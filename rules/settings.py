@@ -26,7 +26,7 @@ class Capability(_Frozen):
     ecmo_va: bool | None = None
     ecmo_vv: bool | None = None
     ecpr: bool | None = None
-    ecpr_lead_time: timedelta | None = None
+    ecpr_lead_time: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=24))] | None = None
     ketogenic_team: bool | None = None
 
 

@@ -38,6 +38,8 @@ class SnapshotError(ValueError):
 def dump(engine: PatientEngine) -> bytes:
     """The snapshot of an engine: magic, version, SHA-256 of the body, and the deflated JSON body."""
     timeline = engine.timeline
+    names = sorted({name for track in engine.tracks for name in (*(track.read or ()), *track.read_until)})
+    place = {name: index for index, name in enumerate(names)}
     body = {
         "patient": engine.patient,
         "packs": [_identity(track.pathway.pack) for track in engine.tracks],
@@ -48,15 +50,16 @@ def dump(engine: PatientEngine) -> bytes:
         "sequence": engine.sequence,
         "refused": list(engine.refused.items()),
         "pending": [encode(event) for _, _, event in sorted(engine.pending, key=lambda item: item[:2])],
-        "channels": {
-            name: [_fact(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts
-        },
+        "channels": {name: [_fact(fact) for fact in facts] for name, facts in sorted(timeline.channels.items())},
         "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
         "settled": timeline.settled,
+        "names": names,
         "tracks": [
             {
                 "due": track.due,
                 "dirty": track.dirty,
+                "read": None if track.read is None else sorted(place[name] for name in track.read),
+                "read_until": sorted([until, place[name]] for name, until in track.read_until.items()),
                 "entries": [[entry.at, entry.fold, entry.verdict] for entry in track.entries],
                 "alerts": [
                     [getattr(alert, name) for name in Alert.__slots__] for _, alert in sorted(book.alerts.items())
@@ -103,9 +106,11 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         timeline.seen.update({event: at for at, _, event, _ in facts})
         timeline.newest = max(timeline.newest, *(at for at, *_ in facts))
     timeline.settled = body["settled"]
-    timeline.dense = {name: _series(raw) for name, raw in body["dense"].items()}
+    timeline.dense = {name: _series(raw, timeline.keeps(name)) for name, raw in body["dense"].items()}
     for track, book, raw in zip(engine.tracks, engine.books, body["tracks"], strict=True):
         track.due, track.dirty = raw["due"], raw["dirty"]
+        track.read = None if raw["read"] is None else {body["names"][place] for place in raw["read"]}
+        track.read_until = {body["names"][place]: until for until, place in raw["read_until"]}
         track.entries = [Entry(at, _fold(fold), _verdict(verdict)) for at, fold, verdict in raw["entries"]]
         alerts = [Alert(*fields) for fields in raw["alerts"]]
         for alert in alerts:
@@ -113,7 +118,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
             alert.steps = tuple((role, after) for role, after in alert.steps)
             alert.notified = None if alert.notified is None else Priority(alert.notified)
         book.alerts = {alert.subject: alert for alert in alerts}
-    engine.schedule()
+    engine.settle()
     return engine
 
 
@@ -161,8 +166,8 @@ def _dense(series: MinuteSeries) -> dict[str, Any]:
     return {"runs": list(series.runs()), "unsettled": unsettled}
 
 
-def _series(raw: dict[str, Any]) -> MinuteSeries:
-    series = MinuteSeries()
+def _series(raw: dict[str, Any], kept: int) -> MinuteSeries:
+    series = MinuteSeries(kept)
     for start, values in raw["runs"]:
         series.fill(start, values)
     for minute, settles, times, values in raw["unsettled"]:

@@ -7,26 +7,24 @@ bitemporal view: a verdict is a function of the facts received by now, evaluated
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right, insort
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import takewhile
 from math import inf, isfinite, isnan, nan
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
 
-from rules.instants import DAY, FOREVER, HOUR, MINUTE
+from rules.facts import Flow
+from rules.instants import FOREVER, MINUTE
 
 SETTLING: Final = 5 * MINUTE
 """How long after its end a minute of a dense signal still takes in late samples (local setting)."""
 
-RETENTION: Final = 28 * HOUR
-"""How long samples, rates and minute medians are kept: the longest re-evaluation plus the longest window."""
+REPEATED: Final = 10 * MINUTE
+"""Of a sample repeated at least this often, what lies far back is thinned to one in this time (local setting)."""
 
-LONG_RETENTION: Final = 14 * DAY
-"""How long doses, fluids, cultures and coded facts are kept."""
-
-_LONG: Final = ("dose:", "fluid", "culture", "state:", "answer:")
 _LASTING: Final = ("signal:", "infusion:", "state:")
 
 
@@ -47,17 +45,28 @@ _UNREAD: Final = -inf
 """Stands for the median of a settled minute in which something was measured and nothing could be read."""
 
 
+class UndeclaredReadError(Exception):
+    """Something read channels that it does not declare: their facts would never be kept, nor wake anything."""
+
+    def __init__(self, channels: Iterable[str], reader: str = "a rule") -> None:
+        super().__init__(f"{reader} reads what nothing in it declares: {', '.join(sorted(channels))}")
+
+
 class MinuteSeries:
     """A dense signal, reduced to the median of each minute.
 
     Samples are kept until their minute has settled; the same sample twice changes nothing, and a sample for a settled
     minute is too late to change its median. A sample that could not be read is not a number: the median is of the
     others, and where there are none, the minute hides what was known before it.
+
+    Args:
+        kept: for how many milliseconds the minutes are kept.
     """
 
-    __slots__ = ("_cache", "_first", "_medians", "newest", "unsettled")
+    __slots__ = ("_cache", "_first", "_kept", "_medians", "newest", "unsettled")
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = FOREVER) -> None:
+        self._kept = kept
         self._first = 0
         self._medians = array("d")
         """The median of each settled minute from ``_first`` on; not a number where there is none."""
@@ -74,7 +83,7 @@ class MinuteSeries:
             self._reduce(minute)
             return False
         if entry is None:
-            if self._settled(minute) is not None or at < now - RETENTION:
+            if self._settled(minute) is not None or at < now - self._kept:
                 return False
             self.settle(now)
             self.newest = minute if self.newest is None else max(self.newest, minute)
@@ -100,6 +109,7 @@ class MinuteSeries:
         self._cache.pop(minute, None)
         if not entry[1]:
             del self.unsettled[minute]
+            self._find_newest()
 
     def at(self, minute: int) -> float | None:
         """The median of a minute, or None where it has no valid sample."""
@@ -157,7 +167,7 @@ class MinuteSeries:
         """Reduce the minutes that take no more samples, and forget those past retention."""
         for minute in [m for m, (settles, _) in self.unsettled.items() if settles <= now]:
             self._reduce(minute)
-        oldest = (now - RETENTION) // MINUTE
+        oldest = (now - self._kept) // MINUTE
         if self._medians and self._first < oldest - 60:
             self._drop(oldest - self._first)
 
@@ -200,10 +210,12 @@ class MinuteSeries:
         self._medians[place] = value
 
     def _give_up(self, minute: int) -> None:
-        """Forget the median of a minute; the first place always has one."""
+        """Forget the median of a minute; the first place and the last always have one."""
         if self._settled(minute) is None:
             return
         self._medians[minute - self._first] = nan
+        while self._medians and isnan(self._medians[-1]):
+            self._medians.pop()
         self._drop(0)
 
     def _drop(self, places: int) -> None:
@@ -211,7 +223,12 @@ class MinuteSeries:
         while places < len(self._medians) and isnan(self._medians[places]):
             places += 1
         del self._medians[:places]
-        self._first += places
+        self._first = self._first + places if self._medians else 0
+        self._find_newest()
+
+    def _find_newest(self) -> None:
+        last = (self._first + len(self._medians) - 1,) if self._medians else ()
+        self.newest = max((*last, *self.unsettled), default=None)
 
     def _reduce(self, minute: int) -> None:
         self._set(minute, _median(self.unsettled.pop(minute)[1].values()))
@@ -228,13 +245,33 @@ class Timeline:
     """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``.
 
     Args:
-        longer: channels that some rule looks back on further than what is kept anyway, and how far, in milliseconds.
+        kept: every channel that a rule says it reads, and for how many milliseconds its facts are kept: at least
+            ``judged`` longer than any rule looks back. Of what lasts until it changes, what held at that edge is kept
+            as well. Without it, everything may be read and is kept.
+        judged: how far back the past may still be judged again, in milliseconds; nothing younger is thinned.
     """
 
-    __slots__ = ("_longer", "_memo", "_reads", "channels", "dense", "newest", "seen", "settled", "versions")
+    __slots__ = (
+        "_declared",
+        "_judged",
+        "_kept",
+        "_memo",
+        "_reads",
+        "channels",
+        "dense",
+        "longest",
+        "newest",
+        "seen",
+        "settled",
+        "versions",
+    )
 
-    def __init__(self, longer: Mapping[str, int] | None = None) -> None:
-        self._longer = longer or {}
+    def __init__(self, kept: Mapping[str, int] | None = None, judged: int = FOREVER) -> None:
+        self._kept = kept
+        self._judged = judged
+        self._declared = None if kept is None else with_kinds(kept)
+        self.longest = FOREVER if kept is None else max(kept.values(), default=0)
+        """How long facts of any channel are kept, in milliseconds: so long an event may still be delivered again."""
         self._reads: set[str] = set()
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
@@ -248,26 +285,40 @@ class Timeline:
 
     def insert(self, channel: str, fact: Fact, now: int) -> bool:
         """Add a fact; false if it is older than anything that could still matter."""
-        facts = self.channels.setdefault(channel, [])
-        if fact.at < now - self._retention(channel) and _superseded(channel, facts, fact):
+        facts = self.channels.get(channel, [])
+        if fact.at < now - self.keeps(channel) and _superseded(channel, facts, fact):
             return False
         insort(facts, fact, key=_ORDER)
+        self.channels[channel] = facts
         self.seen[fact.event] = fact.at
         self.newest = max(self.newest, fact.at)
         self._touch(channel)
         return True
 
     def retract(self, event: str, now: int) -> list[tuple[str, Fact]]:
-        """Take back all facts of an event; what they were, with their channels."""
+        """Take back all facts of an event; what they were, with their channels, by the names of these."""
         self.settled[event] = now
-        gone = [(channel, fact) for channel, facts in self.channels.items() for fact in facts if fact.event == event]
+        self.seen.pop(event, None)
+        gone = [
+            (channel, fact) for channel, facts in sorted(self.channels.items()) for fact in facts if fact.event == event
+        ]
         for channel in {channel for channel, _ in gone}:
-            self.channels[channel] = [fact for fact in self.channels[channel] if fact.event != event]
-            self._touch(channel)
+            self._keep(channel, [fact for fact in self.channels[channel] if fact.event != event])
+        self._find_newest()
         return gone
 
+    def keeps(self, channel: str) -> int:
+        """For how many milliseconds the facts of a channel are kept."""
+        return FOREVER if self._kept is None else self._kept[channel]
+
     def listen(self) -> set[str]:
-        """A set that takes down, from now on, which channels are asked for; it replaces the one before."""
+        """A set that takes down, from now on, which channels are asked for; it replaces the one before.
+
+        Raises:
+            UndeclaredReadError: if a channel was asked for whose facts are never kept, since no rule declares it.
+        """
+        if self._declared is not None and not self._reads <= self._declared:
+            raise UndeclaredReadError(self._reads - self._declared)
         self._reads = set()
         return self._reads
 
@@ -322,23 +373,29 @@ class Timeline:
 
     def prune(self, now: int) -> None:
         """Forget what no rule can read any more; values that last are kept until a newer one replaces them."""
-        for channel, facts in self.channels.items():
-            oldest = now - self._retention(channel)
-            if facts and facts[0].at < max(oldest, now - RETENTION):
-                kept = [
-                    fact for i, fact in enumerate(facts) if fact.at >= oldest or _baseline(channel, facts, i, oldest)
-                ]
-                if channel in self._longer and channel.startswith("signal:"):
-                    kept = _thinned(kept, now - RETENTION)
+        for channel, facts in list(self.channels.items()):
+            oldest = now - self.keeps(channel)
+            if facts[0].at < now - self._judged:
+                edge = bisect_left(facts, oldest, key=_AT)
+                kept = [*_still_true(channel, facts[:edge]), *facts[edge:]]
+                kept = _thinned(channel, kept, now - self._judged)
                 if len(kept) != len(facts):
-                    self.channels[channel] = kept
-                    self._touch(channel)
+                    self._keep(channel, kept)
         live = {fact.event for facts in self.channels.values() for fact in facts}
         self.seen = {event: at for event, at in self.seen.items() if event in live}
-        self.settled = {event: at for event, at in self.settled.items() if at >= now - LONG_RETENTION}
+        self.settled = {event: at for event, at in self.settled.items() if at >= now - self.longest}
+        self._find_newest()
 
-    def _retention(self, channel: str) -> int:
-        return max(LONG_RETENTION if channel.startswith(_LONG) else RETENTION, self._longer.get(channel, 0))
+    def _keep(self, channel: str, facts: list[Fact]) -> None:
+        """Of a channel, these facts are left."""
+        if facts:
+            self.channels[channel] = facts
+        else:
+            del self.channels[channel]
+        self._touch(channel)
+
+    def _find_newest(self) -> None:
+        self.newest = max((facts[-1].at for facts in self.channels.values()), default=-FOREVER)
 
     def _touch(self, channel: str) -> None:
         kind = kind_of(channel)
@@ -346,57 +403,82 @@ class Timeline:
         self.versions[kind] = self.versions.get(kind, 0) + 1
 
 
+def with_kinds(channels: Iterable[str]) -> frozenset[str]:
+    """Channels and their kinds: all that may be asked for where these are declared."""
+    return frozenset(channels).union(map(kind_of, channels))
+
+
 def kind_of(channel: str) -> str:
     """The kind of a channel, such as ``dose:``, which stands for all channels of that kind."""
     return channel.partition(":")[0] + ":"
-
-
-def _thinned(facts: list[Fact], before: int) -> list[Fact]:
-    """Of samples older than an instant, those that say something new: another value, or an hour has passed."""
-    kept: list[Fact] = []
-    for fact in facts:
-        same = bool(kept) and kept[-1].value == fact.value and fact.at - kept[-1].at < HOUR
-        if fact.at >= before or not same:
-            kept.append(fact)
-    return kept
 
 
 def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
     """Whether a fact past retention is history: it does not last, or a newer one has taken its place."""
     if not channel.startswith(_LASTING):
         return True
-    return any(_same(channel, other, fact) and _ORDER(other) > _ORDER(fact) for other in facts)
+    return any(_stream(other) == _stream(fact) and _ORDER(other) > _ORDER(fact) for other in facts)
 
 
-def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
-    """Whether a fact older than retention still says what is true at the edge of it.
+def _stream(fact: Fact) -> str:
+    """What a newer fact takes the place of: of an infusion, what its own line was said to do."""
+    return fact.value.line if isinstance(fact.value, Flow) else ""
 
-    Of an infusion that is the newest rate of each line with what follows it; its rates are kept for as long as doses.
-    Of a coded fact it is the newest, and the first of an unbroken run of the same value: since when it has been true.
+
+def _still_true(channel: str, facts: list[Fact]) -> list[Fact]:
+    """Of facts that are all past retention, those that say what is true at the edge of it.
+
+    Of a signal that is the newest sample. Of a coded fact it is the newest, and what the
+    unbroken run of its value says of since when it has been true.
     """
-    fact = facts[index]
-    if not channel.startswith(_LASTING):
-        return False
-    recent = fact.at >= oldest + RETENTION - LONG_RETENTION
-    if channel.startswith("infusion:") and recent and fact.value.rate and not _confirms(facts, index):
-        return True
-    later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
+    if channel.startswith("signal:"):
+        return facts[-1:]
     if channel.startswith("state:"):
-        began = index == 0 or facts[index - 1].value.value != fact.value.value
-        return not later or (began and all(other.value.value == fact.value.value for other in later))
-    return not any(not channel.startswith("infusion:") or _says_rate(other) for other in later)
+        run = [*takewhile(lambda fact: fact.value.value == facts[-1].value.value, reversed(facts))][::-1]
+        return [fact for i, fact in enumerate(run) if not 0 < i < len(run) - 1 or fact.value != run[i - 1].value]
+    if not channel.startswith("infusion:"):
+        return []
+    lines: dict[str, list[Fact]] = {}
+    for fact in facts:
+        lines.setdefault(_stream(fact), []).append(fact)
+    return sorted((fact for line in lines.values() for fact in _still_running(line)), key=_ORDER)
 
 
-def _confirms(facts: list[Fact], index: int) -> bool:
-    """Whether a rate only repeats the one before it on its line."""
-    line = facts[index].value.line
-    before = next((fact.value for fact in reversed(facts[:index]) if fact.value.line == line), None)
-    return before is not None and bool(before._replace(action="rate") == facts[index].value._replace(action="rate"))
-
-
-def _same(channel: str, one: Fact, other: Fact) -> bool:
-    return not channel.startswith("infusion:") or bool(one.value.line == other.value.line)
+def _still_running(line: list[Fact]) -> list[Fact]:
+    """Of one line the newest rate with what follows it; where nothing has run since, also what ran last and its end."""
+    newest = next((i for i in reversed(range(len(line))) if _says_rate(line[i])), 0)
+    ran = None if line[newest].value.rate else next((i for i in reversed(range(newest)) if line[i].value.rate), None)
+    return line[newest:] if ran is None else [line[ran], *line[ran + 1 : newest][:1], *line[newest:]]
 
 
 def _says_rate(fact: Fact) -> bool:
     return fact.value.rate is not None or fact.value.action == "stop"
+
+
+def _repeats(earlier: Fact | None, fact: Fact, after: Fact | None) -> bool:
+    """Whether a fact only repeats the one before it, and is itself repeated a short time after that one."""
+    if earlier is None or after is None or after.at - earlier.at > REPEATED:
+        return False
+    return bool(earlier.value == fact.value == after.value)
+
+
+def _thinned(channel: str, facts: list[Fact], before: int) -> list[Fact]:
+    """Samples and rates without those before an instant that only repeat both their neighbours, these close together.
+
+    So no value at any instant is another one, nor older by more than :data:`REPEATED`.
+    """
+    if not channel.startswith(("signal:", "infusion:")):
+        return facts
+    newer: dict[str, Fact] = {}
+    following: list[Fact | None] = []
+    for fact in reversed(facts):
+        following.append(newer.get(_stream(fact)))
+        newer[_stream(fact)] = fact
+    kept: list[Fact] = []
+    last: dict[str, Fact] = {}
+    for fact, after in zip(facts, reversed(following), strict=True):
+        earlier = last.get(_stream(fact))
+        if fact.at >= before or not _repeats(earlier, fact, after):
+            kept.append(fact)
+            last[_stream(fact)] = fact
+    return kept

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rules.instants import HOUR, MINUTE
 from rules.outputs import State
 from rules.pathway import Fold, Pathway, Verdict, suggested
-from rules.timeline import Timeline, kind_of
+from rules.timeline import Timeline, UndeclaredReadError, kind_of
 
 REACH: Final = 24 * HOUR
 """How far back a late fact re-evaluates the past."""
@@ -39,19 +39,19 @@ class Track:
         entries: changes of memory or verdict, oldest first; the last one is the present.
         due: when it must be judged again although nothing has been received.
         dirty: the earliest instant whose verdict a late fact may have changed.
+        read: the channels that the present verdict was read from; None before the first.
+        read_until: of channels that an earlier verdict was read from, until when at most.
     """
 
-    __slots__ = ("_read", "_read_until", "dirty", "due", "entries", "pathway")
+    __slots__ = ("dirty", "due", "entries", "pathway", "read", "read_until")
 
     def __init__(self, pathway: Pathway) -> None:
         self.pathway = pathway
         self.entries: list[Entry] = []
         self.due: int | None = None
         self.dirty: int | None = None
-        self._read: set[str] | None = None
-        """The channels that the present verdict was read from; None if that is not known."""
-        self._read_until: dict[str, int] = {}
-        """Of channels that an earlier verdict was read from, until when at most."""
+        self.read: set[str] | None = None
+        self.read_until: dict[str, int] = {}
 
     @property
     def present(self) -> Entry | None:
@@ -67,13 +67,13 @@ class Track:
         """Whether the present verdict was read from a channel: only then can a new fact in it change the verdict."""
         if channel not in self.pathway.channels:
             return False
-        return self._read is None or channel in self._read or kind_of(channel) in self._read
+        return self.read is None or channel in self.read or kind_of(channel) in self.read
 
     def concerned(self, channel: str, at: int) -> bool:
         """Whether a fact that is true from an instant on can change the present verdict, or one since then."""
         if self.reads(channel):
             return True
-        until = max(self._read_until.get(channel, at), self._read_until.get(kind_of(channel), at))
+        until = max(self.read_until.get(channel, at), self.read_until.get(kind_of(channel), at))
         return channel in self.pathway.channels and at < until
 
     def touch(self, at: int) -> None:
@@ -91,6 +91,9 @@ class Track:
 
         A late fact is judged from the instant it was true: first there, then wherever a fact became true or an answer
         could have changed by itself, up to ``now``.
+
+        Raises:
+            UndeclaredReadError: if the pathway asks for what nothing in it declares.
         """
         start = now if self.dirty is None else max(min(self.dirty, now), now - REACH)
         keep = self._index(start - 1) + 1
@@ -98,11 +101,13 @@ class Track:
         fold = self.entries[keep - 1].fold if keep else Fold()
         del self.entries[keep:]
         at: int | None = start
-        before, read = self._read or set(), set[str]()
+        before, read = self.read or set(), set[str]()
         while at is not None and at <= now:
             before |= read
             read = timeline.listen()
             step = self.pathway.step(timeline, fold, at)
+            if not read <= self.pathway.declared:
+                raise UndeclaredReadError(read - self.pathway.declared, self.pathway.pack.id)
             fold = step.fold
             last = self.present
             if last is None or last.fold != fold or last.verdict != step.verdict:
@@ -112,8 +117,8 @@ class Track:
             at = min(candidates) if candidates else None
         changed = self._compare(old, start, now) if old else []
         timeline.listen()
-        self.due, self.dirty, self._read = at, None, read
-        self._read_until.update(dict.fromkeys(before - read, now))
+        self.due, self.dirty, self.read = at, None, read
+        self.read_until.update(dict.fromkeys(before - read, now))
         return changed
 
     def at(self, instant: int) -> Entry | None:
@@ -127,7 +132,7 @@ class Track:
         if first:
             self.entries[first] = self.entries[first]._replace(at=self.entries[self._began(first)].at)
             del self.entries[:first]
-        self._read_until = {channel: until for channel, until in self._read_until.items() if until > now - REACH}
+        self.read_until = {channel: until for channel, until in self.read_until.items() if until > now - REACH}
 
     def _began(self, index: int) -> int:
         """The first of the unbroken run of entries up to one that agree with it on what :attr:`since` is about."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
 from rules.facts import Coded, Flow, Given, Sample
-from rules.instants import MINUTE, TICK, clock_time
+from rules.instants import FOREVER, MINUTE, TICK, clock_time
 from rules.landmarks import LANDMARKS, Mark
 from rules.logic import Evaluation, Finding
 from rules.outputs import State
@@ -18,7 +18,7 @@ from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Scale, Steps, bridged, delivery, plausible
-from rules.timeline import RETENTION, Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.values import Value, exact, number, unknown
 
 T = TypeVar("T")
@@ -79,11 +79,10 @@ class View:
         at: the instant.
         full: whether conditions look at every part (to explain) or stop as soon as the answer is known.
         anchors: instants that the pathway remembers: recognition, and when each stage was first reached.
-        next_change: the earliest instant at which an answer given so far could change with no new fact.
         state: the pathway's verdict at this instant, once there is one.
     """
 
-    __slots__ = ("_named", "_once", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
+    __slots__ = ("_named", "_next", "_once", "_values", "anchors", "at", "full", "knowledge", "state", "timeline")
 
     def __init__(
         self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
@@ -93,7 +92,7 @@ class View:
         self.anchors = anchors
         self.at = at
         self.full = full
-        self.next_change: int | None = None
+        self._next = FOREVER
         self.state: State | None = None
         self._values: dict[str, Value] = {}
         self._named: dict[str, Evaluation] = {}
@@ -133,8 +132,13 @@ class View:
 
     def note(self, instant: int | None) -> None:
         """Remember that an answer could change at an instant, if that is still to come."""
-        if instant is not None and instant > self.at and (self.next_change is None or instant < self.next_change):
-            self.next_change = instant
+        if instant is not None and self.at < instant < self._next:
+            self._next = instant
+
+    @property
+    def next_change(self) -> int | None:
+        """The earliest instant at which an answer given so far could change with no new fact."""
+        return self._next if self._next < FOREVER else None
 
     def value(self, measure: str) -> Value:
         """A quantity or the latest usable value of a signal, in its canonical unit."""
@@ -176,7 +180,7 @@ class View:
         current = series.so_far(self.at) if self.catalogue.signal(name).live else None
         if current is not None:
             return exact(current, Finding(name, f"{number(round(current, 4))} {unit}", self.at))
-        limit = min(self.max_age(name) or RETENTION, RETENTION)
+        limit = self.max_age(name) or 0
         minute = series.newest_before(self.at, limit)
         if minute is None:
             return unknown(name)

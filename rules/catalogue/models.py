@@ -261,6 +261,8 @@ class Signal(_Named, _Tagged):
     def _consistent(self) -> Self:
         if self.live and not self.dense:
             raise ValueError("live: only a dense signal can be")
+        if self.dense and self.max_age is None:
+            raise ValueError("max_age: minutes of a dense signal are not kept for ever")
         low, high = self.plausible
         if not low < high:
             raise ValueError(f"plausible: {low} is not below {high}")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
 from rules.conditions.node import Node
-from rules.instants import MINUTE, TICK, clock_time, format_duration
+from rules.instants import HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.lookback import Term
 from rules.view import View
 
 if TYPE_CHECKING:
     from rules.conditions import Condition
+
+BRIDGED: Final = 12 * HOUR
+"""How much longer a run is followed back for what bridges its gaps (local setting)."""
 
 
 class _Judged(NamedTuple):
@@ -33,8 +37,11 @@ class Lasted(Node):
     Between the first and the last no sample is out of it, and no gap is longer than ``max_gap``; where ``bridge`` is
     met at some moments within a longer gap, these break it up, but they never begin or end a run. Samples of which it
     cannot be told neither qualify nor break. Give ``longer_than``, ``at_least``, or the number of ``samples`` that
-    make a beginning. Once the newest sample is too old, the answer is unknown.
+    make a beginning. Once the newest sample is too old, the answer is unknown. A run is not followed further back than
+    it has to last, by two gaps and what is bridged.
     """
+
+    judges_the_past: ClassVar[bool] = True
 
     type: Literal["lasted"]
     sampled: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -89,7 +96,10 @@ class Lasted(Node):
     def _chain(self, view: View, instants: list[int]) -> list[_Judged]:
         """The samples since the last that does not qualify, newest first."""
         chain: list[_Judged] = []
+        begin = instants[-1] - sum(view.duration(t) if isinstance(t, str) else t for t in self.looks_back())
         for at in reversed(instants):
+            if at < begin:
+                break
             sample = self._judge(view, at)
             if sample.truth is NOT_MET:
                 break
@@ -174,3 +184,9 @@ class Lasted(Node):
     @override
     def durations(self) -> tuple[str, ...]:
         return tuple(name for name in (self.longer_than, self.at_least, self.max_gap) if name)
+
+    @override
+    def looks_back(self) -> tuple[Term, ...]:
+        lasting = self.longer_than or self.at_least
+        wanted = (lasting,) if lasting else (self.max_gap,) * ((self.samples or 1) - 1)
+        return (*wanted, self.max_gap, self.max_gap, *((BRIDGED,) if self.bridge is not None else ()))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from rules.logic import Evaluation
+from rules.lookback import Term
 from rules.view import View
 
 
@@ -17,6 +18,9 @@ class Node(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: str | None = None
+
+    judges_the_past: ClassVar[bool] = False
+    """Whether it judges the conditions inside it as of earlier instants."""
 
     def evaluate(self, view: View) -> Evaluation:
         """The truth of the condition at the view's instant, with its evidence."""
@@ -37,6 +41,10 @@ class Node(BaseModel):
     def durations(self) -> tuple[str, ...]:
         """Parameters that must be durations."""
         return ()
+
+    def looks_back(self) -> tuple[Term, ...]:
+        """What adds up to how far back it looks; of what holds until it changes, the newest before that is kept too."""
+        return self.durations()
 
     def concepts(self) -> tuple[str, ...]:
         """Coded facts read."""

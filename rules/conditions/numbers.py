@@ -12,6 +12,7 @@ from rules.conditions.node import Node
 from rules.facts import Sample
 from rules.instants import MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.lookback import MEMORY, Term
 from rules.values import SYMBOLS, Operator, Value, compare, number, unknown
 from rules.view import View, wanting
 
@@ -85,6 +86,10 @@ class Compare(_Comparison):
     @override
     def durations(self) -> tuple[str, ...]:
         return (self.max_age,) if self.max_age else ()
+
+    @override
+    def looks_back(self) -> tuple[Term, ...]:
+        return ()
 
 
 class Sustained(_Comparison):
@@ -230,6 +235,12 @@ class Persistent(_Comparison):
     @override
     def durations(self) -> tuple[str, ...]:
         return (self.spacing, self.max_age)
+
+    @override
+    def looks_back(self) -> tuple[Term, ...]:
+        """The sample before the last may be of any age; where there are more of them, so may several be."""
+        several = self.samples > 2  # noqa: PLR2004 - one is kept in any case
+        return (self.max_age, self.spacing, *((MEMORY,) if several else ()))
 
 
 class Fell(Node):

@@ -12,6 +12,7 @@ from rules.conditions.node import Node
 from rules.facts import Flow, Given
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.lookback import Term
 from rules.timeline import Fact
 from rules.values import compare
 from rules.view import View
@@ -55,6 +56,10 @@ class Present(Node):
     @override
     def durations(self) -> tuple[str, ...]:
         return (self.max_age,) if self.max_age else ()
+
+    @override
+    def looks_back(self) -> tuple[Term, ...]:
+        return ()
 
 
 class Running(Node):

@@ -10,6 +10,7 @@ from typing_extensions import override
 from rules.conditions.node import Node
 from rules.instants import TICK, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.lookback import Term
 from rules.outputs import State
 from rules.predicates import PREDICATES
 from rules.view import View
@@ -53,6 +54,10 @@ class Elapsed(Node):
     @override
     def durations(self) -> tuple[str, ...]:
         return tuple(name for name in (self.more_than, self.at_least) if name)
+
+    @override
+    def looks_back(self) -> tuple[Term, ...]:
+        return ()
 
 
 class Reached(Node):

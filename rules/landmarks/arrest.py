@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from rules.arrest import CHANNEL, course
 from rules.landmarks.base import Landmark, Mark
-from rules.timeline import LONG_RETENTION
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -45,9 +44,9 @@ ARREST: Final = (
         "Utstein times; E-CPR windows count from the arrest (ELSO 2021, secondary source only)",
         _READS,
         _collapse,
-        LONG_RETENTION,
         ("sustained_rosc",),
         can_be_unknown=False,
+        episode=True,
     ),
     Landmark(
         "cpr_start",
@@ -55,9 +54,9 @@ ARREST: Final = (
         "Utstein times",
         _READS,
         _cpr_start,
-        LONG_RETENTION,
         ("sustained_rosc",),
         can_be_unknown=False,
+        episode=True,
     ),
     Landmark(
         "cpr_clock",
@@ -65,8 +64,8 @@ ARREST: Final = (
         "low-flow runs from the first compressions (source read); what is left out: local setting",
         _READS,
         _cpr_clock,
-        LONG_RETENTION,
         ("sustained_rosc", "pause_counted"),
         can_be_unknown=False,
+        episode=True,
     ),
 )

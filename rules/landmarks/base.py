@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from rules.lookback import Term
     from rules.view import View
 
 
@@ -25,8 +26,9 @@ class Mark(NamedTuple):
 class Landmark:
     """A moment in a patient's course from which windows are counted: its name, source, what it reads, how it is found.
 
-    ``remembers`` is how far back it looks, in milliseconds, if that is longer than what is kept anyway. ``parameters``
-    are the pack's numbers that it is found with. ``can_be_unknown`` says whether missing data can leave open when it
+    ``classes``, ``looks_back`` and ``episode`` say what else it reads, and how far back
+    (:class:`rules.lookback.Reader`). ``parameters`` are the pack's numbers that it is found with.
+    ``can_be_unknown`` says whether missing data can leave open when it
     was.
     """
 
@@ -35,6 +37,8 @@ class Landmark:
     source: str
     reads: tuple[str, ...]
     find: Callable[[View], Mark]
-    remembers: int = 0
     parameters: tuple[str, ...] = ()
     can_be_unknown: bool = True
+    classes: tuple[str, ...] = ()
+    looks_back: tuple[Term, ...] = ()
+    episode: bool = False

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules import antiseizure, seizures
-from rules.instants import DAY
 from rules.landmarks.base import Landmark, Mark
 
 if TYPE_CHECKING:
     from rules.view import View
-
-_REMEMBERED: Final = 14 * DAY
 
 
 def _seizure_onset(view: View) -> Mark:
@@ -59,7 +56,8 @@ EPILEPSY: Final = (
         _SOURCE,
         seizures.READS,
         _seizure_onset,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -68,7 +66,8 @@ EPILEPSY: Final = (
         _SOURCE,
         seizures.READS,
         _episode_onset,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -77,6 +76,8 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _first_line_end,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Landmark(
         "first_benzodiazepine",
@@ -84,6 +85,8 @@ EPILEPSY: Final = (
         "record",
         antiseizure.READS,
         _first_benzodiazepine,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -92,6 +95,8 @@ EPILEPSY: Final = (
         "ILAE 2015",
         seizures.READS,
         _status_seen,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         parameters=tuple(dict.fromkeys(seizures.T1.values())),
         can_be_unknown=False,
     ),
@@ -101,6 +106,8 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_attempt,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_unknown=False,
     ),
     Landmark(
@@ -109,5 +116,7 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_end,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
 )

@@ -10,10 +10,11 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from rules import catalogue as catalogues
 from rules.catalogue.errors import did_you_mean
 from rules.pack import Pack
 from rules.packs.reading import read_pack
-from rules.packs.reads import channels_read
+from rules.packs.reads import channels_read, find_too_long
 from rules.parameters import Parameter
 from rules.settings import SettingsError, SiteSettings
 
@@ -75,17 +76,16 @@ def check_overrides(packs: Sequence[Pack], settings: SiteSettings) -> None:
     """
     known = {pack.id: pack for pack in packs}
     faults = []
-    for name, local in settings.overrides.items():
+    for name in settings.overrides:
         pack = known.get(name)
         if pack is None:
             hint = did_you_mean(name, known) or f"; loaded: {', '.join(sorted(known))}"
             faults.append(f"overrides.{name}: no such rule pack is loaded{hint}")
             continue
-        for parameter, value in local.items():
-            try:
-                _local(pack, parameter, value)
-            except SettingsError as error:
-                faults.append(str(error))
+        try:
+            with_overrides(pack, settings)
+        except SettingsError as error:
+            faults.append(str(error))
     if faults:
         raise SettingsError("\n".join(faults))
 
@@ -94,13 +94,26 @@ def with_overrides(pack: Pack, settings: SiteSettings) -> Pack:
     """The pack with the site's local values, each marked as overridden.
 
     Raises:
-        SettingsError: naming an unknown parameter, or a value of the wrong kind.
+        SettingsError: one line for each unknown parameter, value of the wrong kind, or duration that makes the pack
+            look back further than anything is kept.
     """
-    changed = {name: _local(pack, name, value) for name, value in settings.overrides.get(pack.id, {}).items()}
-    if not changed:
+    changed, faults = dict[str, Parameter](), list[str]()
+    for name, value in settings.overrides.get(pack.id, {}).items():
+        try:
+            changed[name] = _local(pack, name, value)
+        except SettingsError as error:
+            faults.append(str(error))
+    if not changed and not faults:
         return pack
     fields = {name: getattr(pack, name) for name in Pack.model_fields}
-    return Pack.model_validate({**fields, "parameters": {**pack.parameters, **changed}})
+    local = Pack.model_validate({**fields, "parameters": {**pack.parameters, **changed}})
+    for name in changed:
+        too_long = next(find_too_long(local, catalogues.load(), {name}), None)
+        if too_long is not None:
+            faults.append(f"overrides.{pack.id}.{name}: {too_long[0]} then {too_long[1]}")
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return local
 
 
 def _local(pack: Pack, name: str, value: float | str) -> Parameter:

@@ -12,6 +12,7 @@ from rules.landmarks import LANDMARKS
 from rules.outputs import State
 from rules.pack import Pack, Therapy
 from rules.packs.reach import find_unreachable
+from rules.packs.reads import find_too_long
 from rules.parameters import Parameter
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
@@ -31,6 +32,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     yield from _circles(pack)
     yield from _units(pack, catalogue)
     yield from find_unreachable(pack, catalogue)
+    yield from (f"{path}: {fault}" for path, fault in find_too_long(pack, catalogue))
     for measure in pack.display:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:

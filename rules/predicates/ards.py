@@ -322,6 +322,8 @@ def _good_signal(view: View) -> Evaluation:
 
 _GAS: Final = ("signal:pao2", "signal:fio2", "signal:spo2")
 _GAS_NUMBERS: Final = ("venous_pao2", "venous_spo2", "fio2_steady_for")
+_OF_A_GAS: Final = ("signal:pao2",)
+"""Settings and saturation are read as they were when the sample was drawn."""
 _SIGNAL: Final = tuple(f"signal:{name}" for name in ("spo2", "perfusion_index", "pleth_rate", "heart_rate", "sao2"))
 _SIGNAL_NUMBERS: Final = ("perfusion_low", "pleth_difference", "saturation_difference")
 _PRONE: Final = (*_GAS, "state:prone", "state:intubated")
@@ -343,6 +345,7 @@ ARDS: Final = (
         _gas_known,
         parameters=_GAS_NUMBERS,
         can_be_unknown=False,
+        looks_back=_OF_A_GAS,
     ),
     Predicate(
         "fio2_unsteady",
@@ -351,6 +354,7 @@ ARDS: Final = (
         _GAS,
         _fio2_unsteady,
         parameters=_GAS_NUMBERS,
+        looks_back=_OF_A_GAS,
     ),
     Predicate(
         "probable_venous_sample",
@@ -359,6 +363,7 @@ ARDS: Final = (
         ("signal:pao2", "signal:spo2"),
         _probable_venous_sample,
         parameters=_GAS_NUMBERS[:2],
+        looks_back=_OF_A_GAS,
     ),
     Predicate(
         "vt_not_protective",
@@ -367,6 +372,7 @@ ARDS: Final = (
         ("signal:tidal_volume", "signal:height", "state:sex", "state:intubated"),
         _vt_not_protective,
         parameters=("vt_limit", "vt_window", "vt_share"),
+        looks_back=(HOUR,),
     ),
     Predicate(
         "prone_attempted",
@@ -375,6 +381,8 @@ ARDS: Final = (
         _PRONE,
         _prone_attempted,
         parameters=("prone_accepted", "prone_gas_after", "prone_pf", *_GAS_NUMBERS),
+        looks_back=_OF_A_GAS,
+        episode=True,
     ),
     Predicate(
         "supine_recently",
@@ -384,6 +392,7 @@ ARDS: Final = (
         _supine_recently,
         parameters=("supine_settled",),
         can_be_unknown=False,
+        episode=True,
     ),
     Predicate(
         "oxygenation_restored",
@@ -393,6 +402,8 @@ ARDS: Final = (
         _oxygenation_restored,
         ("inhaled_vasodilator",),
         parameters=("prone_pf", "stop_fio2", "stop_peep", "supine_settled", "vasodilator_bump", *_GAS_NUMBERS),
+        looks_back=(*_OF_A_GAS, HOUR),
+        episode=True,
     ),
     Predicate(
         "inhaled_vasodilator_new",
@@ -402,6 +413,7 @@ ARDS: Final = (
         _inhaled_vasodilator_new,
         ("inhaled_vasodilator",),
         parameters=("vasodilator_bump",),
+        looks_back=(HOUR,),
     ),
     Predicate(
         "extubated",
@@ -410,6 +422,7 @@ ARDS: Final = (
         ("state:intubated",),
         _extubated,
         can_be_unknown=False,
+        episode=True,
     ),
     Predicate(
         "sensor_artefact",
@@ -418,6 +431,7 @@ ARDS: Final = (
         (*_SIGNAL, "state:spo2_probe_off"),
         _sensor_artefact,
         parameters=_SIGNAL_NUMBERS,
+        looks_back=("signal:sao2",),
     ),
     Predicate(
         "good_signal",
@@ -426,5 +440,6 @@ ARDS: Final = (
         (*_SIGNAL, "state:spo2_probe_off"),
         _good_signal,
         parameters=_SIGNAL_NUMBERS,
+        looks_back=("signal:sao2",),
     ),
 )

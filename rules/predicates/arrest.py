@@ -9,7 +9,7 @@ from rules.arrest import CHANNEL, RHYTHMS, SHOCKABLE, UNCONFIRMED, course
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.predicates.base import Predicate
-from rules.timeline import LONG_RETENTION, Fact
+from rules.timeline import Fact
 from rules.values import number
 from rules.view import View, names_of
 
@@ -232,7 +232,7 @@ def _about_the_course(
         decide,
         classes,
         parameters=("sustained_rosc", *parameters),
-        remembers=LONG_RETENTION,
+        episode=True,
         can_be_unknown=can_be_unknown,
     )
 
@@ -317,7 +317,7 @@ ARREST: Final = (
         "the arrest happened in hospital: said so, or admitted before it",
         _KNOWLEDGE,
         _in_hospital,
-        ("state:arrest_in_hospital",),
+        ("state:arrest_in_hospital", "state:admitted"),
     ),
     *(
         _about_the_course(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rules.logic import Evaluation
+from rules.lookback import Term
 from rules.view import View
 
 
@@ -14,8 +15,9 @@ class Predicate:
     """A named check: what it says when met, where it comes from, what it reads, and how it is decided.
 
     ``classes`` are drug classes whose infusions and doses it reads, besides ``reads``; ``parameters`` are the pack's
-    numbers that it is judged by; ``remembers`` is how far back it looks, in milliseconds, if that is longer than what
-    is kept anyway; ``can_be_unknown`` says whether missing data can leave it undecided. Some predicates only tell what
+    numbers that it is judged by; with ``looks_back`` and ``episode`` they say how far back it looks
+    (:class:`rules.lookback.Reader`); ``can_be_unknown`` says whether missing data can leave it undecided. Some
+    predicates only tell what
     is known from what is not: ``can_be_met`` and ``can_be_not_met`` say whether they are ever that.
     """
 
@@ -26,7 +28,8 @@ class Predicate:
     decide: Callable[[View], Evaluation]
     classes: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
-    remembers: int = 0
+    looks_back: tuple[Term, ...] = ()
+    episode: bool = False
     can_be_unknown: bool = True
     can_be_met: bool = True
     can_be_not_met: bool = True

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from rules import anaesthesia, antiseizure, seizures
-from rules.instants import DAY, MINUTE, TICK, clock_time
+from rules.instants import MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, disjunction
 from rules.predicates.base import Predicate
 from rules.values import Value, compare
 from rules.view import View
 
-_REMEMBERED: Final = 14 * DAY
 _T2: Final = {
     "tonic_clonic": "t2_tonic_clonic",
     "focal_impaired": "t2_focal",
@@ -408,7 +407,8 @@ def _p(
         reads,
         decide,
         parameters=used,
-        remembers=_REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
         can_be_met=never is not MET,
         can_be_not_met=never is not NOT_MET,
         can_be_unknown=never is not UNKNOWN,

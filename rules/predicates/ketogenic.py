@@ -116,7 +116,7 @@ KETOGENIC: Final = (
         ketosis.READS,
         _ketosis_long,
         parameters=ketosis.PARAMETERS,
-        remembers=ketosis.REMEMBERED,
+        looks_back=ketosis.LOOKS_BACK,
     ),
     Predicate(
         "propofol_recent",

@@ -302,6 +302,7 @@ SEPSIS: Final = (
         ("antimicrobial",),
         parameters=("culture_antimicrobial_window",),
         can_be_unknown=False,
+        episode=True,
     ),
     Predicate(
         "infusion_interrupted",
@@ -334,6 +335,7 @@ SEPSIS: Final = (
             "map_minutes",
             "map_window",
         ),
+        looks_back=(5 * MINUTE,),
     ),
     Predicate(
         "antimicrobial_missed_or_late",
@@ -348,6 +350,8 @@ SEPSIS: Final = (
             "culture_antimicrobial_window",
         ),
         can_be_unknown=False,
+        looks_back=(2 * DAY,),
+        episode=True,
     ),
     Predicate(
         "antimicrobial_inactive",
@@ -357,6 +361,7 @@ SEPSIS: Final = (
         _antimicrobial_inactive,
         ("antimicrobial",),
         parameters=("antimicrobial_cover",),
+        episode=True,
     ),
     Predicate(
         "source_uncontrolled",
@@ -366,6 +371,7 @@ SEPSIS: Final = (
         _source_uncontrolled,
         parameters=("source_control_limit",),
         can_be_unknown=False,
+        episode=True,
     ),
     Predicate(
         "missed_stress_steroid",
@@ -375,6 +381,8 @@ SEPSIS: Final = (
         _missed_stress_steroid,
         ("corticosteroid",),
         can_be_unknown=False,
+        looks_back=(DAY,),
+        episode=True,
     ),
     Predicate(
         "add_on_working",
@@ -394,6 +402,7 @@ SEPSIS: Final = (
         _epinephrine_new,
         parameters=("epinephrine_new",),
         can_be_unknown=False,
+        looks_back=(HOUR,),
     ),
     Predicate(
         "recent_seizure",

@@ -9,7 +9,6 @@ from rules.arrest import CHANNEL, course
 from rules.instants import MINUTE, TICK, format_duration
 from rules.logic import Finding
 from rules.quantities.base import Quantity
-from rules.timeline import LONG_RETENTION
 from rules.values import Value, exact, number, unknown
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ ARREST: Final = (
         (CHANNEL,),
         _no_flow,
         parameters=("sustained_rosc",),
-        remembers=LONG_RETENTION,
+        episode=True,
     ),
     Quantity(
         "low_flow",
@@ -98,7 +97,7 @@ ARREST: Final = (
         (CHANNEL,),
         _low_flow,
         parameters=("sustained_rosc", "pause_counted"),
-        remembers=LONG_RETENTION,
+        episode=True,
     ),
     Quantity(
         "failed_shocks",
@@ -109,7 +108,7 @@ ARREST: Final = (
         (CHANNEL,),
         _failed_shocks,
         parameters=("sustained_rosc",),
-        remembers=LONG_RETENTION,
+        episode=True,
         can_be_unknown=False,
     ),
     Quantity(

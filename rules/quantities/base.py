@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rules.lookback import Term
     from rules.steps import Steps
     from rules.values import Value
     from rules.view import View
@@ -18,8 +19,9 @@ class Quantity:
 
     ``steps`` is there for quantities that hold until something changes; it takes the longest pause to ignore.
     ``parameters`` are the pack's numbers that it is worked out with; ``short`` is what reasons call it; ``stands_for``
-    is the quantity that people know its value by; ``remembers`` is how far back it looks, in milliseconds, if that is
-    longer than what is kept anyway. ``samples`` is there for quantities that are measured now and then; it gives the
+    is the quantity that people know its value by; ``classes``, ``looks_back`` and ``episode`` say what else it reads,
+    and how far back (:class:`rules.lookback.Reader`). ``samples`` is there for quantities that are measured now and
+    then; it gives the
     instants at which that was done, oldest first. ``can_be_unknown`` says whether missing data can leave it open.
     ``shown_on`` is the signal that it is a value of, on whose chart its thresholds belong.
     """
@@ -34,7 +36,9 @@ class Quantity:
     parameters: tuple[str, ...] = ()
     short: str | None = None
     stands_for: str | None = None
-    remembers: int = 0
+    classes: tuple[str, ...] = ()
+    looks_back: tuple[Term, ...] = ()
+    episode: bool = False
     samples: Callable[[View], list[int]] | None = None
     can_be_unknown: bool = True
     shown_on: str | None = None

@@ -55,6 +55,7 @@ BLOOD_PRESSURE: Final = (
         "minute medians of the arterial line",
         ("signal:map_invasive",),
         _five_minutes,
+        looks_back=(_FIVE,),
         shown_on="map_invasive",
     ),
     Quantity(

@@ -16,8 +16,6 @@ from rules.values import Value, exact, number, unknown
 if TYPE_CHECKING:
     from rules.view import View
 
-REMEMBERED: Final = 14 * DAY
-
 
 def _seizing_for(view: View) -> Value:
     began = seizures.onset(view)
@@ -113,7 +111,8 @@ EPILEPSY: Final = (
         seizures.READS,
         _seizing_for,
         parameters=seizures.PARAMETERS,
-        remembers=REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "electrographic_burden",
@@ -123,6 +122,8 @@ EPILEPSY: Final = (
         seizures.READS,
         seizures.hourly_burden,
         parameters=seizures.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "electrographic_run",
@@ -132,6 +133,8 @@ EPILEPSY: Final = (
         seizures.READS,
         seizures.longest_run,
         parameters=seizures.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "first_line_share",
@@ -141,6 +144,8 @@ EPILEPSY: Final = (
         antiseizure.READS,
         _share(antiseizure.first_line, "first_line_share"),
         parameters=antiseizure.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "second_line_share",
@@ -150,6 +155,8 @@ EPILEPSY: Final = (
         antiseizure.READS,
         _share(antiseizure.second_line, "second_line_share"),
         parameters=antiseizure.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "second_line_gap",
@@ -159,6 +166,8 @@ EPILEPSY: Final = (
         antiseizure.READS,
         _second_line_gap,
         parameters=antiseizure.PARAMETERS,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "anaesthesia_duration",
@@ -168,7 +177,8 @@ EPILEPSY: Final = (
         anaesthesia.READS,
         _anaesthesia_duration,
         parameters=anaesthesia.PARAMETERS,
-        remembers=REMEMBERED,
+        looks_back=seizures.LOOKS_BACK,
+        episode=True,
     ),
     Quantity(
         "ketosis_duration",
@@ -178,7 +188,7 @@ EPILEPSY: Final = (
         ketosis.READS,
         _ketosis_duration,
         parameters=ketosis.PARAMETERS,
-        remembers=ketosis.REMEMBERED,
+        looks_back=ketosis.LOOKS_BACK,
     ),
     Quantity(
         "newest_temperature",
@@ -196,6 +206,5 @@ EPILEPSY: Final = (
         ("infusion:propofol", "signal:weight"),
         _propofol_now,
         _propofol,
-        remembers=4 * DAY,
     ),
 )

@@ -49,5 +49,6 @@ FLUIDS: Final = (
         ("fluid", "signal:weight", "signal:height", "state:sex"),
         _crystalloid_per_kilogram,
         parameters=("fluid_look_back",),
+        episode=True,
     ),
 )

@@ -50,5 +50,6 @@ OXYGENATION: Final = (
         "Berlin definition of ARDS (source read)",
         ("signal:pao2", "signal:fio2"),
         _pf_ratio,
+        looks_back=("signal:pao2",),
     ),
 )

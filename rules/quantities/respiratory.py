@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from rules.facts import Sample
 from rules.instants import DAY, HOUR, TICK, clock_time
 from rules.logic import Finding
+from rules.lookback import MEMORY
 from rules.quantities.base import Quantity
 from rules.quantities.sofa import SOFA_READS, components
-from rules.timeline import LONG_RETENTION, Fact
+from rules.timeline import Fact
 from rules.values import Value, exact, number, unknown
 
 if TYPE_CHECKING:
@@ -215,8 +216,8 @@ def _injurious_days(view: View) -> Value:
     count = float(len(days))
     ventilated = number(round((view.at - began) / DAY, 1))
     text = f"{number(count)} d of {ventilated} d"
-    view.note(began + LONG_RETENTION + TICK)
-    high = count if view.at - began <= LONG_RETENTION else inf
+    view.note(began + MEMORY + TICK)
+    high = count if view.at - began <= MEMORY else inf
     missing = () if high < inf else ("earlier ventilator settings",)
     return Value(count, high, missing, (Finding("injurious_days", text),))
 
@@ -233,6 +234,8 @@ def _organ_failures(view: View) -> Value:
 
 _GAS: Final = ("signal:pao2", "signal:fio2", "signal:spo2")
 _GAS_NUMBERS: Final = ("venous_pao2", "venous_spo2", "fio2_steady_for")
+_OF_A_GAS: Final = ("signal:pao2",)
+"""Settings and saturation are read as they were when the sample was drawn."""
 _NMBA: Final = ("rocuronium", "cisatracurium", "vecuronium", "atracurium", "pancuronium", "suxamethonium")
 
 RESPIRATORY: Final = (
@@ -244,6 +247,7 @@ RESPIRATORY: Final = (
         _GAS,
         _pf,
         parameters=_GAS_NUMBERS,
+        looks_back=_OF_A_GAS,
         samples=_pf_instants,
     ),
     Quantity(
@@ -254,6 +258,7 @@ RESPIRATORY: Final = (
         (*_GAS, "signal:barometric_pressure"),
         _pf_berlin,
         parameters=(*_GAS_NUMBERS, "barometric_high_altitude", "barometric_sea_level"),
+        looks_back=_OF_A_GAS,
     ),
     Quantity(
         "sf_ratio",
@@ -272,6 +277,7 @@ RESPIRATORY: Final = (
         (*_GAS, "signal:ph"),
         _arterial_ph,
         parameters=_GAS_NUMBERS[:2],
+        looks_back=_OF_A_GAS,
         samples=_ph_instants,
         shown_on="ph",
     ),
@@ -283,6 +289,7 @@ RESPIRATORY: Final = (
         (*_GAS, "signal:paco2"),
         _arterial_paco2,
         parameters=_GAS_NUMBERS[:2],
+        looks_back=_OF_A_GAS,
         samples=_paco2_instants,
         shown_on="paco2",
     ),
@@ -299,6 +306,7 @@ RESPIRATORY: Final = (
             *(f"infusion:{name}" for name in _NMBA),
         ),
         _plateau,
+        looks_back=("signal:plateau_pressure",),
         shown_on="plateau_pressure",
     ),
     Quantity(
@@ -317,7 +325,8 @@ RESPIRATORY: Final = (
         ("signal:plateau_pressure", "signal:fio2", "state:intubated"),
         _injurious_days,
         parameters=("pplat_limit", "injurious_fio2"),
-        remembers=LONG_RETENTION,
+        looks_back=("signal:plateau_pressure",),
+        episode=True,
     ),
     Quantity(
         "organ_failures",
@@ -327,5 +336,6 @@ RESPIRATORY: Final = (
         SOFA_READS,
         _organ_failures,
         parameters=("map_window", "map_minutes"),
+        looks_back=_OF_A_GAS,
     ),
 )

@@ -100,5 +100,7 @@ SOFA: Final = (
         "Sepsis-3, Singer, JAMA 2016 (secondary source only); score of Vincent, Intensive Care Med 1996 (not checked)",
         SOFA_READS,
         _sofa,
+        parameters=("map_window", "map_minutes"),
+        looks_back=("signal:pao2",),
     ),
 )

@@ -19,6 +19,8 @@ _FIRST_INTERVAL: Final = 6 * HOUR
 _STEP: Final = 5.0
 _LATE: Final = 1.25
 """A dose is not late until a quarter of its interval has passed (local setting)."""
+_REGIMEN: Final = DAY + round(DAY * _LATE)
+"""How far back the last dose that counts can be, and the one before it."""
 
 
 def _equivalent_per_day(view: View) -> Value:
@@ -79,5 +81,6 @@ STEROIDS: Final = (
         "usual equivalence table (not checked against a source); 50 mg every 6 h: SCCM 2024 (source read)",
         (*(f"infusion:{name}" for name in SYSTEMIC), *(f"dose:{name}" for name in SYSTEMIC), "signal:weight"),
         _equivalent_per_day,
+        looks_back=(_REGIMEN,),
     ),
 )
