@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 2
+VERSION: Final = 3
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -183,7 +183,7 @@ def _value_type(channel: str) -> Any:
 
 def _value(kind: Any, raw: list[Any]) -> Any:
     if kind is CultureResult:
-        return CultureResult(raw[0], raw[1], raw[2], tuple((drug, result) for drug, result in raw[3]))
+        return CultureResult(raw[0], raw[1], raw[2], tuple((drug, result) for drug, result in raw[3]), raw[4])
     return kind(*raw)
 
 
