@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -110,13 +111,15 @@ def doses(view: View) -> list[Begun]:
 
 def orders(view: View) -> list[tuple[str, Fact]]:
     """Antimicrobials that were ordered up to now, oldest first, with the drug."""
-    found = [
-        (name, fact)
-        for name in names_of(view.catalogue, ANTIMICROBIAL)
-        for fact in view.timeline.upto(f"dose:{name}", view.at)
-        if fact.value.status == "ordered"
-    ]
-    return sorted(found, key=lambda pair: (pair[1].at, pair[1].event))
+    facts = view.timeline.facts
+
+    def build() -> list[tuple[str, Fact]]:
+        names = names_of(view.catalogue, ANTIMICROBIAL)
+        found = [(name, fact) for name in names for fact in facts(f"dose:{name}") if fact.value.status == "ordered"]
+        return sorted(found, key=lambda pair: (pair[1].at, pair[1].event))
+
+    known = view.timeline.memo("antimicrobial orders", ("dose:",), build)
+    return known[: bisect_right(known, view.at, key=lambda pair: pair[1].at)]
 
 
 def covering(view: View, cover: int) -> set[str]:

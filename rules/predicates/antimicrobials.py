@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 from rules.antimicrobials import (
@@ -17,7 +18,7 @@ from rules.antimicrobials import (
     orders,
     related,
 )
-from rules.catalogue import Organism
+from rules.catalogue import Catalogue, Organism
 from rules.facts import CultureResult
 from rules.instants import HOUR, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
@@ -156,11 +157,13 @@ _MATCHING: Final = {
 
 def _antimicrobial_inactive(view: View) -> Evaluation:
     label = "running antimicrobial inactive against isolate"
-    running = covering(view, view.duration("antimicrobial_cover"))
     isolates = _isolates(view)
     stated, statement = view.coded("antimicrobial_covers_isolate")
     if statement is not None and stated == "absent" and not newly_begun(view, statement.at, _longest(view)):
         return Evaluation(MET, label, (Finding("culture", "not covered, as stated", statement.at, statement.event),))
+    if not isolates:
+        return Evaluation(NOT_MET, label)
+    running = covering(view, view.duration("antimicrobial_cover"))
     reasons: list[Finding] = []
     unknown: list[str] = []
     for isolate in isolates:
@@ -177,6 +180,11 @@ def _antimicrobial_inactive(view: View) -> Evaluation:
     return Evaluation(UNKNOWN, label, (), tuple(dict.fromkeys(unknown))) if unknown else Evaluation(NOT_MET, label)
 
 
+@cache
+def _known(catalogue: Catalogue, reported: str) -> Organism | None:
+    return catalogue.organism(reported)
+
+
 def _isolates(view: View) -> list[_Isolate]:
     """What grew and may be the cause: of reports on one specimen the final ones, of one organism the last."""
     specimens: dict[tuple[int, str], list[Fact]] = {}
@@ -189,7 +197,7 @@ def _isolates(view: View) -> list[_Isolate]:
         for fact in sorted(final or facts, key=lambda fact: (fact.received, fact.event)):
             result: CultureResult = fact.value
             if result.organism is not None:
-                known = view.catalogue.organism(result.organism)
+                known = _known(view.catalogue, result.organism)
                 key = (at, specimen, result.organism.lower())
                 found[key] = _Isolate(fact, result, result.organism, known)
     return list(found.values())

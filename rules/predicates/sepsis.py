@@ -19,7 +19,7 @@ from rules.view import View, names_of
 
 def _infusion_interrupted(view: View) -> Evaluation:
     label = "norepinephrine delivery interrupted"
-    reasons = [stop.finding for stop in _stops(view)]
+    reasons = [stop.finding for stop in view.once("stops of norepinephrine", _stops)]
     for fact in view.timeline.upto("infusion:norepinephrine", view.at):
         flow: Flow = fact.value
         if flow.action == "bag_change":
@@ -45,7 +45,11 @@ class _Stop(NamedTuple):
     lasts: bool
 
 
-def _stops(view: View) -> Iterator[_Stop]:
+def _stops(view: View) -> list[_Stop]:
+    return list(_find_stops(view))
+
+
+def _find_stops(view: View) -> Iterator[_Stop]:
     """Stretches without delivery that were too long, and have not ended or ended a short while ago.
 
     One that lasts counts until pressure has held without the drug, or nobody waits any more for it to go on.
@@ -86,7 +90,7 @@ def _interruption_hides_requirement(view: View) -> Evaluation:
     So a stopped pump is told from a wean: what ran last before the end of a wean is little.
     """
     label = "high requirement but for the interruption"
-    for stop in _stops(view):
+    for stop in view.once("stops of norepinephrine", _stops):
         truths = [_needed(view, name, stop) for name in ("requirement_kotani", "requirement_goradia")]
         if MET in truths:
             return Evaluation(MET, label, (Finding("norepinephrine", stop.before.text("ug/kg/min"), stop.finding.at),))
@@ -175,17 +179,21 @@ def _find_suspicion(view: View) -> _Suspicion | None:
     cultures = [culture for culture in _cultures(view) if culture.at > excluded]
     if not cultures:
         return None
-    given = [(dose.drug, dose.at, dose.fact) for dose in doses(view)]
-    ordered = [(name, order.at, order) for name, order in orders(view)]
-    for only_ordered, found in ((False, given), (True, ordered)):
-        for name, at, source in found:
-            near = [culture for culture in cultures if abs(at - culture.at) <= window]
-            if near and at > excluded:
-                said = f"{name} ordered, not recorded as given" if only_ordered else f"{name} given"
-                treated = Finding("antimicrobial", said, at, source.event)
-                taken = Finding("culture", "culture taken", near[0].at, near[0].event)
-                return _Suspicion((treated, taken), only_ordered)
+    for dose in doses(view):
+        taken = _near(cultures, dose.at, window)
+        if taken is not None and dose.at > excluded:
+            return _Suspicion((Finding(ANTIMICROBIAL, f"{dose.drug} given", dose.at, dose.fact.event), taken))
+    for name, order in orders(view):
+        taken = _near(cultures, order.at, window)
+        if taken is not None and order.at > excluded:
+            text = f"{name} ordered, not recorded as given"
+            return _Suspicion((Finding(ANTIMICROBIAL, text, order.at, order.event), taken), ordered_only=True)
     return None
+
+
+def _near(cultures: list[Fact], at: int, window: int) -> Finding | None:
+    found = next((culture for culture in cultures if abs(at - culture.at) <= window), None)
+    return None if found is None else Finding("culture", "culture taken", found.at, found.event)
 
 
 def _cultures(view: View) -> list[Fact]:

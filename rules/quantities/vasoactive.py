@@ -77,17 +77,20 @@ EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Callable[[View, int], Steps]:
     """Steps of the weighted sum of the rates of several drugs."""
-    channels_of = {
-        drug: (f"infusion:{drug}", f"dose:{drug}") if drug in BY_AMOUNT else (f"infusion:{drug}",) for drug in weights
-    }
+    infusion_of = {drug: f"infusion:{drug}" for drug in weights}
+    dose_of = {drug: f"dose:{drug}" for drug in weights if drug in BY_AMOUNT}
 
     def part(view: View, drug: str, bridge: int) -> Steps:
         return amounts(view, drug) if drug in BY_AMOUNT else view.rate(drug, bridge, as_charted=as_charted)
 
     def steps(view: View, bridge: int) -> Steps:
         facts = view.timeline.facts
-        given = {drug: factor for drug, factor in weights.items() if any(map(facts, channels_of[drug]))}
-        channels = tuple([channel for drug in given for channel in channels_of[drug]])
+        given = {
+            drug: factor
+            for drug, factor in weights.items()
+            if facts(infusion_of[drug]) or (drug in dose_of and facts(dose_of[drug]))
+        }
+        channels = tuple([infusion_of[drug] for drug in given] + [dose_of[drug] for drug in given if drug in dose_of])
         key = ("weighted", tuple(given.items()), bridge, as_charted, view.value("weight")[:2])
 
         def build() -> Steps:
