@@ -15,7 +15,6 @@ from rules.values import Value, number
 if TYPE_CHECKING:
     from rules.view import View
 
-WORST: Final = 4
 _TITLES: Final = ("respiration", "coagulation", "liver", "cardiovascular", "nervous system", "kidney")
 
 _PF: Final = ((100.0, 4), (200.0, 3), (300.0, 2), (400.0, 1))
@@ -46,17 +45,12 @@ def _points(amount: float, bands: Sequence[tuple[float, int]]) -> int:
 
 
 def _below(value: Value, bands: Sequence[tuple[float, int]]) -> tuple[int, int]:
-    if not value.known:
-        return 0, WORST
-    points = _points(value.low, bands)
-    return points, points
+    return _points(value.high, bands), _points(value.low, bands)
 
 
 def _from(value: Value, bands: Sequence[tuple[float, int]]) -> tuple[int, int]:
-    if not value.known:
-        return 0, WORST
-    points = next((points for limit, points in bands if value.low >= limit), 0)
-    return points, points
+    least, most = (next((points for limit, points in bands if bound >= limit), 0) for bound in (value.low, value.high))
+    return least, most
 
 
 def _respiration(view: View) -> tuple[int, int]:
@@ -90,8 +84,8 @@ def urine_of_a_day(view: View) -> tuple[float, float]:
     A volume is that since the one before it, so the first of the day may have come earlier.
     """
     whole = view.value("urine_output_24h")
-    if whole.known:
-        return whole.low, whole.high
+    if whole.low > -inf or whole.high < inf:
+        return max(whole.low, 0.0), whole.high
     begin = view.at - DAY
     within = [fact for fact in view.timeline.upto("signal:urine_output", view.at) if fact.at > begin]
     if not within:
@@ -100,8 +94,8 @@ def urine_of_a_day(view: View) -> tuple[float, float]:
     view.note(within[-1].at + _CHARTED_EVERY + TICK)
     instants = [begin, *(fact.at for fact in within), view.at]
     complete = all(after - before <= _CHARTED_EVERY for before, after in pairwise(instants))
-    volumes = [fact.value.value for fact in within]
-    return sum(volumes[1:]), sum(volumes) if complete else inf
+    volumes = [fact.value.bounds for fact in within]
+    return sum(max(low, 0.0) for low, _ in volumes[1:]), sum(high for _, high in volumes) if complete else inf
 
 
 def _support(pressor: float, dopamine: float, dobutamine: float) -> int:
