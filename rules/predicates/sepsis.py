@@ -11,7 +11,7 @@ from rules.instants import DAY, FOREVER, HOUR, MINUTE, TICK, clock_time, format_
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.predicates.base import Predicate
 from rules.quantities.steroids import SYSTEMIC
-from rules.quantities.vasoactive import KOTANI_2023
+from rules.quantities.vasoactive import BY_AMOUNT, KOTANI_2023
 from rules.timeline import Fact, MinuteSeries
 from rules.values import Value, compare, number
 from rules.view import View, names_of
@@ -38,44 +38,77 @@ _BLOCKED_LINE: Final = {"extravasation": "extravasation", "infusion_occlusion": 
 
 
 class _Stop(NamedTuple):
-    """A stretch without delivery that was too long, what ran before it, and whether it lasts."""
+    """A stretch without delivery: since when, what ran before it, and when it ended (None while it lasts)."""
 
-    finding: Finding
+    at: int
     before: Value
-    lasts: bool
+    restarted: int | None
+
+    @property
+    def finding(self) -> Finding:
+        if self.restarted is None:
+            return Finding("norepinephrine", f"stopped at {clock_time(self.at)}, not restarted", self.at)
+        lasted, restarted = format_duration(self.restarted - self.at), clock_time(self.restarted)
+        return Finding("norepinephrine", f"interrupted for {lasted}, restarted {restarted}", self.restarted)
 
 
 def _stops(view: View) -> list[_Stop]:
-    return list(_find_stops(view))
+    return [stop for stop in _stretches(view) if _interrupts(view, stop)]
 
 
-def _find_stops(view: View) -> Iterator[_Stop]:
-    """Stretches without delivery that were too long, and have not ended or ended a short while ago.
-
-    One that lasts counts until pressure has held without the drug, or nobody waits any more for it to go on.
-    """
-    limit, hold = view.duration("pause_limit"), view.duration("restart_hold")
+def _stretches(view: View) -> Iterator[_Stop]:
+    """Stretches without delivery up to now, where something ran before."""
     steps = view.rate("norepinephrine").steps
     for before, stop, after in zip(steps, steps[1:], [*steps[2:], None], strict=False):
         if stop.at > view.at:
             return
-        if stop.high or not before.low:
-            continue
-        restarted = after.at if after is not None and after.at <= view.at else None
-        ran = Value(before.low, before.high, before.missing)
-        view.note(stop.at + limit + TICK)
-        if restarted is None:
-            gone = view.duration("resolved_for")
-            view.note(stop.at + hold + TICK)
-            view.note(stop.at + gone)
-            passed = view.at - stop.at
-            if limit < passed < gone and (passed <= hold or not _pressure_holds(view)):
-                text = f"stopped at {clock_time(stop.at)}, not restarted"
-                yield _Stop(Finding("norepinephrine", text, stop.at), ran, lasts=True)
-        elif restarted - stop.at > limit and view.at - restarted < hold:
-            view.note(restarted + hold)
-            text = f"interrupted for {format_duration(restarted - stop.at)}, restarted {clock_time(restarted)}"
-            yield _Stop(Finding("norepinephrine", text, restarted), ran, lasts=False)
+        if not stop.high and before.low:
+            restarted = after.at if after is not None and after.at <= view.at else None
+            yield _Stop(stop.at, Value(before.low, before.high, before.missing), restarted)
+
+
+def _interrupts(view: View, stop: _Stop) -> bool:
+    """Whether a stretch without delivery was too long, and has not ended or ended a short while ago.
+
+    One that lasts is a fault while the pump is paused, or if norepinephrine stopped from a high requirement; a wean, at
+    whose end little ran, is none. It counts until pressure has held without the drug, or so long that it is over.
+    """
+    limit, hold, over = (view.duration(name) for name in ("pause_limit", "restart_hold", "resolved_for"))
+    if stop.restarted is not None:
+        view.note(stop.restarted + hold)
+        return stop.restarted - stop.at > limit and view.at - stop.restarted < hold
+    view.note(stop.at + limit + TICK)
+    view.note(stop.at + hold + TICK)
+    view.note(stop.at + over)
+    passed = view.at - stop.at
+    if not limit < passed < over:
+        return False
+    if passed <= hold:
+        return _paused(view, stop) or _from_high(view, stop) is not NOT_MET
+    return _from_high(view, stop) is not NOT_MET and not _pressure_holds(view)
+
+
+def _paused(view: View, stop: _Stop) -> bool:
+    """Whether the pump says that it will go on."""
+    facts = view.timeline.upto("infusion:norepinephrine", view.at)
+    return any(fact.at == stop.at and fact.value.action == "pause" for fact in facts)
+
+
+def _from_high(view: View, stop: _Stop) -> Truth:
+    """Whether what is needed would be above the limit, had the drug run on, and is not without it."""
+    limit = view.number("refractory_requirement")
+    alone = compare(stop.before, "gt", limit)
+    hidden = [_but_for(view, name, stop, limit) for name in ("requirement_kotani", "requirement_goradia")]
+    truths = (alone, *hidden)
+    return MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
+
+
+def _but_for(view: View, requirement: str, stop: _Stop, limit: float) -> Truth:
+    needed = view.value(requirement)
+    if compare(needed, "gt", limit) is MET:
+        return NOT_MET
+    running_on = Value(needed.low + stop.before.low, needed.high + stop.before.high, needed.missing)
+    return compare(running_on, "gt", limit)
 
 
 def _pressure_holds(view: View) -> bool:
@@ -85,25 +118,20 @@ def _pressure_holds(view: View) -> bool:
 
 
 def _interruption_hides_requirement(view: View) -> Evaluation:
-    """What is needed now, with norepinephrine as it ran before a pump stopped, is above the limit.
-
-    So a stopped pump is told from a wean: what ran last before the end of a wean is little.
-    """
+    """What is needed now, with norepinephrine as it ran before a pump stopped, is above the limit."""
     label = "high requirement but for the interruption"
+    limit = view.number("refractory_requirement")
     for stop in view.once("stops of norepinephrine", _stops):
-        truths = [_needed(view, name, stop) for name in ("requirement_kotani", "requirement_goradia")]
+        truths = (
+            [_from_high(view, stop)]
+            if stop.restarted is None
+            else [compare(view.value(name), "gt", limit) for name in ("requirement_kotani", "requirement_goradia")]
+        )
         if MET in truths:
-            return Evaluation(MET, label, (Finding("norepinephrine", stop.before.text("ug/kg/min"), stop.finding.at),))
+            return Evaluation(MET, label, (Finding("norepinephrine", stop.before.text("ug/kg/min"), stop.at),))
         if UNKNOWN in truths:
             return Evaluation(UNKNOWN, label, (), stop.before.missing or ("norepinephrine_rate",))
     return Evaluation(NOT_MET, label)
-
-
-def _needed(view: View, requirement: str, stop: _Stop) -> Truth:
-    needed = view.value(requirement)
-    if stop.lasts:
-        needed = Value(needed.low + stop.before.low, needed.high + stop.before.high, needed.missing)
-    return compare(needed, "gt", view.number("refractory_requirement"))
 
 
 def _recent(view: View, fact: Fact, limit: int, text: str) -> Iterator[Finding]:
@@ -358,7 +386,21 @@ def _add_on_working(view: View) -> Evaluation:
     return Evaluation(NOT_MET, label)
 
 
-_PRESSURE: Final = ("map_target", "map_window", "map_minutes")
+_STOP_READS: Final = (
+    *(f"infusion:{drug}" for drug in KOTANI_2023),
+    *(f"dose:{drug}" for drug in BY_AMOUNT),
+    "signal:weight",
+    "signal:map_invasive",
+)
+_STOP_NUMBERS: Final = (
+    "pause_limit",
+    "restart_hold",
+    "resolved_for",
+    "refractory_requirement",
+    "map_target",
+    "map_window",
+    "map_minutes",
+)
 _SEYMOUR: Final = "Sepsis-3 as operationalised by Seymour, JAMA 2016 (not checked against it)"
 _SUSPICION: Final = ("state:suspected_infection", *_TAKEN, "culture")
 
@@ -397,39 +439,18 @@ SEPSIS: Final = (
         "infusion_interrupted",
         "norepinephrine stopped too long, alarm, or syringe or bag change",
         "local setting",
-        (
-            "infusion:norepinephrine",
-            *(f"state:{name}" for name in _BLOCKED_LINE),
-            "signal:weight",
-            "signal:map_invasive",
-        ),
+        (*_STOP_READS, *(f"state:{name}" for name in _BLOCKED_LINE)),
         _infusion_interrupted,
-        parameters=(
-            "pause_limit",
-            "restart_hold",
-            "bag_change_hold",
-            "resolved_for",
-            *_PRESSURE,
-        ),
+        parameters=("bag_change_hold", *_STOP_NUMBERS),
         can_be_unknown=False,
     ),
     Predicate(
         "interruption_hides_requirement",
         "norepinephrine requirement above the limit, had a pump not stopped",
         "local setting",
-        (
-            *(f"infusion:{drug}" for drug in KOTANI_2023),
-            "signal:weight",
-            "signal:map_invasive",
-        ),
+        _STOP_READS,
         _interruption_hides_requirement,
-        parameters=(
-            "pause_limit",
-            "restart_hold",
-            "resolved_for",
-            "refractory_requirement",
-            *_PRESSURE,
-        ),
+        parameters=_STOP_NUMBERS,
     ),
     Predicate(
         "map_artefact",
