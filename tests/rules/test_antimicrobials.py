@@ -126,6 +126,6 @@ class TestOrganisms:
     def test_drugs_and_classes_may_be_named(self) -> None:
         text = "drugs:\n  - {name: newcillin, title: Newcillin, classes: [antimicrobial, penicillin], tag: K}\n"
         drugs = parse("drugs.yaml", text, Drug)
-        odd = {"title": "Odd", "match": ("odd",), "group": "bacterial", "tag": "K"}
-        organism = Organism(name="odd", resists=("penicillin", "newcillin"), **odd)
+        named = ("penicillin", "newcillin")
+        organism = Organism(name="odd", title="Odd", match=("odd",), group="bacterial", resists=named, tag="K")
         assert build((), drugs, (), (organism,)).organism("Odd bacillus") == organism
