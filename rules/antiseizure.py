@@ -97,6 +97,16 @@ PARAMETERS: Final = (
     "home_drug_missed_after",
     "home_drug_look_back",
 )
+OF_DOSES: Final = (
+    "first_line_cumulative",
+    "second_line_cumulative",
+    "order_limit",
+    "carbapenem_window",
+    "before_onset",
+    "home_drug_window",
+    "home_drug_missed_after",
+    "home_drug_look_back",
+)
 
 
 class Course(NamedTuple):

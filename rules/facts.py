@@ -93,12 +93,13 @@ class Coded(NamedTuple):
 
 
 class CultureResult(NamedTuple):
-    """What grew, if anything, and what it was tested against."""
+    """What grew, if anything, and what it was tested against; a ``preliminary`` report may still change."""
 
     specimen: str
     organism: str | None
     group: str | None
     susceptibilities: tuple[tuple[str, str], ...]
+    preliminary: bool = False
 
 
 class SeizureEvent(NamedTuple):
@@ -345,7 +346,11 @@ class Translator:
                 tested.append((self._catalogue.drug(test.drug).name, test.result))
             except UnknownCodeError as error:
                 yield Refusal(f"susceptibilities.{index}", "unknown_code", str(error))
-        yield "culture", CultureResult(event.specimen_type, event.organism, event.organism_group, tuple(tested))
+        preliminary = event.status == events.Status.PRELIMINARY
+        yield (
+            "culture",
+            CultureResult(event.specimen_type, event.organism, event.organism_group, tuple(tested), preliminary),
+        )
 
     def _encounter(self, event: events.Encounter) -> Iterator[Outcome]:
         if event.event in ("admission", "discharge"):

@@ -18,7 +18,8 @@ class Reader(Protocol):
 
     What it ``reads`` (and the infusions and doses of drug ``classes``) is kept for as long as the durations among its
     ``parameters``, the terms of ``looks_back`` and the age of a signal's values add up to. With ``episode`` single
-    facts are kept for :data:`MEMORY` besides; the minutes of a dense signal are not.
+    facts are kept for :data:`MEMORY` besides; the minutes of a dense signal are not. Parameters ``of_doses`` concern
+    what was given and nothing else.
     """
 
     @property
@@ -36,6 +37,10 @@ class Reader(Protocol):
     @property
     def looks_back(self) -> tuple[Term, ...]:
         """What adds to its durations: an age where a value is sought at the time of another, an interval of its own."""
+
+    @property
+    def of_doses(self) -> tuple[str, ...]:
+        """Those of its parameters that are about doses alone."""
 
     @property
     def episode(self) -> bool:

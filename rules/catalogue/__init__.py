@@ -1,7 +1,8 @@
-"""The words the rules know: signals, drugs and concepts, with their codes, units and ranges.
+"""The words the rules know: signals, drugs, concepts and organisms, with their codes, units and ranges.
 
-The content lives in ``signals.yaml``, ``drugs.yaml`` and ``concepts.yaml`` beside this file and comes from
-the clinical dossier (sections 1 to 4 and 6); every number carries its evidence tag. `load` reads it once:
+The content lives in ``signals.yaml``, ``drugs.yaml``, ``concepts.yaml`` and ``organisms.yaml`` beside this file. It
+comes from the clinical dossier (sections 1 to 4 and 6), the organisms from general knowledge; every entry carries its
+evidence tag. `load` reads it once:
 
     catalogue = load()
     catalogue.signal("2518-9").name            # "lactate"
@@ -22,6 +23,8 @@ from rules.catalogue.models import (
     Drug,
     DrugClass,
     LoincCode,
+    Organism,
+    OrganismGroup,
     Signal,
     SignalGroup,
     check_digit_holds,
@@ -40,6 +43,8 @@ __all__ = [
     "Drug",
     "DrugClass",
     "LoincCode",
+    "Organism",
+    "OrganismGroup",
     "Signal",
     "SignalGroup",
     "UnknownCodeError",

@@ -13,21 +13,22 @@ import yaml
 from pydantic import ValidationError
 
 from rules.catalogue.errors import CatalogueError, UnknownCodeError
-from rules.catalogue.models import Concept, Drug, Signal
+from rules.catalogue.models import Concept, Drug, Organism, Signal
 
 __all__ = ["Catalogue", "build", "load", "parse"]
 
-_Entry = TypeVar("_Entry", Signal, Drug, Concept)
+_Entry = TypeVar("_Entry", Signal, Drug, Concept, Organism)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """Every signal, drug and concept, each found by its name, an alias or any of its codes."""
+    """Every signal, drug and concept, each found by its name, an alias or any of its codes, and every organism."""
 
     signals: tuple[Signal, ...]
     drugs: tuple[Drug, ...]
     concepts: tuple[Concept, ...]
+    organisms: tuple[Organism, ...]
     _signals: Mapping[str, Signal]
     _drugs: Mapping[str, Drug]
     _concepts: Mapping[str, Concept]
@@ -43,6 +44,10 @@ class Catalogue:
     def concept(self, name: str) -> Concept:
         """The concept with this name, SNOMED CT or LOINC code. Raises `UnknownCodeError`."""
         return _find("concept", name, self._concepts)
+
+    def organism(self, reported: str) -> Organism | None:
+        """The first organism that a report's words mean, or None where none is known."""
+        return next((organism for organism in self.organisms if organism.means(reported)), None)
 
     def drugs_of_class(self, drug_class: str) -> tuple[Drug, ...]:
         """All drugs of a class, in file order. Raises `UnknownCodeError` for a class that no drug has."""
@@ -61,6 +66,7 @@ def load() -> Catalogue:
         parse("signals.yaml", texts["signals"], Signal),
         parse("drugs.yaml", texts["drugs"], Drug),
         parse("concepts.yaml", texts["concepts"], Concept),
+        parse("organisms.yaml", texts["organisms"], Organism),
     )
 
 
@@ -76,20 +82,36 @@ def parse(file: str, text: str, model: type[_Entry]) -> tuple[_Entry, ...]:
     return tuple(_entry(file, position, raw, model) for position, raw in enumerate(document[key]))
 
 
-def build(signals: Iterable[Signal], drugs: Iterable[Drug], concepts: Iterable[Concept]) -> Catalogue:
-    """Join entries into a catalogue. Raises `CatalogueError` when two entries claim the same name or code."""
-    signals, drugs, concepts = tuple(signals), tuple(drugs), tuple(concepts)
+def build(
+    signals: Iterable[Signal],
+    drugs: Iterable[Drug],
+    concepts: Iterable[Concept],
+    organisms: Iterable[Organism] = (),
+) -> Catalogue:
+    """Join entries into a catalogue.
+
+    Raises:
+        CatalogueError: when two entries claim the same name or code, or an organism names a drug that is not there.
+    """
+    signals, drugs, concepts, organisms = tuple(signals), tuple(drugs), tuple(concepts), tuple(organisms)
+    known = {name for drug in drugs for name in (drug.name, *drug.classes)}
+    for organism in organisms:
+        for name in organism.resists:
+            if name not in known:
+                raise CatalogueError(f"organisms.yaml: {organism.name}: no drug or class of drugs is called {name}")
+    _index("organisms.yaml", ((entry, [entry.name]) for entry in organisms))
     return Catalogue(
         signals,
         drugs,
         concepts,
+        organisms,
         _index("signals.yaml", ((entry, _signal_keys(entry)) for entry in signals)),
         _index("drugs.yaml", ((entry, _drug_keys(entry)) for entry in drugs)),
         _index("concepts.yaml", ((entry, _concept_keys(entry)) for entry in concepts)),
     )
 
 
-_MODELS = ("signals", "drugs", "concepts")
+_MODELS = ("signals", "drugs", "concepts", "organisms")
 
 
 def _entry(file: str, position: int, raw: Any, model: type[_Entry]) -> _Entry:

@@ -23,6 +23,8 @@ __all__ = [
     "Drug",
     "DrugClass",
     "LoincCode",
+    "Organism",
+    "OrganismGroup",
     "Signal",
     "SignalGroup",
     "check_digit_holds",
@@ -36,6 +38,8 @@ SignalGroup = Literal[
 ]
 
 ConceptKind = Literal["tri_state", "coded", "event"]
+
+OrganismGroup = Literal["bacterial", "fungal", "viral", "anaerobic", "mycobacterial"]
 
 ConceptGroup = Literal[
     "airway",
@@ -375,6 +379,26 @@ class Concept(_Named, _Tagged):
         if self.snomed is not None and not re.fullmatch(r"\d{6,18}", self.snomed.code):
             raise ValueError(f"snomed: {self.snomed.code} is not a SNOMED CT identifier")
         return self
+
+
+class Organism(_Named, _Tagged):
+    """An organism, or a group of them, as reports name it: its kind, and what is expected not to act on it.
+
+    ``match`` are words of a report's organism that mean it; ``resists`` names drugs or classes of them. A possible
+    ``contaminant`` that was found once is not known to be the cause.
+    """
+
+    match: Annotated[tuple[Annotated[str, Field(min_length=3, pattern=r"^[^A-Z]+$")], ...], Field(min_length=1)]
+    group: OrganismGroup
+    resists: tuple[Name, ...] = ()
+    contaminant: bool = False
+
+    __hash__ = _Named.__hash__
+
+    def means(self, reported: str) -> bool:
+        """Whether an organism as reported is this one: one of its words begins a word of the report."""
+        text = f" {reported.lower()}"
+        return any(re.search(rf"(?<![a-z]){re.escape(word)}", text) is not None for word in self.match)
 
 
 _VALUES: Mapping[str, tuple[str, ...]] = {"tri_state": ("present", "absent", "unknown"), "event": ("done",)}

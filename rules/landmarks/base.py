@@ -42,3 +42,4 @@ class Landmark:
     classes: tuple[str, ...] = ()
     looks_back: tuple[Term, ...] = ()
     episode: bool = False
+    of_doses: tuple[str, ...] = ()

@@ -171,11 +171,14 @@ class _Walk:
         if source is None:
             return
         durations = tuple(name for name in source.parameters if self._is_duration(name))
-        back = before.and_then(self._sum((*durations, *source.looks_back)))
-        memory = back.and_then(Length(MEMORY if source.episode else 0))
+        others = tuple(name for name in durations if name not in source.of_doses)
+        back = before.and_then(self._sum((*others, *source.looks_back)))
+        doses = before.and_then(self._sum((*durations, *source.looks_back)))
+        memory = Length(MEMORY if source.episode else 0)
         for channel in sorted(channels_of(source, self._catalogue)):
-            dense = _is_dense(channel, self._catalogue)
-            yield path, channel, (back if dense else memory).and_then(self._age(channel))
+            given = channel.startswith("dose:")
+            length = back if _is_dense(channel, self._catalogue) else (doses if given else back).and_then(memory)
+            yield path, channel, length.and_then(self._age(channel))
 
     def _given(
         self, path: str, infusions: Sequence[str], doses: Sequence[str], back: Length

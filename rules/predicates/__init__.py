@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from rules.predicates.antimicrobials import ANTIMICROBIALS
 from rules.predicates.ards import ARDS
 from rules.predicates.arrest import ARREST
 from rules.predicates.base import Predicate
@@ -11,6 +12,8 @@ from rules.predicates.ketogenic import KETOGENIC
 from rules.predicates.sepsis import SEPSIS
 from rules.registry import by_name
 
-PREDICATES: Final[dict[str, Predicate]] = by_name((*CIRCULATION, *SEPSIS, *ARDS, *ARREST, *EPILEPSY, *KETOGENIC))
+PREDICATES: Final[dict[str, Predicate]] = by_name(
+    (*CIRCULATION, *SEPSIS, *ANTIMICROBIALS, *ARDS, *ARREST, *EPILEPSY, *KETOGENIC)
+)
 
 __all__ = ["PREDICATES", "Predicate"]

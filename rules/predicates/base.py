@@ -30,6 +30,7 @@ class Predicate:
     parameters: tuple[str, ...] = ()
     looks_back: tuple[Term, ...] = ()
     episode: bool = False
+    of_doses: tuple[str, ...] = ()
     can_be_unknown: bool = True
     can_be_met: bool = True
     can_be_not_met: bool = True

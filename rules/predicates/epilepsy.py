@@ -409,6 +409,7 @@ def _p(
         parameters=used,
         looks_back=seizures.LOOKS_BACK,
         episode=True,
+        of_doses=antiseizure.OF_DOSES,
         can_be_met=never is not MET,
         can_be_not_met=never is not NOT_MET,
         can_be_unknown=never is not UNKNOWN,

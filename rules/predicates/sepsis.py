@@ -1,52 +1,137 @@
-"""Checks of septic shock: infection, antimicrobials, source control, what norepinephrine and pressure really were."""
+"""Checks of septic shock: infection, source control, steroids, what norepinephrine and pressure really were."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from rules.facts import CultureResult, Flow
-from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
-from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
+from rules.antimicrobials import ANTIMICROBIAL, doses, orders
+from rules.facts import Coded, Flow, Given
+from rules.instants import DAY, FOREVER, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.predicates.base import Predicate
 from rules.quantities.steroids import SYSTEMIC
+from rules.quantities.vasoactive import BY_AMOUNT, KOTANI_2023
 from rules.timeline import Fact, MinuteSeries
-from rules.values import number
+from rules.values import Value, compare, number
 from rules.view import View, names_of
 
 
 def _infusion_interrupted(view: View) -> Evaluation:
     label = "norepinephrine delivery interrupted"
-    reasons = [*_stops(view)]
+    reasons = [stop.finding for stop in view.once("stops of norepinephrine", _stops)]
     for fact in view.timeline.upto("infusion:norepinephrine", view.at):
         flow: Flow = fact.value
         if flow.action == "bag_change":
             reasons += _recent(view, fact, view.duration("bag_change_hold"), "syringe or bag changed")
         elif flow.alarm in ("occlusion", "extravasation"):
             reasons += _recent(view, fact, view.duration("restart_hold"), f"pump alarm: {flow.alarm}")
+    for concept, text in _BLOCKED_LINE.items():
+        stated, fact_ = view.coded(concept)
+        if stated == "present" and fact_ is not None:
+            reasons += _recent(view, fact_, view.duration("restart_hold"), text)
     return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 
-def _stops(view: View) -> Iterator[Finding]:
-    """Stretches without delivery that were too long, and have not ended or ended a short while ago."""
-    limit, hold = view.duration("pause_limit"), view.duration("restart_hold")
+_BLOCKED_LINE: Final = {"extravasation": "extravasation", "infusion_occlusion": "line occluded"}
+"""What an examination of the line may find, in words."""
+
+
+class _Stop(NamedTuple):
+    """A stretch without delivery: since when, what ran before it, and when it ended (None while it lasts)."""
+
+    at: int
+    before: Value
+    restarted: int | None
+
+    @property
+    def finding(self) -> Finding:
+        if self.restarted is None:
+            return Finding("norepinephrine", f"stopped at {clock_time(self.at)}, not restarted", self.at)
+        lasted, restarted = format_duration(self.restarted - self.at), clock_time(self.restarted)
+        return Finding("norepinephrine", f"interrupted for {lasted}, restarted {restarted}", self.restarted)
+
+
+def _stops(view: View) -> list[_Stop]:
+    return [stop for stop in _stretches(view) if _interrupts(view, stop)]
+
+
+def _stretches(view: View) -> Iterator[_Stop]:
+    """Stretches without delivery up to now, where something ran before."""
     steps = view.rate("norepinephrine").steps
     for before, stop, after in zip(steps, steps[1:], [*steps[2:], None], strict=False):
         if stop.at > view.at:
             return
-        if stop.high or not before.low:
-            continue
-        restarted = after.at if after is not None and after.at <= view.at else None
-        view.note(stop.at + limit + TICK)
-        if restarted is None:
-            view.note(stop.at + hold + TICK)
-            if limit < view.at - stop.at <= hold:
-                yield Finding("norepinephrine", f"stopped at {clock_time(stop.at)}, not restarted", stop.at)
-        elif restarted - stop.at > limit and view.at - restarted < hold:
-            view.note(restarted + hold)
-            text = f"interrupted for {format_duration(restarted - stop.at)}, restarted {clock_time(restarted)}"
-            yield Finding("norepinephrine", text, restarted)
+        if not stop.high and before.low:
+            restarted = after.at if after is not None and after.at <= view.at else None
+            yield _Stop(stop.at, Value(before.low, before.high, before.missing), restarted)
+
+
+def _interrupts(view: View, stop: _Stop) -> bool:
+    """Whether a stretch without delivery was too long, and has not ended or ended a short while ago.
+
+    One that lasts is a fault while the pump is paused, or if norepinephrine stopped from a high requirement; a wean, at
+    whose end little ran, is none. It counts until pressure has held without the drug, or so long that it is over.
+    """
+    limit, hold, over = (view.duration(name) for name in ("pause_limit", "restart_hold", "resolved_for"))
+    if stop.restarted is not None:
+        view.note(stop.restarted + hold)
+        return stop.restarted - stop.at > limit and view.at - stop.restarted < hold
+    view.note(stop.at + limit + TICK)
+    view.note(stop.at + hold + TICK)
+    view.note(stop.at + over)
+    passed = view.at - stop.at
+    if not limit < passed < over:
+        return False
+    if passed <= hold:
+        return _paused(view, stop) or _from_high(view, stop) is not NOT_MET
+    return _from_high(view, stop) is not NOT_MET and not _pressure_holds(view)
+
+
+def _paused(view: View, stop: _Stop) -> bool:
+    """Whether the pump says that it will go on."""
+    facts = view.timeline.upto("infusion:norepinephrine", view.at)
+    return any(fact.at == stop.at and fact.value.action == "pause" for fact in facts)
+
+
+def _from_high(view: View, stop: _Stop) -> Truth:
+    """Whether what is needed would be above the limit, had the drug run on, and is not without it."""
+    limit = view.number("refractory_requirement")
+    alone = compare(stop.before, "gt", limit)
+    hidden = [_but_for(view, name, stop, limit) for name in ("requirement_kotani", "requirement_goradia")]
+    truths = (alone, *hidden)
+    return MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
+
+
+def _but_for(view: View, requirement: str, stop: _Stop, limit: float) -> Truth:
+    needed = view.value(requirement)
+    if compare(needed, "gt", limit) is MET:
+        return NOT_MET
+    running_on = Value(needed.low + stop.before.low, needed.high + stop.before.high, needed.missing)
+    return compare(running_on, "gt", limit)
+
+
+def _pressure_holds(view: View) -> bool:
+    """Whether mean arterial pressure is known to be adequate, whatever the patient's age."""
+    pressure = view.value("mean_arterial_pressure")
+    return all(compare(pressure, "gte", target) is MET for target in view.thresholds("map_target")[0])
+
+
+def _interruption_hides_requirement(view: View) -> Evaluation:
+    """What is needed now, with norepinephrine as it ran before a pump stopped, is above the limit."""
+    label = "high requirement but for the interruption"
+    limit = view.number("refractory_requirement")
+    for stop in view.once("stops of norepinephrine", _stops):
+        truths = (
+            [_from_high(view, stop)]
+            if stop.restarted is None
+            else [compare(view.value(name), "gt", limit) for name in ("requirement_kotani", "requirement_goradia")]
+        )
+        if MET in truths:
+            return Evaluation(MET, label, (Finding("norepinephrine", stop.before.text("ug/kg/min"), stop.at),))
+        if UNKNOWN in truths:
+            return Evaluation(UNKNOWN, label, (), stop.before.missing or ("norepinephrine_rate",))
+    return Evaluation(NOT_MET, label)
 
 
 def _recent(view: View, fact: Fact, limit: int, text: str) -> Iterator[Finding]:
@@ -62,6 +147,9 @@ def _map_artefact(view: View) -> Evaluation:
     damped, fact = view.coded("arterial_line_damped")
     if damped == "present" and fact is not None:
         reasons.append(Finding("arterial_line", "damped or resonant trace", fact.at, fact.event))
+    gradient, fact = view.coded("femoral_radial_gradient")
+    if gradient == "present" and fact is not None:
+        reasons.append(Finding("arterial_line", "radial pressure below femoral", fact.at, fact.event))
     levelled = view.timeline.latest("state:transducer_levelled", view.at)
     overdue = levelled is not None and view.at - levelled.at > view.duration("levelling_max_age")
     if levelled is None or overdue:
@@ -98,118 +186,70 @@ def _line_around(view: View, series: MinuteSeries, at: int) -> list[float]:
     return found if enough else []
 
 
-def _antimicrobials_given(view: View) -> list[tuple[str, Fact]]:
-    """Every antimicrobial dose given, or infusion running, up to now, oldest first."""
-    timeline = view.timeline
+class _Suspicion(NamedTuple):
+    """What makes an infection suspected, and whether only an order says that an antimicrobial was given."""
 
-    def build() -> list[tuple[str, Fact]]:
-        given = []
-        for name in names_of(view.catalogue, "antimicrobial"):
-            doses, rates = timeline.facts(f"dose:{name}"), timeline.facts(f"infusion:{name}")
-            given += [(name, fact) for fact in doses if fact.value.status == "given"]
-            given += [(name, fact) for fact in rates if fact.value.action in ("start", "rate") and fact.value.rate]
-        return sorted(given, key=lambda pair: (pair[1].at, pair[1].event))
+    findings: tuple[Finding, ...]
+    ordered_only: bool = False
 
-    known = timeline.memo("antimicrobials", ("dose:", "infusion:"), build)
-    return known[: bisect_right(known, view.at, key=lambda pair: pair[1].at)]
+
+def _suspicion(view: View) -> _Suspicion | None:
+    """Flagged, or a culture and an antimicrobial near each other: the newest of what was stated counts."""
+    return view.once("suspicion of infection", _find_suspicion)
+
+
+def _find_suspicion(view: View) -> _Suspicion | None:
+    flagged, fact = view.coded("suspected_infection")
+    if flagged == "present" and fact is not None:
+        return _Suspicion((Finding("suspected_infection", "flagged", fact.at, fact.event),))
+    excluded = fact.at if flagged == "absent" and fact is not None else -FOREVER
+    window = view.duration("culture_antimicrobial_window")
+    cultures = [culture for culture in _cultures(view) if culture.at > excluded]
+    if not cultures:
+        return None
+    for dose in doses(view):
+        taken = _near(cultures, dose.at, window)
+        if taken is not None and dose.at > excluded:
+            return _Suspicion((Finding(ANTIMICROBIAL, f"{dose.drug} given", dose.at, dose.fact.event), taken))
+    for name, order in orders(view):
+        taken = _near(cultures, order.at, window)
+        if taken is not None and order.at > excluded:
+            text = f"{name} ordered, not recorded as given"
+            return _Suspicion((Finding(ANTIMICROBIAL, text, order.at, order.event), taken), ordered_only=True)
+    return None
+
+
+def _near(cultures: list[Fact], at: int, window: int) -> Finding | None:
+    found = next((culture for culture in cultures if abs(at - culture.at) <= window), None)
+    return None if found is None else Finding("culture", "culture taken", found.at, found.event)
+
+
+def _cultures(view: View) -> list[Fact]:
+    """Cultures taken up to now, oldest first: recorded as taken, or known by their result."""
+    results = [fact for fact in view.timeline.upto("culture", view.at) if fact.value.specimen != "screening"]
+    taken = (fact for concept in _TAKEN for fact in view.timeline.upto(concept, view.at))
+    return sorted((*taken, *results), key=lambda fact: (fact.at, fact.event))
+
+
+_TAKEN: Final = ("state:culture_taken", "state:blood_culture")
 
 
 def _infection_suspected(view: View) -> Evaluation:
-    label = "infection suspected"
-    flagged, fact = view.coded("suspected_infection")
-    if flagged == "present" and fact is not None:
-        return Evaluation(MET, label, (Finding("suspected_infection", "flagged", fact.at, fact.event),))
-    if flagged == "absent":
-        return Evaluation(NOT_MET, label)
-    cultures = view.timeline.upto("state:culture_taken", view.at)
-    if cultures:
-        for name, dose in _antimicrobials_given(view):
-            for culture in cultures:
-                if abs(dose.at - culture.at) <= view.duration("culture_antimicrobial_window"):
-                    return Evaluation(
-                        MET,
-                        label,
-                        (
-                            Finding("antimicrobial", f"{name} given", dose.at, dose.event),
-                            Finding("culture", "culture taken", culture.at, culture.event),
-                        ),
-                    )
-    return Evaluation(NOT_MET, label)
+    found = _suspicion(view)
+    return Evaluation(NOT_MET if found is None else MET, "infection suspected", found.findings if found else ())
 
 
-def _antimicrobial_missed_or_late(view: View) -> Evaluation:
-    label = "antimicrobial missed or late"
-    recognised = view.anchors.get("recognition")
-    if recognised is None:
-        return Evaluation(NOT_MET, label)
-    given = _antimicrobials_given(view)
-    due = recognised + view.duration("first_antimicrobial_limit")
-    since = [fact for _, fact in given if fact.at > recognised - view.duration("culture_antimicrobial_window")]
-    if not since:
-        view.note(due + TICK)
-        if view.at > due:
-            text = f"none given {format_duration(view.at - recognised)} after recognition"
-            return Evaluation(MET, label, (Finding("antimicrobial", text, recognised),))
-        return Evaluation(NOT_MET, label)
-    if since[0].at > due:
-        text = f"first dose {format_duration(since[0].at - recognised)} after recognition"
-        return Evaluation(MET, label, (Finding("antimicrobial", text, since[0].at, since[0].event),))
-    return _overdue(view, given, label)
+def _infection_treated(view: View) -> Evaluation:
+    found = _suspicion(view)
+    truth = MET if found is not None and not found.ordered_only else NOT_MET
+    return Evaluation(truth, "infection known from more than an order", found.findings if found else ())
 
 
-def _overdue(view: View, given: list[tuple[str, Fact]], label: str) -> Evaluation:
-    by_drug: dict[str, list[Fact]] = {}
-    for name, fact in given:
-        by_drug.setdefault(name, []).append(fact)
-    reasons = []
-    for name, facts in by_drug.items():
-        if len(facts) < 2 or facts[-1] != given[-1][1]:  # noqa: PLR2004 - an interval takes two doses
-            continue
-        interval = facts[-1].at - facts[-2].at
-        limit = facts[-1].at + round(interval * view.number("late_dose_ratio"))
-        view.note(limit + TICK)
-        view.note(facts[-1].at + DAY + TICK)
-        if HOUR <= interval <= DAY and limit < view.at <= facts[-1].at + DAY:
-            text = f"{name}: next dose was due {clock_time(facts[-1].at + interval)}"
-            reasons.append(Finding("antimicrobial", text, facts[-1].at, facts[-1].event))
-    return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
-
-
-def _antimicrobial_inactive(view: View) -> Evaluation:
-    label = "running antimicrobial inactive against isolate"
-    cover = view.duration("antimicrobial_cover")
-    running: set[str] = set()
-    for name, fact in _antimicrobials_given(view):
-        if view.at - fact.at <= cover:
-            running.add(name)
-            view.note(fact.at + cover + TICK)
-    reasons: list[Finding] = []
-    untested: list[str] = []
-    for fact in view.timeline.upto("culture", view.at):
-        result: CultureResult = fact.value
-        if result.organism is None or result.specimen == "screening":
-            continue
-        tested = dict(result.susceptibilities)
-        if any(tested.get(name) in ("S", "I") for name in running):
-            continue
-        if result.group in _MATCHING and not running & set(names_of(view.catalogue, _MATCHING[result.group])):
-            text = f"{result.organism}: no {_MATCHING[result.group]} running"
-        elif running and all(tested.get(name) == "R" for name in running):
-            text = f"{result.organism}: resistant to {', '.join(sorted(running))}"
-        elif not running:
-            text = f"{result.organism}: no antimicrobial given in {format_duration(cover)}"
-        else:
-            untested.append(f"susceptibility of {result.organism}")
-            continue
-        reasons.append(Finding("culture", text, fact.at, fact.event))
-    if reasons:
-        return Evaluation(MET, label, tuple(reasons))
-    if untested:
-        return Evaluation(UNKNOWN, label, (), tuple(dict.fromkeys(untested)))
-    return Evaluation(NOT_MET, label)
-
-
-_MATCHING: Final = {"fungal": "antifungal", "viral": "antiviral", "anaerobic": "anaerobe_active"}
+def _infection_excluded(view: View) -> Evaluation:
+    stated, fact = view.coded("suspected_infection")
+    truth = MET if stated == "absent" and _suspicion(view) is None else NOT_MET
+    found = (Finding("suspected_infection", "absent", fact.at, fact.event),) if fact is not None else ()
+    return Evaluation(truth, "infection excluded", found if truth is MET else ())
 
 
 SOURCES: Final = (
@@ -224,12 +264,13 @@ SOURCES: Final = (
 
 def _source_uncontrolled(view: View) -> Evaluation:
     label = "infection source not controlled"
-    done = view.timeline.upto("state:source_control", view.at)
+    done = [fact.at for fact in view.timeline.upto("state:source_control", view.at)]
     reasons = []
     for source in SOURCES:
-        needed, fact = view.coded(source)
-        if needed != "present" or fact is None or any(f.at >= fact.at for f in done):
+        diagnosis = _diagnosis(view, source, done)
+        if diagnosis is None or any(at >= diagnosis.onset for at in done):
             continue
+        fact = diagnosis.fact
         limit = fact.at + view.duration("source_control_limit")
         view.note(limit + TICK)
         if view.at > limit:
@@ -238,26 +279,74 @@ def _source_uncontrolled(view: View) -> Evaluation:
     return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 
+class _Diagnosis(NamedTuple):
+    """A source that is there now: the record that diagnosed it, and when it is known to have been there first."""
+
+    fact: Fact
+    onset: int
+
+
+def _diagnosis(view: View, source: str, done: list[int]) -> _Diagnosis | None:
+    """The diagnosis of a source as it stands now.
+
+    To chart it again, with the problem list or on transfer, makes no new one, unless it is said to have begun since the
+    source was last controlled.
+    """
+    current: _Diagnosis | None = None
+    for fact in view.timeline.upto(f"state:{source}", view.at):
+        coded: Coded = fact.value
+        if coded.value == "absent":
+            current = None
+        elif coded.value == "present":
+            onset = fact.at if coded.since is None else min(coded.since, fact.at)
+            said_anew = coded.since is not None and any(
+                current is not None and current.onset <= at < onset for at in done
+            )
+            if current is None or said_anew:
+                current = _Diagnosis(fact, onset)
+    return current
+
+
+_PARENTERAL: Final = ("iv", "im", "io")
+
+
 def _missed_stress_steroid(view: View) -> Evaluation:
-    label = "chronic steroid without a stress dose"
-    chronic, fact = view.coded("chronic_steroid_use")
+    label = "steroid needed for stress, and no stress dose"
     recognised = view.anchors.get("recognition")
-    if chronic != "present" or fact is None or recognised is None:
+    stated = [(name, *view.coded(name)) for name in NEED_STEROID]
+    needed = [(name, fact) for name, value, fact in stated if value == "present" and fact is not None]
+    if recognised is None or not needed:
         return Evaluation(NOT_MET, label)
+    name, fact = needed[0]
+    truth = _stress_dose(view, recognised)
+    if truth is NOT_MET:
+        return Evaluation(MET, label, (Finding(name, "no stress dose recorded", fact.at, fact.event),))
+    return Evaluation(NOT_MET if truth is MET else UNKNOWN, label, (), () if truth is MET else ("last_steroid_dose",))
+
+
+def _stress_dose(view: View, recognised: int) -> Truth:
+    """Whether a stress dose was given: a large one by injection, or as much in a day as is advised for shock.
+
+    What is taken by mouth at home counts only where it comes to that much in a day.
+    """
+    daily = view.value("hydrocortisone_equivalent_per_day")
+    truths = [compare(daily, "gte", view.number("steroid_full_dose"))]
     for name in SYSTEMIC:
-        if any(f.value.status == "given" and f.at >= recognised - DAY for f in _doses(view, name)):
-            return Evaluation(NOT_MET, label)
-        if view.running(name):
-            return Evaluation(NOT_MET, label)
-    return Evaluation(MET, label, (Finding("chronic_steroid_use", "no stress dose recorded", fact.at, fact.event),))
+        factor = view.catalogue.drug(name).hydrocortisone_equivalent_mg or 0.0
+        for fact in view.timeline.upto(f"dose:{name}", view.at):
+            given: Given = fact.value
+            if given.status == "given" and given.route in _PARENTERAL and fact.at >= recognised - DAY:
+                amount = view.amount(given)
+                equivalent = amount._replace(low=amount.low * factor, high=amount.high * factor)
+                truths.append(compare(equivalent, "gte", view.number("stress_dose")))
+    return MET if MET in truths else UNKNOWN if UNKNOWN in truths else NOT_MET
 
 
-def _doses(view: View, name: str) -> list[Fact]:
-    return view.timeline.upto(f"dose:{name}", view.at)
+NEED_STEROID: Final = ("chronic_steroid_use", "adrenal_insufficiency_risk")
 
 
 def _epinephrine_new(view: View) -> Evaluation:
-    label = "epinephrine started in the last 6 h"
+    label = f"epinephrine started in the last {format_duration(view.duration('epinephrine_new'))}"
     held = view.rate("epinephrine").held(view.at, "gt", 0.0, view.duration("epinephrine_new"), HOUR)
     view.note(held.next_change)
     if view.running("epinephrine") and held.truth is NOT_MET:
@@ -266,12 +355,17 @@ def _epinephrine_new(view: View) -> Evaluation:
 
 
 def _recent_seizure(view: View) -> Evaluation:
-    label = "seizure in the last 2 h"
-    fact = view.timeline.latest("seizure", view.at)
-    if fact is None or view.at - fact.at > view.duration("seizure_recent"):
-        return Evaluation(NOT_MET, label)
-    view.note(fact.at + view.duration("seizure_recent") + TICK)
-    return Evaluation(MET, label, (Finding("seizure", fact.value.action, fact.at, fact.event),))
+    limit = view.duration("seizure_recent")
+    label = f"seizure in the last {format_duration(limit)}"
+    stated, said = view.coded("recent_seizure")
+    seen = view.timeline.latest("seizure", view.at)
+    found = [(seen, seen.value.action)] if seen is not None else []
+    found += [(said, "stated")] if said is not None and stated == "present" else []
+    for fact, text in found:
+        if view.at - fact.at <= limit:
+            view.note(fact.at + limit + TICK)
+            return Evaluation(MET, label, (Finding("seizure", text, fact.at, fact.event),))
+    return Evaluation(NOT_MET, label)
 
 
 def _add_on_working(view: View) -> Evaluation:
@@ -292,37 +386,82 @@ def _add_on_working(view: View) -> Evaluation:
     return Evaluation(NOT_MET, label)
 
 
+_STOP_READS: Final = (
+    *(f"infusion:{drug}" for drug in KOTANI_2023),
+    *(f"dose:{drug}" for drug in BY_AMOUNT),
+    "signal:weight",
+    "signal:map_invasive",
+)
+_STOP_NUMBERS: Final = (
+    "pause_limit",
+    "restart_hold",
+    "resolved_for",
+    "refractory_requirement",
+    "map_target",
+    "map_window",
+    "map_minutes",
+)
+_SEYMOUR: Final = "Sepsis-3 as operationalised by Seymour, JAMA 2016 (not checked against it)"
+_SUSPICION: Final = ("state:suspected_infection", *_TAKEN, "culture")
+
 SEPSIS: Final = (
     Predicate(
         "infection_suspected",
-        "infection suspected: flagged, or antimicrobial and culture within 48 h of each other",
-        "Sepsis-3 as operationalised by Seymour, JAMA 2016 (not checked against it)",
-        ("state:suspected_infection", "state:culture_taken"),
+        "infection suspected: flagged, or antimicrobial given or ordered and culture near each other",
+        _SEYMOUR,
+        _SUSPICION,
         _infection_suspected,
-        ("antimicrobial",),
+        (ANTIMICROBIAL,),
+        parameters=("culture_antimicrobial_window",),
+        can_be_unknown=False,
+        episode=True,
+    ),
+    Predicate(
+        "infection_treated",
+        "infection known from more than an order of an antimicrobial",
+        _SEYMOUR,
+        _SUSPICION,
+        _infection_treated,
+        (ANTIMICROBIAL,),
+        parameters=("culture_antimicrobial_window",),
+        can_be_unknown=False,
+        episode=True,
+    ),
+    Predicate(
+        "infection_excluded",
+        "infection stated to be absent, and no culture with an antimicrobial since",
+        _SEYMOUR,
+        _SUSPICION,
+        _infection_excluded,
+        (ANTIMICROBIAL,),
         parameters=("culture_antimicrobial_window",),
         can_be_unknown=False,
         episode=True,
     ),
     Predicate(
         "infusion_interrupted",
-        "norepinephrine paused > 2 min, alarm, or syringe or bag change",
+        "norepinephrine stopped too long, alarm, or syringe or bag change",
         "local setting",
-        ("infusion:norepinephrine",),
+        (*_STOP_READS, *(f"state:{name}" for name in _BLOCKED_LINE)),
         _infusion_interrupted,
-        parameters=(
-            "pause_limit",
-            "restart_hold",
-            "bag_change_hold",
-        ),
+        parameters=("bag_change_hold", *_STOP_NUMBERS),
         can_be_unknown=False,
     ),
     Predicate(
+        "interruption_hides_requirement",
+        "norepinephrine requirement above the limit, had a pump not stopped",
+        "local setting",
+        _STOP_READS,
+        _interruption_hides_requirement,
+        parameters=_STOP_NUMBERS,
+    ),
+    Predicate(
         "map_artefact",
-        "arterial trace damped, or cuff and line differ by more than 15 mmHg",
+        "arterial trace damped, cuff and line too far apart, or radial pressure below femoral",
         "local setting",
         (
             "state:arterial_line_damped",
+            "state:femoral_radial_gradient",
             "state:transducer_levelled",
             "signal:map_noninvasive",
             "signal:map_invasive",
@@ -338,34 +477,8 @@ SEPSIS: Final = (
         looks_back=(5 * MINUTE,),
     ),
     Predicate(
-        "antimicrobial_missed_or_late",
-        "no antimicrobial within 1 h of recognition, or a later dose late by more than a quarter of its interval",
-        "Surviving Sepsis Campaign 2026 (secondary source only); tolerance: local setting",
-        (),
-        _antimicrobial_missed_or_late,
-        ("antimicrobial",),
-        parameters=(
-            "first_antimicrobial_limit",
-            "late_dose_ratio",
-            "culture_antimicrobial_window",
-        ),
-        can_be_unknown=False,
-        looks_back=(2 * DAY,),
-        episode=True,
-    ),
-    Predicate(
-        "antimicrobial_inactive",
-        "an isolate is resistant to every running agent, or of a kind no running agent covers",
-        "general clinical knowledge, not checked against a source",
-        ("culture",),
-        _antimicrobial_inactive,
-        ("antimicrobial",),
-        parameters=("antimicrobial_cover",),
-        episode=True,
-    ),
-    Predicate(
         "source_uncontrolled",
-        "a source that needs control has had none 6 h after diagnosis",
+        "a source that needs control has had none in time after its diagnosis",
         "Surviving Sepsis Campaign 2026 (secondary source only)",
         ("state:source_control", *(f"state:{source}" for source in SOURCES)),
         _source_uncontrolled,
@@ -375,12 +488,12 @@ SEPSIS: Final = (
     ),
     Predicate(
         "missed_stress_steroid",
-        "steroid taken for weeks and no stress dose given",
+        "steroid taken for weeks, or adrenal insufficiency, and no stress dose given",
         "general clinical knowledge, not checked against a source",
-        ("state:chronic_steroid_use",),
+        (*(f"state:{name}" for name in NEED_STEROID), "signal:weight"),
         _missed_stress_steroid,
         ("corticosteroid",),
-        can_be_unknown=False,
+        parameters=("steroid_full_dose", "stress_dose"),
         looks_back=(DAY,),
         episode=True,
     ),
@@ -396,7 +509,7 @@ SEPSIS: Final = (
     ),
     Predicate(
         "epinephrine_new",
-        "epinephrine started less than 6 h ago raises lactate by itself",
+        "epinephrine started shortly ago raises lactate by itself",
         "general clinical knowledge, not checked against a source",
         ("infusion:epinephrine",),
         _epinephrine_new,
@@ -406,9 +519,9 @@ SEPSIS: Final = (
     ),
     Predicate(
         "recent_seizure",
-        "seizure less than 2 h ago raises lactate",
+        "a recent seizure raises lactate",
         "general clinical knowledge, not checked against a source",
-        ("seizure",),
+        ("seizure", "state:recent_seizure"),
         _recent_seizure,
         parameters=("seizure_recent",),
         can_be_unknown=False,

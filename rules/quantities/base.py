@@ -39,6 +39,7 @@ class Quantity:
     classes: tuple[str, ...] = ()
     looks_back: tuple[Term, ...] = ()
     episode: bool = False
+    of_doses: tuple[str, ...] = ()
     samples: Callable[[View], list[int]] | None = None
     can_be_unknown: bool = True
     shown_on: str | None = None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING, Final
 
+from rules.instants import HOUR
 from rules.logic import Finding
 from rules.quantities.base import Quantity
-from rules.steps import Steps, total
+from rules.steps import Step, Steps, total
 from rules.values import Value, number
 
 if TYPE_CHECKING:
@@ -24,10 +27,11 @@ KOTANI_2023: Final[Mapping[str, float]] = {
     "metaraminol": 0.125,
     "methylene_blue": 0.2,
     "midodrine": 0.4,
+    "hydroxocobalamin": 0.02,
 }
 """Norepinephrine equivalent of one canonical unit of each drug (Kotani, Crit Care 2023;27:29).
 
-The last four are general knowledge.
+The last five are general knowledge. Of hydroxocobalamin a gram counts, not a rate.
 """
 
 GORADIA_2021: Final[Mapping[str, float]] = {
@@ -61,25 +65,59 @@ VASOACTIVE_INOTROPIC_SCORE: Final[Mapping[str, float]] = {
 }
 """Weights of the vasoactive-inotropic score for drugs dosed per kilogram; vasopressin is added by weight."""
 
+BY_AMOUNT: Final = frozenset({"hydroxocobalamin"})
+"""Drugs of which the amount given is weighed, not the rate."""
+
+_LASTS: Final = 24 * HOUR
+"""How long an amount given counts (local setting: the formula gives no time)."""
+
 ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
 EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 
 def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Callable[[View, int], Steps]:
     """Steps of the weighted sum of the rates of several drugs."""
-    channel_of = {drug: f"infusion:{drug}" for drug in weights}
+    infusion_of = {drug: f"infusion:{drug}" for drug in weights}
+    dose_of = {drug: f"dose:{drug}" for drug in weights if drug in BY_AMOUNT}
+
+    def part(view: View, drug: str, bridge: int) -> Steps:
+        return amounts(view, drug) if drug in BY_AMOUNT else view.rate(drug, bridge, as_charted=as_charted)
 
     def steps(view: View, bridge: int) -> Steps:
-        given = {drug: factor for drug, factor in weights.items() if view.timeline.facts(channel_of[drug])}
-        channels = tuple([channel_of[drug] for drug in given])
+        facts = view.timeline.facts
+        given = {
+            drug: factor
+            for drug, factor in weights.items()
+            if facts(infusion_of[drug]) or (drug in dose_of and facts(dose_of[drug]))
+        }
+        channels = tuple([infusion_of[drug] for drug in given] + [dose_of[drug] for drug in given if drug in dose_of])
         key = ("weighted", tuple(given.items()), bridge, as_charted, view.value("weight")[:2])
 
         def build() -> Steps:
-            return total([(factor, view.rate(drug, bridge, as_charted=as_charted)) for drug, factor in given.items()])
+            return total([(factor, part(view, drug, bridge)) for drug, factor in given.items()])
 
         return view.timeline.memo(key, channels, build)
 
     return steps
+
+
+def amounts(view: View, drug: str) -> Steps:
+    """What was given of a drug in the last while, in its dose unit; an infusion (per hour) counts once delivered."""
+    doses = [fact for fact in view.timeline.facts(f"dose:{drug}") if fact.value.status == "given"]
+    portions = [(fact.at, view.amount(fact.value)) for fact in doses]
+    rates = view.rate(drug).steps
+    for step, after in pairwise(rates):
+        if step.high < inf:
+            hours = (after.at - step.at) / HOUR
+            portions.append((after.at, Value(step.low * hours, step.high * hours)))
+    changes = sorted({at for begun, _ in portions for at in (begun, begun + _LASTS)})
+    counted = ([portion for begun, portion in portions if begun <= at < begun + _LASTS] for at in changes)
+    return Steps(_sum(at, found) for at, found in zip(changes, counted, strict=True))
+
+
+def _sum(at: int, portions: list[Value]) -> Step:
+    missing = tuple(dict.fromkeys(item for portion in portions for item in portion.missing))
+    return Step(at, sum(portion.low for portion in portions), sum(portion.high for portion in portions), missing)
 
 
 def requirement(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
@@ -117,7 +155,8 @@ def _vasoactive_inotropic_score(view: View) -> Value:
 def _stepwise(
     name: str, title: str, unit: str, source: str, weights: Mapping[str, float], steps: Callable[[View, int], Steps]
 ) -> Quantity:
-    reads = (*(f"infusion:{drug}" for drug in weights), "signal:weight")
+    doses = (f"dose:{drug}" for drug in weights if drug in BY_AMOUNT)
+    reads = (*(f"infusion:{drug}" for drug in weights), *doses, "signal:weight")
     short = "NE" if weights is ALONE else "NEE" if "vasopressin" in weights else None
     known_as = name.replace("requirement_", "nee_") if name.startswith("requirement_") else None
     return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps, short=short, stands_for=known_as)

@@ -115,6 +115,22 @@ class TestNorepinephrineEquivalents:
         assert patient.exactly("nee_kotani") == pytest.approx(kotani)
         assert patient.exactly("nee_goradia") == pytest.approx(goradia)
 
+    def test_hydroxocobalamin_counts_by_the_gram_for_a_day(self) -> None:
+        patient = Patient().pump("norepinephrine", 0.4)
+        patient.fact("dose:hydroxocobalamin", Given(5.0, 0, "iv", "given", None, True), -30)
+        assert patient.exactly("nee_kotani") == pytest.approx(0.5)
+        assert patient.exactly("nee_goradia") == pytest.approx(0.4)
+        later = Patient()
+        later.fact("dose:hydroxocobalamin", Given(5.0, 0, "iv", "given", None, True), -24 * 60)
+        later.fact("dose:hydroxocobalamin", Given(5.0, 0, "iv", "ordered", None, True), -30)
+        assert later.exactly("nee_kotani") == 0
+        assert later.exactly("nee_kotani", -1) == pytest.approx(0.1)
+
+    def test_an_infusion_of_hydroxocobalamin_counts_by_what_it_delivered(self) -> None:
+        patient = Patient().pump("hydroxocobalamin", 20, -40).pump("hydroxocobalamin", 0, -25)
+        assert patient.exactly("nee_kotani", -30) == 0
+        assert patient.exactly("nee_kotani") == pytest.approx(0.1)
+
     def test_vignette_1_adds_vasopressin_to_norepinephrine(self) -> None:
         patient = Patient().pump("norepinephrine", 0.45).pump("vasopressin", 0.03)
         assert patient.exactly("nee_kotani") == pytest.approx(0.525)
@@ -274,7 +290,15 @@ class TestOxygenation:
         assert not patient.value("pf_ratio", 330 + TICK / MINUTE).known
 
 
-HEALTHY = {"pao2": 450.0, "fio2": 0.9, "platelets": 200.0, "bilirubin": 0.5, "gcs": 15.0, "creatinine": 0.8}
+HEALTHY = {
+    "pao2": 450.0,
+    "fio2": 0.9,
+    "platelets": 200.0,
+    "bilirubin": 0.5,
+    "gcs": 15.0,
+    "creatinine": 0.8,
+    "urine_output_24h": 1500.0,
+}
 
 
 def sofa(**changes: float) -> Patient:
@@ -365,6 +389,46 @@ class TestSofa:
     def test_an_unconfirmed_vasopressor_beside_an_inotrope_is_not_taken_for_stopped(self) -> None:
         value = sofa().pump("norepinephrine", 0.3, -90).pump("dobutamine", 5).value("sofa_rise")
         assert (value.low, value.high) == (2, 4)
+
+    @pytest.mark.parametrize(("volume", "points"), [(500, 0), (499, 3), (200, 3), (199, 4)])
+    def test_little_urine_in_a_day_counts_although_creatinine_is_normal(self, volume: float, points: int) -> None:
+        assert sofa(urine_output_24h=volume).exactly("sofa_rise") == points
+
+    @staticmethod
+    def passing(every: int, volume: float, since: int = 30 * 60) -> Patient:
+        """A patient whose urine is charted at an interval, both in minutes, since so many minutes before noon."""
+        patient = sofa()
+        del patient.timeline.channels["signal:urine_output_24h"]
+        for minutes in range(-since, 1, every):
+            patient.signals(minutes, urine_output=volume)
+        return patient
+
+    def test_hourly_urine_adds_up_to_a_day(self) -> None:
+        assert self.passing(60, 40).exactly("sofa_rise") == 0
+        assert self.passing(60, 15).exactly("sofa_rise") == 3
+        assert self.passing(60, 5).exactly("sofa_rise") == 4
+
+    def test_urine_charted_for_a_part_of_the_day_is_a_lower_bound(self) -> None:
+        value = self.passing(60, 15, since=6 * 60).value("sofa_rise")
+        assert (value.low, value.high) == (0, 4)
+        assert value.missing == ("SOFA kidney",)
+        assert self.passing(60, 100, since=6 * 60).exactly("sofa_rise") == 0
+
+    def test_a_gap_in_charting_leaves_the_day_open(self) -> None:
+        value = self.passing(7 * 60, 100).value("sofa_rise")
+        assert (value.low, value.high) == (0, 3)
+
+    def test_an_organ_that_failed_long_before_may_not_have_risen(self) -> None:
+        value = sofa(creatinine=6).stated(chronic_dialysis="present").value("sofa_rise")
+        assert (value.low, value.high) == (0, 4)
+        assert sofa(creatinine=6).stated(chronic_dialysis="present").exactly("sofa_score") == 4
+
+    def test_ventilation_through_a_mask_lifts_the_cap_of_the_lung(self) -> None:
+        patient = sofa(pao2=60).stated(intubated="absent", noninvasive_ventilation="present")
+        assert patient.exactly("sofa_rise") == 4
+
+    def test_a_charted_score_goes_before_its_components(self) -> None:
+        assert sofa(creatinine=6).signals(sofa=11).exactly("sofa_score") == 11
 
     def test_ventilation_stated_as_unknown_does_not_cap_the_lung(self) -> None:
         assert sofa(pao2=60).stated(intubated="unknown").value("sofa_rise").high == 4
