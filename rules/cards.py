@@ -12,6 +12,7 @@ from rules.logic import MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Card, Evidence, State
 from rules.pack import Check, Cited, Deadline, Pack, Reason, Therapy
 from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict, Window
+from rules.stays import StayRecord
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
@@ -53,11 +54,22 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
         contraindications=_lines(_against(view, words, therapy)),
         not_known=_lines((*_missing(pack, words, verdict, grounds), *_unchecked(view, therapy))),
         window=_window(pack, view, verdict, therapy),
-        goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
+        goals_of_care=_goals(view),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
         answers=_answers(pack, view, subject, therapy),
         data_quality=_lines(_quality(pack, view, words)),
     )
+
+
+def _goals(view: View) -> str:
+    """The goals of care of this stay; where nobody recorded them, what a former one says is named as such."""
+    goals, _ = view.coded("goals_of_care")
+    words = _GOALS.get(goals, _GOALS[None])
+    former = view.timeline.former("state:goals_of_care") if isinstance(view.timeline, StayRecord) else None
+    if goals is not None or former is None:
+        return words
+    said = _GOALS.get(former.value.value, former.value.value)
+    return f"{words}; in a former stay ({clock_time(former.at)}): {said}"
 
 
 def _lines(texts: Iterable[str]) -> tuple[str, ...]:

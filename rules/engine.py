@@ -15,7 +15,7 @@ from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
-from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
+from rules.facts import NOTHING, Answer, Flow, GoingOn, Move, Refusal, Sample, Translator
 from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
@@ -23,6 +23,8 @@ from rules.pack import Pack
 from rules.packs.reads import longer
 from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
+from rules.stays import CHANNEL as STAYS
+from rules.stays import KEPT
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
@@ -52,7 +54,7 @@ def prepare(packs: Sequence[Pack], settings: SiteSettings) -> Prepared:
         catalogue = catalogues.load()
         pathways = [Pathway(pack, settings, catalogue) for pack in packs]
         wanted = frozenset[str]().union(*(pathway.channels for pathway in pathways))
-        kept: dict[str, int] = {}
+        kept = {STAYS: KEPT}
         for pathway in pathways:
             for channel, length in longer(pathway.pack).items():
                 kept[channel] = max(length + REACH, kept.get(channel, 0))
@@ -457,8 +459,8 @@ def describe(channel: str, value: object) -> str:
         words = f"{name} {value.value:g}"
     elif isinstance(value, Flow):
         words = f"{name} {value.action}"
-    elif channel == "state:admitted":
-        words = "admission"
+    elif isinstance(value, Move):
+        words = value.event
     else:
         words = name or kind
     return words.replace("_", " ")

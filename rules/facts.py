@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from rules import events
 from rules.catalogue import Catalogue, UnknownCodeError
@@ -64,6 +64,13 @@ class Coded(NamedTuple):
 
     value: str
     since: int | None = None
+
+
+class Move(NamedTuple):
+    """The patient is admitted to a unit, transferred to it or discharged from it; ``unit`` if it was named."""
+
+    event: Literal["admission", "transfer", "discharge"]
+    unit: str | None = None
 
 
 class CultureResult(NamedTuple):
@@ -290,8 +297,8 @@ class Translator:
         yield "culture", CultureResult(event.specimen_type, event.organism, event.organism_group, tuple(tested))
 
     def _encounter(self, event: events.Encounter) -> Iterator[Outcome]:
-        if event.event in ("admission", "discharge"):
-            yield "state:admitted", Coded("present" if event.event == "admission" else "absent")
+        if event.event != "update":
+            yield "stay", Move(event.event, event.unit_name)
         if event.age_years is not None:
             yield "signal:age", Sample(event.age_years)
         if event.sex is not None:

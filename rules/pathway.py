@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from rules import stays
 from rules.catalogue import Catalogue
 from rules.facts import Answer
 from rules.instants import FOREVER, TICK
@@ -15,6 +16,7 @@ from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
 from rules.packs import channels_read, with_overrides
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
+from rules.stays import Care, StayRecord
 from rules.timeline import Timeline
 from rules.view import Knowledge, View
 from rules.wording import evidence_of, placeholders
@@ -129,6 +131,7 @@ class Pathway:
     def __init__(self, pack: Pack, settings: SiteSettings, catalogue: Catalogue) -> None:
         self.pack = with_overrides(pack, settings)
         self.channels = channels_read(self.pack, catalogue) | {f"answer:{pack.id}"}
+        self._contacts = stays.contacts(self.channels)
         named = {f"condition {name}": condition for name, condition in self.pack.conditions.items()}
         checks = {f"check {check.id}": check.when for check in self.pack.checks}
         parameters = self.pack.parameters
@@ -141,17 +144,29 @@ class Pathway:
         therapy = next((found for found in self.pack.therapies if found.id == subject), None)
         return self.knowledge.durations["snooze" if therapy is None else therapy.snooze]
 
+    def care(self, timeline: Timeline, at: int) -> tuple[Care, int | None]:
+        """Whether the patient is here at an instant, since when facts are of this stay, and when that changes."""
+        return stays.care(timeline, at, self._contacts)
+
     def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
-        """The patient at an instant with this pathway's memory."""
-        return View(self.knowledge, timeline, dict(fold.anchors), at, full=full)
+        """The patient in this stay at an instant, with this pathway's memory."""
+        return self._view(timeline, self.care(timeline, at)[0], fold, at, full=full)
+
+    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
+        record = timeline if care.former is None else StayRecord(timeline, care.former, self.knowledge.catalogue)
+        return View(self.knowledge, record, dict(fold.anchors), at, full=full)
 
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         """Judge the pathway at an instant."""
-        view = self.view(timeline, fold, at)
+        care, settles = self.care(timeline, at)
+        if not care.here:
+            kept = fold if settles is not None else Fold(fold.episode)
+            return Step(kept, Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), settles)
+        if care.former is not None and dict(fold.anchors).get("episode", FOREVER) <= care.former:
+            fold = Fold(fold.episode)
+        view = self._view(timeline, care, fold, at)
         anchors = view.anchors
         age = view.value("age")
-        if view.coded("admitted")[0] == "absent":
-            return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), None)
         if age.known and age.low < ADULT:
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
         if not fold.open:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.alerts import Alert
 from rules.events import decode, encode
-from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Sample, SeizureEvent, Volume
+from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Move, Sample, SeizureEvent, Volume
 from rules.instants import MINUTE, to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, Priority, State
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 2
+VERSION: Final = 3
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -174,6 +174,7 @@ _VALUE_TYPES: Final[dict[str, Any]] = {
     "seizure": SeizureEvent,
     "resuscitation": ArrestEvent,
     "answer": Answer,
+    "stay": Move,
 }
 
 

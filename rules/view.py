@@ -18,7 +18,7 @@ from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Scale, Steps, bridged, delivery, plausible
-from rules.timeline import RETENTION, Fact, MinuteSeries, Timeline
+from rules.timeline import RETENTION, Fact, MinuteSeries, Record
 from rules.values import Value, exact, number, unknown
 
 T = TypeVar("T")
@@ -69,6 +69,7 @@ class View:
 
     Attributes:
         at: the instant.
+        timeline: what is known of the patient, without what is of a former stay.
         full: whether conditions look at every part (to explain) or stop as soon as the answer is known.
         anchors: instants that the pathway remembers: recognition, and when each stage was first reached.
         next_change: the earliest instant at which an answer given so far could change with no new fact.
@@ -78,7 +79,7 @@ class View:
     __slots__ = ("_named", "_once", "_values", "anchors", "at", "full", "knowledge", "next_change", "state", "timeline")
 
     def __init__(
-        self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
+        self, knowledge: Knowledge, timeline: Record, anchors: dict[str, int], at: int, *, full: bool = False
     ) -> None:
         self.knowledge = knowledge
         self.timeline = timeline

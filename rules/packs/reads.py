@@ -11,7 +11,7 @@ from rules.quantities import QUANTITIES
 from rules.view import names_of
 from rules.wording import placeholders
 
-ALWAYS_READ = frozenset({"state:admitted", "state:goals_of_care", "signal:age"})
+ALWAYS_READ = frozenset({"stay", "state:goals_of_care", "signal:age"})
 
 
 def channels_read(pack: Pack, catalogue: Catalogue) -> frozenset[str]:

@@ -9,6 +9,7 @@ from rules.arrest import CHANNEL, RHYTHMS, SHOCKABLE, UNCONFIRMED, course
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.predicates.base import Predicate
+from rules.stays import in_hospital
 from rules.timeline import LONG_RETENTION, Fact
 from rules.values import number
 from rules.view import View, names_of
@@ -102,9 +103,9 @@ def _in_hospital(view: View) -> Evaluation:
     if arrest is None:
         return Evaluation(UNKNOWN, label, (), ("arrest_in_hospital",))
     truth = stated(view, "arrest_in_hospital", arrest.began)
-    admitted, fact = view.coded("admitted")
-    if truth is UNKNOWN and admitted == "present" and fact is not None:
-        truth = MET if fact.at < arrest.began else NOT_MET
+    if truth is UNKNOWN:
+        inside = in_hospital(view.timeline, arrest.began, view.at)
+        truth = UNKNOWN if inside is None else MET if inside else NOT_MET
     if truth is UNKNOWN:
         return Evaluation(UNKNOWN, label, (), ("arrest_in_hospital",))
     text = "in hospital" if truth is MET else "out of hospital"
