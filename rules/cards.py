@@ -256,6 +256,9 @@ def time_left(view: View, window: Window | None, deadline: Deadline) -> str:
         return f"{deadline.title}: closed, last decision {clock_time(window.decide_by)}"
     left = format_duration((window.decide_by - view.at) // MINUTE * MINUTE)
     until = "" if window.closes == window.decide_by else f" (closes {clock_time(window.closes)})"
+    if window.aim is not None and window.last is not None:
+        aim = f"{window.aim}: decide by {clock_time(window.decide_by)}, {left} left"
+        return f"{deadline.title}: {aim}; last decision {clock_time(window.last)}{until}"
     return f"{deadline.title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
 
 

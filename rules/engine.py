@@ -433,7 +433,7 @@ def _therapy_status(counsel: Counsel) -> TherapyStatus:
             closes_at=to_datetime(window.closes),
             decide_by=to_datetime(window.decide_by),
             state="extended" if window.extended else "closed" if window.closed else "open",
-            reason=window.extended,
+            reason=window.extended or window.aim,
         ),
     )
 

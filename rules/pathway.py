@@ -19,7 +19,7 @@ from rules.settings import SiteSettings
 from rules.stays import Care, StayRecord
 from rules.timeline import Timeline
 from rules.view import Knowledge, View
-from rules.wording import evidence_of, placeholders
+from rules.wording import evidence_of, placeholders, spelled
 
 ADULT: Final = 18.0
 """The dossier covers adults only."""
@@ -53,6 +53,7 @@ class Window(NamedTuple):
     """How long a therapy can still be decided on: its last instants, and whether these are past or do not apply.
 
     ``closing`` says that little of it is left, ``extended`` for what reason it does not end when it usually would.
+    With an ``aim`` (its title) ``decide_by`` is the last instant for that, and ``last`` the last one of the window.
     """
 
     closes: int
@@ -60,6 +61,8 @@ class Window(NamedTuple):
     closed: bool = False
     closing: bool = False
     extended: str | None = None
+    aim: str | None = None
+    last: int | None = None
 
 
 class Counsel(NamedTuple):
@@ -199,12 +202,13 @@ class Pathway:
 
     def _resolved(self, view: View) -> Verdict:
         """Resolved, and in which way where the pack tells several apart."""
-        ways = (ending.title for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
+        ways = (spelled(ending.title, view) for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
         return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
 
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
         if self.pack.ruled_out is not None and self.pack.ruled_out.evaluate(view).truth is MET:
-            return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
+            closed = Fold(fold.episode)
+            return closed, self._before(view, closed) or Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
             if self.pack.resolution.evaluate(view).truth is MET:
                 return Fold(fold.episode, resolved=True), self._resolved(view)
@@ -418,13 +422,20 @@ def _window(view: View, deadline: Deadline) -> Window | None:
         return None
     closes = began + view.duration(deadline.limit)
     extended = next((found.title for found in deadline.extended if found.when.evaluate(view).truth is MET), None)
-    decide_by = closes - _lead(view, deadline)
+    lead = _lead(view, deadline)
+    decide_by = closes - lead
     warn = decide_by - view.duration(deadline.closing) if deadline.closing else FOREVER
     if extended is not None:
         return Window(closes, decide_by, extended=extended)
     view.note(decide_by + TICK)
     view.note(warn + TICK)
-    return Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
+    window = Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
+    aims = ((found, began + view.duration(found.limit) - lead) for found in deadline.aims)
+    for aim, aimed in aims:
+        if view.at <= aimed < decide_by and aim.when.evaluate(view).truth is MET:
+            view.note(aimed + TICK)
+            return window._replace(decide_by=aimed, aim=aim.title, last=decide_by)
+    return window
 
 
 def _lead(view: View, deadline: Deadline) -> int:

@@ -79,6 +79,10 @@ def parse(file: str, text: str, model: type[_Entry]) -> tuple[_Entry, ...]:
 def build(signals: Iterable[Signal], drugs: Iterable[Drug], concepts: Iterable[Concept]) -> Catalogue:
     """Join entries into a catalogue. Raises `CatalogueError` when two entries claim the same name or code."""
     signals, drugs, concepts = tuple(signals), tuple(drugs), tuple(concepts)
+    named = {concept.name for concept in concepts}
+    for concept in concepts:
+        if not named.issuperset(concept.kinds):
+            raise CatalogueError(f"concepts.yaml: {concept.name}: kinds names a concept that is not there")
     return Catalogue(
         signals,
         drugs,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rules.arrest import CHANNEL, course
+from rules.arrest import READS, course
 from rules.landmarks.base import Landmark, Mark
 from rules.timeline import LONG_RETENTION
 
 if TYPE_CHECKING:
     from rules.view import View
-
-_READS: Final = (CHANNEL,)
 
 
 def _collapse(view: View) -> Mark:
@@ -43,7 +41,7 @@ ARREST: Final = (
         "collapse",
         "collapse or, where nobody knows when that was, the first word of the arrest",
         "Utstein times; E-CPR windows count from the arrest (ELSO 2021, secondary source only)",
-        _READS,
+        READS,
         _collapse,
         LONG_RETENTION,
         ("sustained_rosc",),
@@ -53,7 +51,7 @@ ARREST: Final = (
         "cpr_start",
         "first compressions",
         "Utstein times",
-        _READS,
+        READS,
         _cpr_start,
         LONG_RETENTION,
         ("sustained_rosc",),
@@ -63,7 +61,7 @@ ARREST: Final = (
         "cpr_clock",
         "beginning of low-flow, less the minutes with circulation",
         "low-flow runs from the first compressions (source read); what is left out: local setting",
-        _READS,
+        READS,
         _cpr_clock,
         LONG_RETENTION,
         ("sustained_rosc", "pause_counted"),
