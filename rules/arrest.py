@@ -67,6 +67,8 @@ PULSELESS: Final = ("vf", "pea", "asystole")
 """Rhythms without circulation; ventricular tachycardia may have one."""
 
 _BEGINNING: Final = ("collapse", "found", "cpr_start", "rearrest")
+_GOES_ON: Final = ("cpr_stop", "rosc", "cannulation", "ecmo_flow", "stopped")
+"""What says of an arrest that was lost from sight that it went on, and how."""
 _AT: Final = attrgetter("at")
 
 SIGNS: Final = (
@@ -230,9 +232,11 @@ def follow(facts: Sequence[Fact], lasting: int, seen: Mapping[int, int] | None =
     courses: list[Arrest | None] = []
     arrest: Arrest | None = None
     for fact in facts:
-        if arrest is not None:
-            arrest = _settled(arrest, fact.at, lasting, (seen or {}).get(arrest.newest))
         event: ArrestEvent = fact.value
+        if arrest is not None:
+            settled = _settled(arrest, fact.at, lasting, (seen or {}).get(arrest.newest))
+            found_again = settled.ending == "lost" and event.action in _GOES_ON
+            arrest = arrest if found_again else settled
         old = arrest is not None and arrest.alone and fact.at - arrest.newest > RHYTHM_HOLDS
         if arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING):
             begins = _begins(arrest, event)

@@ -24,7 +24,7 @@ from rules.packs.reads import longer
 from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
 from rules.stays import CHANNEL as STAYS
-from rules.stays import KEPT
+from rules.stays import KEPT, moved
 from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
@@ -290,6 +290,8 @@ class PatientEngine:
     ) -> None:
         fact = Fact(at, received, event, value)
         confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now)
+        # Of somebody who was discharged, a rate that goes on says that the patient is here.
+        confirms = confirms and moved(self.timeline, at).here
         if self.timeline.insert(channel, fact, now) and not confirms:
             self._touch(channel, at)
             if at < now:

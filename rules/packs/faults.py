@@ -100,7 +100,8 @@ def _citations(pack: Pack) -> Iterator[str]:
         cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
         if therapy.deadline is not None:
             cited += [
-                (f"therapies.{therapy.id}.deadline", part.source) for part in (therapy.deadline, *therapy.deadline.aims)
+                (f"therapies.{therapy.id}.deadline", source)
+                for source in (therapy.deadline.source, *(aim.source for aim in therapy.deadline.aims))
             ]
     for path, source in cited:
         if source not in pack.sources:
