@@ -126,7 +126,7 @@ class Arrest(NamedTuple):
         cannulation: when cannulation for ECMO began.
         ended: when it was over, and ``ending`` how.
         newest: the last word of it.
-        alone: whether only the rhythm on a monitor speaks for it.
+        alone: whether only the rhythm on a monitor says that there is no circulation (again).
         left_open: since when compressions are charted as going on although circulation is evident.
     """
 
@@ -237,7 +237,8 @@ def follow(facts: Sequence[Fact], lasting: int, seen: Mapping[int, int] | None =
             settled = _settled(arrest, fact.at, lasting, (seen or {}).get(arrest.newest))
             found_again = settled.ending == "lost" and event.action in _GOES_ON
             arrest = arrest if found_again else settled
-        old = arrest is not None and arrest.alone and fact.at - arrest.newest > RHYTHM_HOLDS
+        only = arrest is not None and arrest.alone and arrest.first_compressions is None
+        old = only and arrest is not None and fact.at - arrest.newest > RHYTHM_HOLDS
         if arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING):
             begins = _begins(arrest, event)
             arrest = Arrest(fact.at, fact.at, fact.at, alone=event.action == "rhythm") if begins else arrest
@@ -349,7 +350,7 @@ def _charted(arrest: Arrest, fact: Fact) -> Arrest:
         return arrest
     if arrest.rosc is None:
         return _failed(arrest, at)._replace(quiet=at)
-    return _lost(arrest, at) if rhythm in PULSELESS and at > arrest.rosc else arrest
+    return _lost(arrest, at)._replace(alone=True) if rhythm in PULSELESS and at > arrest.rosc else arrest
 
 
 def _collapsed(arrest: Arrest, fact: Fact) -> Arrest:

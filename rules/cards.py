@@ -248,18 +248,19 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
 
 def time_left(view: View, window: Window | None, deadline: Deadline) -> str:
     """A therapy's window in words: how long it can still be decided on, or that it is over or does not apply."""
+    title = f"{deadline.title} within {format_duration(view.duration(deadline.limit))}"
     if window is None:
-        return f"{deadline.title}: not known when it began"
+        return f"{title}: not known when it began"
     if window.extended is not None:
-        return f"{deadline.title}: does not apply ({window.extended})"
+        return f"{title}: does not apply ({window.extended})"
     if window.closed:
-        return f"{deadline.title}: closed, last decision {clock_time(window.decide_by)}"
+        return f"{title}: closed, last decision {clock_time(window.decide_by)}"
     left = format_duration((window.decide_by - view.at) // MINUTE * MINUTE)
     until = "" if window.closes == window.decide_by else f" (closes {clock_time(window.closes)})"
     if window.aim is not None and window.last is not None:
         aim = f"{window.aim}: decide by {clock_time(window.decide_by)}, {left} left"
-        return f"{deadline.title}: {aim}; last decision {clock_time(window.last)}{until}"
-    return f"{deadline.title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
+        return f"{title}: {aim}; last decision {clock_time(window.last)}{until}"
+    return f"{title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
 
 
 def _answers(pack: Pack, view: View, subject: str, therapy: Therapy | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rules import stays
 from rules.catalogue import Catalogue
 from rules.facts import Answer
-from rules.instants import FOREVER, TICK
+from rules.instants import FOREVER, TICK, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
@@ -434,7 +434,8 @@ def _window(view: View, deadline: Deadline) -> Window | None:
     for aim, aimed in aims:
         if view.at <= aimed < decide_by and aim.when.evaluate(view).truth is MET:
             view.note(aimed + TICK)
-            return window._replace(decide_by=aimed, aim=aim.title, last=decide_by)
+            title = f"{aim.title} ({format_duration(view.duration(aim.limit))})"
+            return window._replace(decide_by=aimed, aim=title, last=decide_by)
     return window
 
 

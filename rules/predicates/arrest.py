@@ -28,7 +28,7 @@ def _going_on(view: View) -> Evaluation:
         return Evaluation(UNKNOWN, label, (), ("outcome_of_resuscitation",))
     if arrest is None or arrest.ended is not None:
         return Evaluation(NOT_MET, label)
-    if arrest.alone and arrest.rhythm != "pea":
+    if arrest.alone and arrest.first_compressions is None and arrest.rhythm != "pea":
         return Evaluation(UNKNOWN, label, (), ("circulation",))
     return Evaluation(MET, label, (Finding("cardiac_arrest", f"since {clock_time(arrest.began)}", arrest.began),))
 
