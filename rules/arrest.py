@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -311,7 +312,7 @@ def _signs(view: View, since: int, until: int) -> list[tuple[int, bool]]:
     given = (
         fact for fact in record.upto("dose:epinephrine", until) if fact.at > since and fact.value.status == "given"
     )
-    found += [(fact.at, fact.value.value >= CIRCULATING) for fact in cuff]
+    found += [(fact.at, fact.value.value >= CIRCULATING) for fact in cuff if not isnan(fact.value.value)]
     found += [(fact.at, False) for fact in given]
     return sorted(found)
 

@@ -170,7 +170,7 @@ class Pathway:
         view = self._view(timeline, care, fold, at)
         anchors = view.anchors
         age = view.value("age")
-        if age.known and age.low < ADULT:
+        if age.high < ADULT:
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
         if not fold.open:
             verdict = self._before(view, fold)

@@ -165,7 +165,7 @@ class TestLifepak:
         assert (closes - START).total_seconds() == close(begun + 3600)
 
     def test_nothing_is_suggested_of_what_nobody_has_said(self) -> None:
-        """Age, witness and no-flow are not in the log: both say what is missing. The rhythm that was shocked is known."""
+        """Age, witness and no-flow are not in the log: both say so. The rhythm is known, since it was shocked."""
         heard = hear("LP15")
         assert {advice for _, advice, _ in heard.advised("pre_alert")} == {Advice.INDETERMINATE, Advice.BLOCKED}
         (_, _, missing), *_ = heard.advised("ecpr")

@@ -139,8 +139,10 @@ class TestRecord:
 
     @pytest.mark.parametrize(
         "channel",
-        "state:goals_of_care state:suspected_infection state:ecmo_va state:prone state:intubated infusion:norepinephrine"
-        " culture seizure resuscitation answer:ards".split(),
+        [
+            *(f"state:{name}" for name in ("goals_of_care", "suspected_infection", "ecmo_va", "prone", "intubated")),
+            *("infusion:norepinephrine", "culture", "seizure", "resuscitation", "answer:ards"),
+        ],
     )
     def test_what_was_said_in_a_former_stay_is_not_of_this_one(self, channel: str) -> None:
         record = self.record(channel, 9, 10, 11)
