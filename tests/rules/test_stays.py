@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import permutations
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from rules import catalogue
+from rules.engine import PatientEngine
 from rules.facts import Coded, Flow, Move, Sample, SeizureEvent
 from rules.instants import DAY, HOUR, MINUTE
+from rules.packs import load_packs
 from rules.stays import BEFORE, CHANNEL, TRANSFER, Care, StayRecord, care, contacts, follow, in_hospital
+from rules.testing import load_scenario
 from rules.timeline import Fact, Timeline
 
 CATALOGUE = catalogue.load()
@@ -181,3 +186,25 @@ def test_every_fact_of_the_patient_is_marked_in_the_catalogue() -> None:
     assert {of[name] for name, group in groups.items() if group == "allergy"} == {"patient"}
     assert {of[name] for name, group in groups.items() if group in ("support", "airway", "procedure")} == {"stay"}
     assert of["goals_of_care"] == of["suspected_infection"] == "stay"
+
+
+COURSES = sorted((Path(__file__).parents[1] / "scenarios").glob("*/stay-*.scenario.yaml"))
+
+
+@pytest.mark.parametrize("path", COURSES, ids=lambda path: path.name.partition(".")[0])
+def test_stays_are_derived_anew_from_a_snapshot(path: Path) -> None:
+    """An engine that is stored and restored at each event says the same, to the byte."""
+    scenario = load_scenario(path)
+    packs = load_packs()
+    events = scenario.wire_events()
+    whole = PatientEngine(events[0].subject, packs, scenario.settings)
+    parts = PatientEngine(events[0].subject, packs, scenario.settings)
+    for index, event in enumerate(events):
+        if index % 8 == 0:
+            parts = PatientEngine.restore(parts.snapshot(), packs, scenario.settings)
+        assert [change.model_dump_json() for change in parts.observe(event)] == [
+            change.model_dump_json() for change in whole.observe(event)
+        ]
+    end = events[-1].received_at + timedelta(days=1)
+    assert [c.model_dump_json() for c in parts.advance(end)] == [c.model_dump_json() for c in whole.advance(end)]
+    assert parts.snapshot() == whole.snapshot()
