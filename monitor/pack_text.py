@@ -154,6 +154,10 @@ class PackText:
         for lead in deadline.lead:
             title = f"It must be decided {value(lead.time)} before that"
             yield from self._condition(f"{title} when", lead.when) if lead.when else self._item(1, title)
+        for aim in deadline.aims:
+            source = self._sentences.citation(aim.source, aim.strength)
+            text = f"It is aimed at {value(aim.limit)} after {since} ({aim.title}) [{source}] while"
+            yield from self._condition(text, aim.when, 1)
         for extended in deadline.extended:
             yield from self._condition(f"It does not close ({extended.title}) while", extended.when, 1)
 

@@ -343,7 +343,7 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
         return Standing(Trigger.SUPPORT, words, priority, stage)
     if subject == REFRACTORY and state is State.PSEUDO:
         return Standing(Trigger.WITHDRAW, words, priority, stage, f"fix first: {', '.join(verdict.reasons)}")
-    if subject == REFRACTORY and state in (State.ACTIVE, State.INDETERMINATE):
+    if subject == REFRACTORY and (state is State.ACTIVE or (state is State.INDETERMINATE and concerned)):
         if verdict.suppressed:
             return Standing(Trigger.WITHDRAW, words, priority, stage, f"suppressed: {verdict.suppressed}")
         why = "criteria not met now" if state is State.ACTIVE else "cannot be confirmed now"

@@ -1,18 +1,23 @@
 """A cardiac arrest as it was recorded, on the clock of Utstein: what happened, which shocks failed, how it ended.
 
 An arrest goes on until circulation has lasted (no compressions needed for so long, recorded as such or not), until ECMO
-flows, or until the team stops. A return of circulation that does not last is part of it.
+flows, or until the team stops. A return of circulation that does not last is part of it. Compressions that nobody
+charted as ended stop counting once circulation is evident; hours after the last word of it nobody can tell any more.
+
+A rhythm that a monitor shows is no arrest: that needs somebody who found no circulation, called for help, compressed or
+shocked.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rules.facts import ArrestEvent
-from rules.instants import HOUR, MINUTE
+from rules.instants import FOREVER, HOUR, MINUTE
 
 if TYPE_CHECKING:
     from rules.timeline import Fact
@@ -23,11 +28,37 @@ CHANNEL: Final = "resuscitation"
 UNCONFIRMED: Final = 2 * HOUR
 """How long after the last word of an arrest nobody can say any more whether it goes on (local setting)."""
 
+LOST: Final = 4 * HOUR
+"""How long after the last word of it an arrest is over, nobody knows how (local setting)."""
+
+EVIDENT: Final = 10 * MINUTE
+"""For how long circulation must be seen, with nothing charted of the resuscitation, to be evident (local setting)."""
+
+EVIDENT_GAP: Final = 15 * MINUTE
+"""How far apart the pressures may be by which it is seen (local setting)."""
+
+CIRCULATING: Final = 60.0
+"""Mean pressure in mm[Hg] that compressions do not keep up for minutes (local setting)."""
+
+PULSE: Final = 20.0
+"""Arterial pulse pressure in mm[Hg] above which there may be circulation (general clinical knowledge)."""
+
+NO_FLOW_ETCO2: Final = 10.0
+"""EtCO2 in mm[Hg] below which a pressure is no circulation (AHA 2025, secondary source only)."""
+
+RHYTHM_HOLDS: Final = 10 * MINUTE
+"""For how long a rhythm seen on a monitor counts as the first of an arrest found later (local setting)."""
+
 TWIN: Final = MINUTE
 """Shocks that two sources record less than this apart are one: as far as clocks may differ (local setting)."""
 
-SHOCKABLE: Final = ("vf", "vt")
+SHOCKED: Final = "shocked"
+"""A rhythm that nobody charted, and that was shocked: whoever shocks (a defibrillator that decides for itself shocks
+nothing else) has seen a shockable one. The log of a device, on a clock of its own, names rhythms itself."""
+
+SHOCKABLE: Final = ("vf", "vt", SHOCKED)
 RHYTHMS: Final = {
+    SHOCKED: "shockable (it was shocked; nobody charted it)",
     "vf": "ventricular fibrillation",
     "vt": "ventricular tachycardia",
     "pea": "pulseless electrical activity",
@@ -37,10 +68,27 @@ PULSELESS: Final = ("vf", "pea", "asystole")
 """Rhythms without circulation; ventricular tachycardia may have one."""
 
 _BEGINNING: Final = ("collapse", "found", "cpr_start", "rearrest")
+_GOES_ON: Final = ("cpr_stop", "rosc", "cannulation", "ecmo_flow", "stopped")
+"""What says of an arrest that was lost from sight that it went on, and how."""
 _AT: Final = attrgetter("at")
 
-Ending = Literal["rosc", "quiet", "ecmo", "stopped"]
-"""Circulation lasted, as recorded or because nobody needed to compress; ECMO flows; the team stopped."""
+SIGNS: Final = (
+    "dose:epinephrine",
+    "signal:map_invasive",
+    "signal:systolic_invasive",
+    "signal:diastolic_invasive",
+    "signal:map_noninvasive",
+    "signal:etco2",
+    "signal:cpr_rate",
+)
+"""What circulation is seen by while compressions are charted, and what says that they go on."""
+
+READS: Final = (CHANNEL, *SIGNS)
+"""All that the course of an arrest is read from; of the signs no more than the last hours."""
+
+Ending = Literal["rosc", "quiet", "evident", "ecmo", "stopped", "lost"]
+"""Circulation lasted, as recorded, because nobody needed to compress, or as evident; ECMO flows; the team stopped;
+or nobody charted any more."""
 
 
 class Shock(NamedTuple):
@@ -79,6 +127,8 @@ class Arrest(NamedTuple):
         cannulation: when cannulation for ECMO began.
         ended: when it was over, and ``ending`` how.
         newest: the last word of it.
+        alone: whether only the rhythm on a monitor says that there is no circulation (again).
+        left_open: since when compressions are charted as going on although circulation is evident.
     """
 
     began: int
@@ -102,6 +152,8 @@ class Arrest(NamedTuple):
     cannulation: int | None = None
     ended: int | None = None
     ending: Ending | None = None
+    alone: bool = False
+    left_open: int | None = None
 
     @property
     def failed(self) -> int:
@@ -130,28 +182,67 @@ class Arrest(NamedTuple):
 
 def course(view: View) -> Arrest | None:
     """The arrest that is going on, or the last one, at the view's instant; None where none was recorded."""
-    lasting, timeline = view.duration("sustained_rosc"), view.timeline
-    facts = timeline.facts(CHANNEL)
+    return view.once(CHANNEL, _course)
+
+
+def _course(view: View) -> Arrest | None:
+    lasting, record = view.duration("sustained_rosc"), view.timeline
+    facts = record.facts(CHANNEL)
     if not facts:
         return None
-    courses = timeline.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))
+    courses = record.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))
+    seen = _seen(view, facts, courses)
+    if seen:
+        courses = record.memo(("arrest", lasting, seen), (CHANNEL,), lambda: follow(facts, lasting, dict(seen)))
     index = bisect_right(facts, view.at, key=_AT)
-    arrest = _settled(courses[index - 1], view.at, lasting) if index else None
-    if arrest is not None and arrest.ended is None and arrest.compressing is None:
-        view.note(arrest.quiet + lasting)
+    last = courses[index - 1] if index else None
+    if last is None:
+        return None
+    arrest = _settled(last, view.at, lasting, dict(seen).get(last.newest))
+    if arrest.ended is None:
+        view.note(arrest.newest + LOST)
+        if arrest.compressing is None:
+            view.note(arrest.quiet + lasting)
     return arrest
 
 
-def follow(facts: Sequence[Fact], lasting: int) -> list[Arrest | None]:
-    """The arrest as known after each of the facts; ``lasting`` is how long circulation must last to end it."""
+def _seen(view: View, facts: Sequence[Fact], courses: Sequence[Arrest | None]) -> tuple[tuple[int, int], ...]:
+    """After which words of an arrest circulation was evident although compressions went on as charted.
+
+    Each with the time of the word, and since when; hours after the word it does not matter any more.
+    """
+    found = []
+    for index, (fact, arrest) in enumerate(zip(facts, courses, strict=True)):
+        until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
+        pressed = arrest is not None and arrest.ended is None and arrest.compressing is not None
+        if pressed and EVIDENT <= until - fact.at < LOST:
+            since = evident(view, fact.at, until)
+            if since is not None:
+                found.append((fact.at, since))
+    return tuple(found)
+
+
+def follow(facts: Sequence[Fact], lasting: int, seen: Mapping[int, int] | None = None) -> list[Arrest | None]:
+    """The arrest as known after each of the facts.
+
+    Args:
+        facts: the events of resuscitation.
+        lasting: how long circulation must last to end it.
+        seen: after which of these, by time, circulation was evident, and since when.
+    """
     courses: list[Arrest | None] = []
     arrest: Arrest | None = None
     for fact in facts:
-        arrest = _settled(arrest, fact.at, lasting)
         event: ArrestEvent = fact.value
-        if arrest is None or arrest.ended is not None:
+        if arrest is not None:
+            settled = _settled(arrest, fact.at, lasting, (seen or {}).get(arrest.newest))
+            found_again = settled.ending == "lost" and event.action in _GOES_ON
+            arrest = arrest if found_again else settled
+        only = arrest is not None and arrest.alone and arrest.first_compressions is None
+        old = only and arrest is not None and fact.at - arrest.newest > RHYTHM_HOLDS
+        if arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING):
             begins = _begins(arrest, event)
-            arrest = Arrest(fact.at, fact.at, fact.at) if begins else arrest
+            arrest = Arrest(fact.at, fact.at, fact.at, alone=event.action == "rhythm") if begins else arrest
         if arrest is not None and arrest.ended is None:
             arrest = _charted(_told(arrest, fact), fact)
             act = _ACTIONS.get(event.action)
@@ -160,12 +251,70 @@ def follow(facts: Sequence[Fact], lasting: int) -> list[Arrest | None]:
     return courses
 
 
-def _settled(arrest: Arrest | None, at: int, lasting: int) -> Arrest | None:
-    """The arrest once time has passed: over, where no compressions were needed for long enough."""
-    if arrest is None or arrest.ended is not None or arrest.compressing is not None or at - arrest.quiet < lasting:
+def _settled(arrest: Arrest, at: int, lasting: int, seen: int | None) -> Arrest:
+    """The arrest once time has passed since the last word of it.
+
+    It is over where no compressions were needed for long enough, and where nothing was charted for hours; compressions
+    charted as going on did not, from when circulation was evident (``seen``).
+    """
+    if arrest.ended is not None:
         return arrest
-    ended = arrest.quiet + lasting
-    return _over(arrest, ended, "quiet" if arrest.rosc is None else "rosc")
+    lost = arrest.newest + LOST
+    if seen is not None and seen <= at < lost and arrest.compressing is not None:
+        arrest = _still(arrest, seen)._replace(
+            rosc=seen, returned=True, quiet=seen, left_open=arrest.compressing, newest=arrest.newest
+        )
+    over = FOREVER if arrest.compressing is not None else arrest.quiet + lasting
+    if at >= over and over <= lost:
+        return _over(arrest, over, "quiet" if arrest.rosc is None else "evident" if arrest.left_open else "rosc")
+    return _over(arrest, lost, "lost") if at >= lost else arrest
+
+
+def evident(view: View, since: int, until: int) -> int | None:
+    """Since when circulation was evident in a stretch of time without a word of the resuscitation; None if it was not.
+
+    That is once pressures have stood, for :data:`EVIDENT` and with no gap longer than :data:`EVIDENT_GAP`, where
+    compressions do not keep them. Compressions that a device measures, and adrenaline, say that they go on.
+    """
+    first = last = None
+    for at, circulating in _signs(view, since, until):
+        if not circulating or (last is not None and at - last > EVIDENT_GAP):
+            first = None
+        if circulating:
+            first, last = at if first is None else first, at
+            if at - first >= EVIDENT:
+                return first
+    return None
+
+
+def _signs(view: View, since: int, until: int) -> list[tuple[int, bool]]:
+    """Whether there was circulation, wherever that can be seen, in order of time."""
+    record = view.timeline
+    mean, systolic, diastolic, etco2, compressions = (
+        record.series(f"signal:{name}")
+        for name in ("map_invasive", "systolic_invasive", "diastolic_invasive", "etco2", "cpr_rate")
+    )
+    found: list[tuple[int, bool]] = []
+    for minute in range(-(-since // MINUTE), until // MINUTE):
+        pressure, high, low, carbon, pushed = (
+            None if series is None else series.at(minute) for series in (mean, systolic, diastolic, etco2, compressions)
+        )
+        pulse = None if high is None or low is None else high - low
+        if pressure is None and high is not None and low is not None:
+            pressure = low + (high - low) / 3
+        if pushed is not None or (carbon is not None and carbon < NO_FLOW_ETCO2):
+            found.append(((minute + 1) * MINUTE, False))
+        elif pressure is not None:
+            found.append(((minute + 1) * MINUTE, pressure >= CIRCULATING and (pulse is None or pulse > PULSE)))
+    for series in (mean, systolic, etco2):
+        view.note(None if series is None else series.next_end(view.at))
+    cuff = (fact for fact in record.upto("signal:map_noninvasive", until) if fact.at > since)
+    given = (
+        fact for fact in record.upto("dose:epinephrine", until) if fact.at > since and fact.value.status == "given"
+    )
+    found += [(fact.at, fact.value.value >= CIRCULATING) for fact in cuff if not isnan(fact.value.value)]
+    found += [(fact.at, False) for fact in given]
+    return sorted(found)
 
 
 def _begins(last: Arrest | None, event: ArrestEvent) -> bool:
@@ -186,7 +335,8 @@ def _told(arrest: Arrest, fact: Fact) -> Arrest:
         arrest = arrest._replace(last_seen=event.last_seen)
     if event.witnessed is not None and fact.received >= arrest.told:
         arrest = arrest._replace(witnessed=event.witnessed, told=fact.received)
-    return arrest._replace(newest=fact.at)
+    alone = arrest.alone and event.action in ("rhythm", "cpr_stop")
+    return arrest._replace(newest=fact.at, alone=alone, left_open=None)
 
 
 def _charted(arrest: Arrest, fact: Fact) -> Arrest:
@@ -195,13 +345,13 @@ def _charted(arrest: Arrest, fact: Fact) -> Arrest:
     if rhythm is None:
         return arrest
     arrest = arrest._replace(rhythm=rhythm)
-    if arrest.initial_rhythm is None and all(at <= shock.at for shock in arrest.shocks):
+    if arrest.initial_rhythm in (None, SHOCKED) and all(at <= shock.at for shock in arrest.shocks):
         arrest = arrest._replace(initial_rhythm=rhythm)
     if rhythm == "organised":
         return arrest
     if arrest.rosc is None:
         return _failed(arrest, at)._replace(quiet=at)
-    return _lost(arrest, at) if rhythm in PULSELESS and at > arrest.rosc else arrest
+    return _lost(arrest, at)._replace(alone=True) if rhythm in PULSELESS and at > arrest.rosc else arrest
 
 
 def _collapsed(arrest: Arrest, fact: Fact) -> Arrest:
@@ -256,6 +406,8 @@ def _shocked(arrest: Arrest, fact: Fact) -> Arrest:
     last = arrest.shocks[-1] if arrest.shocks else None
     if arrest.rosc is not None or (last is not None and last.source != source and at - last.at < TWIN):
         return arrest
+    if not arrest.shocks and arrest.initial_rhythm is None and not fact.value.logged:
+        arrest = arrest._replace(initial_rhythm=SHOCKED, rhythm=arrest.rhythm or SHOCKED)
     arrest = _failed(arrest, at)
     shock = Shock(at, source, fact.value.energy_joules, cycle="open" if arrest.compressing is None else "given")
     return arrest._replace(quiet=at, shocks=(*arrest.shocks, shock))

@@ -12,6 +12,7 @@ from rules.logic import MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Card, Evidence, State
 from rules.pack import Check, Cited, Deadline, Pack, Reason, Therapy
 from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict, Window
+from rules.stays import StayRecord
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
@@ -53,11 +54,22 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
         contraindications=_lines(_against(view, words, therapy)),
         not_known=_lines((*_missing(pack, words, verdict, grounds), *_unchecked(view, therapy))),
         window=_window(pack, view, verdict, therapy),
-        goals_of_care=_GOALS.get(view.coded("goals_of_care")[0], "goals of care not recorded"),
+        goals_of_care=_goals(view),
         rule=f"{pack.id} {pack.version} ({pack.digest}), {pack.guideline}",
         answers=_answers(pack, view, subject, therapy),
         data_quality=_lines(_quality(pack, view, words)),
     )
+
+
+def _goals(view: View) -> str:
+    """The goals of care of this stay; where nobody recorded them, what a former one says is named as such."""
+    goals, _ = view.coded("goals_of_care")
+    words = _GOALS.get(goals, _GOALS[None])
+    former = view.timeline.former("state:goals_of_care") if isinstance(view.timeline, StayRecord) else None
+    if goals is not None or former is None:
+        return words
+    said = _GOALS.get(former.value.value, former.value.value)
+    return f"{words}; in a former stay ({clock_time(former.at)}): {said}"
 
 
 def _lines(texts: Iterable[str]) -> tuple[str, ...]:
@@ -236,15 +248,19 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
 
 def time_left(view: View, window: Window | None, deadline: Deadline) -> str:
     """A therapy's window in words: how long it can still be decided on, or that it is over or does not apply."""
+    title = f"{deadline.title} within {format_duration(view.duration(deadline.limit))}"
     if window is None:
-        return f"{deadline.title}: not known when it began"
+        return f"{title}: not known when it began"
     if window.extended is not None:
-        return f"{deadline.title}: does not apply ({window.extended})"
+        return f"{title}: does not apply ({window.extended})"
     if window.closed:
-        return f"{deadline.title}: closed, last decision {clock_time(window.decide_by)}"
+        return f"{title}: closed, last decision {clock_time(window.decide_by)}"
     left = format_duration((window.decide_by - view.at) // MINUTE * MINUTE)
     until = "" if window.closes == window.decide_by else f" (closes {clock_time(window.closes)})"
-    return f"{deadline.title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
+    if window.aim is not None and window.last is not None:
+        aim = f"{window.aim}: decide by {clock_time(window.decide_by)}, {left} left"
+        return f"{title}: {aim}; last decision {clock_time(window.last)}{until}"
+    return f"{title}: decide by {clock_time(window.decide_by)}, {left} left{until}"
 
 
 def _answers(pack: Pack, view: View, subject: str, therapy: Therapy | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
-from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
+from rules.facts import NOTHING, Answer, Flow, GoingOn, Move, Refusal, Sample, Translator
 from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
@@ -24,6 +24,8 @@ from rules.pack import Pack
 from rules.packs.reads import longest
 from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
+from rules.stays import CHANNEL as STAYS
+from rules.stays import KEPT, moved
 from rules.steps import confirmed
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
@@ -57,6 +59,7 @@ def prepare(packs: Sequence[Pack], settings: SiteSettings) -> Prepared:
         catalogue = catalogues.load()
         pathways = [Pathway(pack, settings, catalogue) for pack in packs]
         kept = {channel: back + JUDGED for channel, back in longest(pathway.reads for pathway in pathways).items()}
+        kept[STAYS] = KEPT
         found = _PREPARED[key] = Prepared(pathways, Translator(catalogue, frozenset(kept)), kept)
     return found
 
@@ -303,6 +306,8 @@ class PatientEngine:
     ) -> None:
         fact = Fact(at, received, event, value)
         confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now)
+        # Of somebody who was discharged, a rate that goes on says that the patient is here.
+        confirms = confirms and moved(self.timeline, at).here
         if self.timeline.insert(channel, fact, now) and not confirms:
             self._touch(channel, at)
             if at < now:
@@ -453,7 +458,7 @@ def _therapy_status(counsel: Counsel) -> TherapyStatus:
             closes_at=to_datetime(window.closes),
             decide_by=to_datetime(window.decide_by),
             state="extended" if window.extended else "closed" if window.closed else "open",
-            reason=window.extended,
+            reason=window.extended or window.aim,
         ),
     )
 
@@ -479,8 +484,8 @@ def describe(channel: str, value: object) -> str:
         words = f"{name} {value.comparator or ''}{value.value:g}" if value.readable else f"{name} without a value"
     elif isinstance(value, Flow):
         words = f"{name} {value.action}"
-    elif channel == "state:admitted":
-        words = "admission"
+    elif isinstance(value, Move):
+        words = value.event
     else:
         words = name or kind
     return words.replace("_", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from math import inf, isnan, nan, nextafter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from rules import events
 from rules.catalogue import Catalogue, UnknownCodeError
@@ -92,6 +92,13 @@ class Coded(NamedTuple):
     since: int | None = None
 
 
+class Move(NamedTuple):
+    """The patient is admitted to a unit, transferred to it or discharged from it; ``unit`` if it was named."""
+
+    event: Literal["admission", "transfer", "discharge"]
+    unit: str | None = None
+
+
 class CultureResult(NamedTuple):
     """What grew, if anything, and what it was tested against; a ``preliminary`` report may still change."""
 
@@ -110,13 +117,14 @@ class SeizureEvent(NamedTuple):
 
 
 class ArrestEvent(NamedTuple):
-    """A cardiac-arrest clock event."""
+    """A cardiac-arrest clock event; ``logged`` says that it comes from a device's own log, with a clock of its own."""
 
     action: str
     rhythm: str | None
     witnessed: bool | None
     energy_joules: float | None
     last_seen: int | None = None
+    logged: bool = False
 
 
 class Answer(NamedTuple):
@@ -242,9 +250,9 @@ class Translator:
             case events.Fluid():
                 yield _fluid(event)
             case events.Procedure():
-                yield self._coded(event.code, _DONE[event.action], "code")
+                yield from self._coded(event.code, _DONE[event.action], "code")
             case events.Assessment():
-                yield self._coded(event.examination, "done", "examination")
+                yield from self._coded(event.examination, "done", "examination")
                 yield from self._findings("findings", event.findings)
                 yield from self._readings(event.readings)
             case events.Culture():
@@ -252,11 +260,7 @@ class Translator:
             case events.Seizure():
                 yield "seizure", SeizureEvent(event.action, event.semiology)
             case events.Resuscitation():
-                seen = _instant(event.last_seen_at)
-                yield (
-                    "resuscitation",
-                    ArrestEvent(event.action, event.rhythm, event.witnessed, event.energy_joules, seen),
-                )
+                yield from self._resuscitation(event)
             case events.Encounter():
                 yield from self._encounter(event)
             case events.Action():
@@ -353,8 +357,8 @@ class Translator:
         )
 
     def _encounter(self, event: events.Encounter) -> Iterator[Outcome]:
-        if event.event in ("admission", "discharge"):
-            yield "state:admitted", Coded("present" if event.event == "admission" else "absent")
+        if event.event != "update":
+            yield "stay", Move(event.event, event.unit_name)
         if event.age_years is not None:
             yield "signal:age", _age(event.age_years)
         for loss in event.unreadable:
@@ -375,18 +379,32 @@ class Translator:
 
     def _findings(self, field: str, findings: tuple[events.Finding, ...]) -> Iterator[Outcome]:
         for index, finding in enumerate(findings):
-            yield self._coded(finding.code, str(finding.presence), f"{field}.{index}", _instant(finding.since))
+            yield from self._coded(finding.code, str(finding.presence), f"{field}.{index}", _instant(finding.since))
 
-    def _coded(self, code: str, value: str, place: str, since: int | None = None) -> Outcome:
+    def _coded(self, code: str, value: str, place: str, since: int | None = None) -> Iterator[Outcome]:
         try:
             concept = self._catalogue.concept(code)
         except UnknownCodeError as error:
-            return Refusal(place, "unknown_code", str(error))
+            yield Refusal(place, "unknown_code", str(error))
+            return
         if concept.kind == "coded" and value not in concept.values:
-            return Refusal(
-                place, "unknown_code", f"{concept.name} has no value {value!r} (known: {', '.join(concept.values)})"
-            )
-        return f"state:{concept.name}", Coded(value, since)
+            known = ", ".join(concept.values)
+            yield Refusal(place, "unknown_code", f"{concept.name} has no value {value!r} (known: {known})")
+            return
+        yield f"state:{concept.name}", Coded(value, since)
+        if value == "absent":
+            yield from ((f"state:{name}", Coded(value, since)) for name in concept.kinds)
+
+    def _resuscitation(self, event: events.Resuscitation) -> Iterator[Outcome]:
+        """The event of the arrest; flow of ECMO in it is ECMO for every pathway."""
+        logged = event.clock_ahead_s != 0
+        seen = _instant(event.last_seen_at)
+        yield (
+            "resuscitation",
+            ArrestEvent(event.action, event.rhythm, event.witnessed, event.energy_joules, seen, logged),
+        )
+        if event.action == "ecmo_flow":
+            yield "state:ecmo_va", Coded("present")
 
 
 _STATED: Final = {"age_years": "age", "weight_kg": "weight", "height_cm": "height"}

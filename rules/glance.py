@@ -10,7 +10,7 @@ from rules import catalogue as catalogues
 from rules.catalogue import AgeContext
 from rules.engine import PatientEngine
 from rules.facts import Coded, Sample
-from rules.instants import MINUTE
+from rules.instants import FOREVER, MINUTE
 from rules.timeline import Timeline
 
 BLIND_AFTER: Final = timedelta(minutes=5)
@@ -37,7 +37,7 @@ class Glance(NamedTuple):
     Attributes:
         newest: when the newest sample of any signal was taken, in milliseconds.
         signals: the newest samples of the signals that pathways with an open episode were judged by.
-        goals: of care, as recorded last.
+        goals: of care, as recorded last in this stay.
         age: in years.
         admitted: false once discharged.
     """
@@ -74,13 +74,14 @@ def glance(engine: PatientEngine) -> Glance:
         if contexts:
             limits = [limit for context in contexts if (limit := limit_of(name, method, context)) is not None]
             signals.append(Last(name, at, min(limits, default=None)))
-    goals, admitted = (_coded(timeline, name) for name in ("goals_of_care", "admitted"))
+    now = FOREVER if engine.reached is None else engine.reached
+    cares = [track.pathway.care(timeline, now)[0] for track in engine.tracks]
     return Glance(
         newest=max(times, default=None),
         signals=tuple(signals),
-        goals=goals,
+        goals=_goals(timeline, max((care.former or -FOREVER for care in cares), default=-FOREVER)),
         age=age_of(timeline),
-        admitted=admitted != "absent",
+        admitted=not cares or any(care.here for care in cares),
     )
 
 
@@ -119,9 +120,9 @@ def _newest(timeline: Timeline, signal: str) -> tuple[int | None, str | None]:
     return (facts[-1].at, facts[-1].value.method) if facts else (None, None)
 
 
-def _coded(timeline: Timeline, concept: str) -> str | None:
-    facts = timeline.facts(f"state:{concept}")
-    if not facts:
+def _goals(timeline: Timeline, former: int) -> str | None:
+    facts = timeline.facts("state:goals_of_care")
+    if not facts or facts[-1].at <= former:
         return None
     coded: Coded = facts[-1].value
     return coded.value

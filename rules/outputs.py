@@ -75,7 +75,10 @@ class Evidence(_Frozen):
 
 
 class TherapyWindow(_Frozen):
-    """Until when a therapy can be in effect, until when it must be decided for that, and what holds at the moment."""
+    """Until when a therapy can be in effect, until when it must be decided for that, and what holds at the moment.
+
+    ``reason`` is why it has no end now or, while it is open, the shorter limit aimed at by which ``decide_by`` counts.
+    """
 
     closes_at: AwareDatetime
     decide_by: AwareDatetime

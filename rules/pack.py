@@ -129,11 +129,22 @@ class Lead(_Frozen):
     time: Name
 
 
+class Aim(_Frozen):
+    """A shorter limit to aim at while a condition is met: to miss it closes nothing."""
+
+    when: Condition
+    limit: Name
+    title: str
+    source: str
+    strength: Strength
+
+
 class Deadline(_Frozen):
     """The end of a therapy's window: ``limit`` after the anchor or landmark ``since``, less the ``lead`` it takes.
 
     After it the therapy is blocked for the reason ``id``. A site's own ``lead_setting`` goes before ``lead``. While one
-    of ``extended`` is met the limit does not apply. ``closing`` is how long before the end it is announced once more.
+    of ``extended`` is met the limit does not apply. Until it has passed, the first of the ``aims`` that is met says by
+    when to decide. ``closing`` is how long before the end it is announced once more.
     """
 
     id: Name
@@ -143,6 +154,7 @@ class Deadline(_Frozen):
     lead: tuple[Lead, ...] = ()
     lead_setting: Literal["ecpr_lead_time"] | None = None
     extended: tuple[Titled, ...] = ()
+    aims: tuple[Aim, ...] = ()
     closing: Name | None = None
     source: str
     strength: Strength
@@ -318,6 +330,7 @@ class Pack(_Frozen):
             if therapy.deadline is not None:
                 yield from ((f"{path}.deadline.lead.{i}", lead.when) for i, lead in enumerate(therapy.deadline.lead))
                 yield from ((f"{path}.deadline.extended.{i}", e.when) for i, e in enumerate(therapy.deadline.extended))
+                yield from ((f"{path}.deadline.aims.{i}", aim.when) for i, aim in enumerate(therapy.deadline.aims))
             yield f"{path}.requires", therapy.requires
             yield from ((f"{path}.absolute.{reason.id}", reason.when) for reason in therapy.absolute)
             yield from ((f"{path}.relative.{reason.id}", reason.when) for reason in therapy.relative)

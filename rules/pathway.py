@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from rules import stays
 from rules.catalogue import Catalogue
 from rules.facts import Answer
-from rules.instants import TICK
+from rules.instants import FOREVER, TICK, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
@@ -16,9 +17,10 @@ from rules.packs import with_overrides
 from rules.packs.reads import reads
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
+from rules.stays import Care, StayRecord
 from rules.timeline import Timeline, with_kinds
 from rules.view import Knowledge, View
-from rules.wording import evidence_of, placeholders
+from rules.wording import evidence_of, placeholders, spelled
 
 ADULT: Final = 18.0
 """The dossier covers adults only."""
@@ -52,6 +54,7 @@ class Window(NamedTuple):
     """How long a therapy can still be decided on: its last instants, and whether these are past or do not apply.
 
     ``closing`` says that little of it is left, ``extended`` for what reason it does not end when it usually would.
+    With an ``aim`` (its title) ``decide_by`` is the last instant for that, and ``last`` the last one of the window.
     """
 
     closes: int
@@ -59,6 +62,8 @@ class Window(NamedTuple):
     closed: bool = False
     closing: bool = False
     extended: str | None = None
+    aim: str | None = None
+    last: int | None = None
 
 
 class Counsel(NamedTuple):
@@ -132,6 +137,7 @@ class Pathway:
         self.reads = reads(self.pack, catalogue)
         self.channels = frozenset(self.reads)
         self.declared = with_kinds(self.channels)
+        self._contacts = stays.contacts(self.channels)
         named = {f"condition {name}": condition for name, condition in self.pack.conditions.items()}
         checks = {f"check {check.id}": check.when for check in self.pack.checks}
         parameters = self.pack.parameters
@@ -144,17 +150,29 @@ class Pathway:
         therapy = next((found for found in self.pack.therapies if found.id == subject), None)
         return self.knowledge.durations["snooze" if therapy is None else therapy.snooze]
 
+    def care(self, timeline: Timeline, at: int) -> tuple[Care, int | None]:
+        """Whether the patient is here at an instant, since when facts are of this stay, and when that changes."""
+        return stays.care(timeline, at, self._contacts)
+
     def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
-        """The patient at an instant with this pathway's memory."""
-        return View(self.knowledge, timeline, dict(fold.anchors), at, full=full)
+        """The patient in this stay at an instant, with this pathway's memory."""
+        return self._view(timeline, self.care(timeline, at)[0], fold, at, full=full)
+
+    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
+        record = timeline if care.former is None else StayRecord(timeline, care.former, self.knowledge.catalogue)
+        return View(self.knowledge, record, dict(fold.anchors), at, full=full)
 
     def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
         """Judge the pathway at an instant."""
-        view = self.view(timeline, fold, at)
+        care, settles = self.care(timeline, at)
+        if not care.here:
+            kept = fold if settles is not None else Fold(fold.episode)
+            return Step(kept, Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), settles)
+        if care.former is not None and dict(fold.anchors).get("episode", FOREVER) <= care.former:
+            fold = Fold(fold.episode)
+        view = self._view(timeline, care, fold, at)
         anchors = view.anchors
         age = view.value("age")
-        if view.coded("admitted")[0] == "absent":
-            return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), None)
         if age.high < ADULT:
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
         if not fold.open:
@@ -187,12 +205,13 @@ class Pathway:
 
     def _resolved(self, view: View) -> Verdict:
         """Resolved, and in which way where the pack tells several apart."""
-        ways = (ending.title for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
+        ways = (spelled(ending.title, view) for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
         return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
 
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
         if self.pack.ruled_out is not None and self.pack.ruled_out.evaluate(view).truth is MET:
-            return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
+            closed = Fold(fold.episode)
+            return closed, self._before(view, closed) or Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
             if self.pack.resolution.evaluate(view).truth is MET:
                 return Fold(fold.episode, resolved=True), self._resolved(view)
@@ -406,7 +425,8 @@ def _window(view: View, deadline: Deadline) -> Window | None:
         return None
     closes = began + view.duration(deadline.limit)
     extended = next((found.title for found in deadline.extended if found.when.evaluate(view).truth is MET), None)
-    decide_by = closes - _lead(view, deadline)
+    lead = _lead(view, deadline)
+    decide_by = closes - lead
     if extended is not None:
         return Window(closes, decide_by, extended=extended)
     view.note(decide_by + TICK)
@@ -414,7 +434,14 @@ def _window(view: View, deadline: Deadline) -> Window | None:
     if deadline.closing is not None:
         warn -= view.duration(deadline.closing)
         view.note(warn + TICK)
-    return Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
+    window = Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
+    aims = ((found, began + view.duration(found.limit) - lead) for found in deadline.aims)
+    for aim, aimed in aims:
+        if view.at <= aimed < decide_by and aim.when.evaluate(view).truth is MET:
+            view.note(aimed + TICK)
+            title = f"{aim.title} ({format_duration(view.duration(aim.limit))})"
+            return window._replace(decide_by=aimed, aim=title, last=decide_by)
+    return window
 
 
 def _lead(view: View, deadline: Deadline) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.alerts import Alert
 from rules.events import decode, encode
-from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Sample, SeizureEvent, Volume
+from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Move, Sample, SeizureEvent, Volume
 from rules.instants import MINUTE, to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, Priority, State
@@ -189,6 +189,7 @@ _VALUE_TYPES: Final[dict[str, Any]] = {
     "seizure": SeizureEvent,
     "resuscitation": ArrestEvent,
     "answer": Answer,
+    "stay": Move,
 }
 
 

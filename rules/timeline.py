@@ -14,7 +14,7 @@ from itertools import takewhile
 from math import inf, isfinite, isnan, nan
 from operator import attrgetter
 from statistics import median
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from rules.facts import Flow
 from rules.instants import FOREVER, MINUTE
@@ -241,7 +241,26 @@ def _median(samples: Collection[float]) -> float:
     return median(read) if read else _UNREAD
 
 
-class Timeline:
+class Record(Protocol):
+    """What can be asked of a patient's facts at an instant of effective time."""
+
+    def facts(self, channel: str) -> Sequence[Fact]:
+        """All facts of a channel, also those that become true later, oldest first."""
+
+    def upto(self, channel: str, at: int) -> list[Fact]:
+        """Facts of a channel that were true at or before an instant, oldest first."""
+
+    def latest(self, channel: str, at: int) -> Fact | None:
+        """The newest fact of a channel at or before an instant."""
+
+    def series(self, channel: str) -> MinuteSeries | None:
+        """The minutes of a dense signal."""
+
+    def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
+        """A value derived from whole channels, built again only when one of them has changed."""
+
+
+class Timeline(Record):
     """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``.
 
     Args:

@@ -18,7 +18,7 @@ from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Scale, Steps, bridged, delivery, plausible
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, MinuteSeries, Record
 from rules.values import Value, exact, number, unknown
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ class View:
 
     Attributes:
         at: the instant.
+        timeline: what is known of the patient, without what is of a former stay.
         full: whether conditions look at every part (to explain) or stop as soon as the answer is known.
         anchors: instants that the pathway remembers: recognition, and when each stage was first reached.
         state: the pathway's verdict at this instant, once there is one.
@@ -85,7 +86,7 @@ class View:
     __slots__ = ("_named", "_next", "_once", "_values", "anchors", "at", "full", "knowledge", "state", "timeline")
 
     def __init__(
-        self, knowledge: Knowledge, timeline: Timeline, anchors: dict[str, int], at: int, *, full: bool = False
+        self, knowledge: Knowledge, timeline: Record, anchors: dict[str, int], at: int, *, full: bool = False
     ) -> None:
         self.knowledge = knowledge
         self.timeline = timeline

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final
 
 from rules.catalogue import Catalogue
+from rules.instants import format_duration
 from rules.pack import Pack
 from rules.quantities import QUANTITIES
 from rules.values import number
@@ -83,6 +84,20 @@ def evidence_of(view: View, measure: str) -> str:
 def fill(text: str, view: View) -> str:
     """A text with the present value of the measures that it names in braces."""
     return _PLACEHOLDER.sub(lambda match: evidence_of(view, match.group(1)), text)
+
+
+def spelled(text: str, view: View) -> str:
+    """A text with the parameters that it names in braces: durations in words, numbers with their unit."""
+    parameters = view.knowledge.parameters
+
+    def value(name: str) -> str:
+        found = parameters[name]
+        if found.is_duration:
+            return format_duration(view.duration(name))
+        values = " or ".join(number(limit) for limit in view.thresholds(name)[0])
+        return values if found.unit in (None, "1") else f"{values} {found.unit}"
+
+    return _PLACEHOLDER.sub(lambda match: value(match.group(1)), text)
 
 
 class Words:

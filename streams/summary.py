@@ -9,7 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rules.events import Assessment, Encounter, Event, Observations
+from rules.facts import Move
+from rules.instants import to_datetime, to_instant
 from rules.outputs import AlertChange, AlertChangeKind, Change, Priority, Rejection, State, StatusChange
+from rules.stays import follow
+from rules.timeline import Fact
 
 BED_DAYS: Final = 20
 """Interruptive alerts are reported per this many bed-days: one day on a unit of 20 beds."""
@@ -69,24 +73,25 @@ class _Stay:
     """While a patient was monitored: from the first message to the last, less the time after a discharge.
 
     ``first`` and ``last`` are times of receipt, so that history charted before, or a time of effect that somebody
-    mistyped, adds nothing. ``moves`` are admissions and discharges by the time at which they happened, or were received
-    if that is earlier.
+    mistyped, adds nothing. ``moves`` are admissions, transfers and discharges, by the time at which they happened, or
+    were received if that is earlier.
     """
 
     first: datetime
     last: datetime
-    moves: set[tuple[datetime, str]] = field(default_factory=set)
+    moves: set[tuple[datetime, Move]] = field(default_factory=set)
 
     def length(self) -> timedelta:
-        moves = sorted(self.moves, key=lambda move: (move[0], move[1] == "admission"))
-        since = None if moves and moves[0][1] == "admission" else self.first
+        moves = [Fact(to_instant(moment), 0, "", move) for moment, move in self.moves]
+        first = min(moves, key=lambda fact: (fact.at, fact.value.event != "discharge"), default=None)
+        since = None if first is not None and first.value.event == "admission" else self.first
         total = timedelta()
-        for moment, move in moves:
-            if move == "discharge" and since is not None:
-                total += self._monitored(since, moment)
+        for care in follow(sorted(moves, key=lambda fact: (fact.at, *(part or "" for part in fact.value)))):
+            if care.left is not None and since is not None:
+                total += self._monitored(since, to_datetime(care.left))
                 since = None
-            elif move == "admission" and since is None:
-                since = moment
+            elif care.here and since is None:
+                since = to_datetime(care.at)
         return total if since is None else total + self._monitored(since, self.last)
 
     def _monitored(self, since: datetime, until: datetime) -> timedelta:
@@ -123,8 +128,8 @@ class Tally:
             stay.first = received
         elif received > stay.last:
             stay.last = received
-        if isinstance(event, Encounter) and event.event in ("admission", "discharge"):
-            stay.moves.add((min(event.effective_at, received), event.event))
+        if isinstance(event, Encounter) and event.event != "update":
+            stay.moves.add((min(event.effective_at, received), Move(event.event, event.unit_name)))
 
     def count_change(self, change: Change) -> None:
         """Count one change that the ward handed out."""

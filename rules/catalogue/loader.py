@@ -100,6 +100,10 @@ def build(
             if name not in known:
                 raise CatalogueError(f"organisms.yaml: {organism.name}: no drug or class of drugs is called {name}")
     _index("organisms.yaml", ((entry, [entry.name]) for entry in organisms))
+    named = {concept.name for concept in concepts}
+    for concept in concepts:
+        if not named.issuperset(concept.kinds):
+            raise CatalogueError(f"concepts.yaml: {concept.name}: kinds names a concept that is not there")
     return Catalogue(
         signals,
         drugs,

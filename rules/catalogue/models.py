@@ -352,10 +352,13 @@ class Concept(_Named, _Tagged):
 
     ``tri_state`` facts are present, absent or unknown; ``coded`` facts have one of their own ``values``, unknown among
     them; an ``event`` is an examination or procedure that was done at a moment. ``tag`` is the evidence of the
-    concept's use in the dossier; the codes carry their own.
+    concept's use in the dossier; the codes carry their own. A fact ``of`` a stay ends with it, one of the patient
+    does not. Whoever says that a concept is absent says so of its ``kinds`` too.
     """
 
     group: ConceptGroup
+    of: Literal["stay", "patient"] = "stay"
+    kinds: tuple[Name, ...] = ()
     kind: ConceptKind = "tri_state"
     values: tuple[Name, ...] = ()
     snomed: Code | None = None

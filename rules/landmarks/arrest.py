@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rules.arrest import CHANNEL, course
+from rules.arrest import LOST, READS, course
 from rules.landmarks.base import Landmark, Mark
 
 if TYPE_CHECKING:
     from rules.view import View
-
-_READS: Final = (CHANNEL,)
 
 
 def _collapse(view: View) -> Mark:
@@ -42,30 +40,33 @@ ARREST: Final = (
         "collapse",
         "collapse or, where nobody knows when that was, the first word of the arrest",
         "Utstein times; E-CPR windows count from the arrest (ELSO 2021, secondary source only)",
-        _READS,
+        READS,
         _collapse,
         ("sustained_rosc",),
         can_be_unknown=False,
+        looks_back=(LOST,),
         episode=True,
     ),
     Landmark(
         "cpr_start",
         "first compressions",
         "Utstein times",
-        _READS,
+        READS,
         _cpr_start,
         ("sustained_rosc",),
         can_be_unknown=False,
+        looks_back=(LOST,),
         episode=True,
     ),
     Landmark(
         "cpr_clock",
         "beginning of low-flow, less the minutes with circulation",
         "low-flow runs from the first compressions (source read); what is left out: local setting",
-        _READS,
+        READS,
         _cpr_clock,
         ("sustained_rosc", "pause_counted"),
         can_be_unknown=False,
+        looks_back=(LOST,),
         episode=True,
     ),
 )

@@ -101,13 +101,19 @@ def _citations(pack: Pack) -> Iterator[str]:
         cited += [(f"therapies.{therapy.id}.{reason.id}", reason.source) for reason in reasons]
         cited += [(f"therapies.{therapy.id}.evidence", statement.source) for statement in therapy.evidence]
         if therapy.deadline is not None:
-            cited.append((f"therapies.{therapy.id}.deadline", therapy.deadline.source))
+            cited += [
+                (f"therapies.{therapy.id}.deadline", source)
+                for source in (therapy.deadline.source, *(aim.source for aim in therapy.deadline.aims))
+            ]
     for path, source in cited:
         if source not in pack.sources:
             yield f"{path}: unknown source '{source}'{did_you_mean(source, pack.sources)}"
 
 
 def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
+    for index, ending in enumerate(pack.endings):
+        unknown = (name for name in placeholders(ending.title) if name not in pack.parameters)
+        yield from (f"endings.{index}.title: no parameter '{name}'" for name in unknown)
     for name, text in pack.words.items():
         for asked in placeholders(text):
             if asked not in pack.parameters and asked not in QUANTITIES:
@@ -141,6 +147,7 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
         times = [
             deadline.limit,
             *(lead.time for lead in deadline.lead),
+            *(aim.limit for aim in deadline.aims),
             *([deadline.closing] if deadline.closing else []),
         ]
         for name in times:

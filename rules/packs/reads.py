@@ -17,7 +17,7 @@ from rules.quantities import QUANTITIES
 from rules.view import names_of
 from rules.wording import placeholders
 
-ALWAYS_READ: Final = ("state:admitted", "state:goals_of_care", "signal:age")
+ALWAYS_READ: Final = ("stay", "state:goals_of_care", "signal:age")
 
 MOST: Final = 31 * DAY
 """The furthest that a rule may look back on facts: what is kept of a patient stays small (local setting)."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from rules.arrest import CHANNEL, RHYTHMS, SHOCKABLE, UNCONFIRMED, course
+from rules.arrest import LOST, READS, RHYTHMS, SHOCKABLE, UNCONFIRMED, course
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.predicates.base import Predicate
+from rules.stays import in_hospital
 from rules.timeline import Fact
 from rules.values import number
 from rules.view import View, names_of
@@ -21,9 +22,14 @@ def _answer(label: str, holds: bool, *findings: Finding) -> Evaluation:
 
 
 def _going_on(view: View) -> Evaluation:
+    """An arrest that nobody charted any more for hours may go on or not; so may one that only a monitor shows."""
     label, arrest = "cardiac arrest", course(view)
+    if arrest is not None and arrest.ending == "lost":
+        return Evaluation(UNKNOWN, label, (), ("outcome_of_resuscitation",))
     if arrest is None or arrest.ended is not None:
         return Evaluation(NOT_MET, label)
+    if arrest.alone and arrest.first_compressions is None and arrest.rhythm != "pea":
+        return Evaluation(UNKNOWN, label, (), ("circulation",))
     return Evaluation(MET, label, (Finding("cardiac_arrest", f"since {clock_time(arrest.began)}", arrest.began),))
 
 
@@ -31,6 +37,8 @@ def _in_cardiac_arrest(view: View) -> Evaluation:
     label, arrest = "compressions needed now", course(view)
     if arrest is None or not arrest.needs_compressions:
         return Evaluation(NOT_MET, label)
+    if arrest.alone:
+        return Evaluation(UNKNOWN, label, (), ("circulation",))
     view.note(arrest.newest + UNCONFIRMED)
     if view.at - arrest.newest >= UNCONFIRMED:
         return Evaluation(UNKNOWN, label, (), ("outcome_of_resuscitation",))
@@ -45,9 +53,36 @@ def _not_responding(view: View) -> Evaluation:
 
 def _transient_rosc(view: View) -> Evaluation:
     label, arrest = "circulation returned, not yet sustained", course(view)
-    if arrest is None or arrest.ended is not None or arrest.rosc is None:
+    if arrest is None or arrest.ended is not None or arrest.rosc is None or arrest.left_open is not None:
         return Evaluation(NOT_MET, label)
     return Evaluation(MET, label, (Finding("rosc", f"since {clock_time(arrest.rosc)}", arrest.rosc),))
+
+
+def _rhythm_alone(view: View) -> Evaluation:
+    arrest = course(view)
+    alone = arrest is not None and arrest.ended is None and arrest.alone
+    rhythm = None if arrest is None else arrest.rhythm
+    text = RHYTHMS.get(rhythm or "", rhythm or "")
+    return _answer("only a rhythm", alone, Finding("rhythm", text, None if arrest is None else arrest.newest))
+
+
+def _left_open(view: View) -> Evaluation:
+    label, arrest = "compressions charted as going on, circulation evident", course(view)
+    if arrest is None or arrest.ended is not None or arrest.left_open is None:
+        return Evaluation(NOT_MET, label)
+    begun, seen = clock_time(arrest.left_open), clock_time(arrest.quiet)
+    text = f"charted as begun {begun} and never as ended; circulation evident since {seen}"
+    return Evaluation(MET, label, (Finding("compressions", text, arrest.quiet),))
+
+
+def _outcome_unknown(view: View) -> Evaluation:
+    label, arrest = "how the resuscitation went on", course(view)
+    if arrest is None or not arrest.needs_compressions:
+        return Evaluation(NOT_MET, label)
+    view.note(arrest.newest + UNCONFIRMED)
+    if view.at - arrest.newest < UNCONFIRMED:
+        return Evaluation(NOT_MET, label)
+    return Evaluation(UNKNOWN, label, (), ("outcome_of_resuscitation",))
 
 
 def _ended(label: str, *endings: str) -> Callable[[View], Evaluation]:
@@ -102,9 +137,9 @@ def _in_hospital(view: View) -> Evaluation:
     if arrest is None:
         return Evaluation(UNKNOWN, label, (), ("arrest_in_hospital",))
     truth = stated(view, "arrest_in_hospital", arrest.began)
-    admitted, fact = view.coded("admitted")
-    if truth is UNKNOWN and admitted == "present" and fact is not None:
-        truth = MET if fact.at < arrest.began else NOT_MET
+    if truth is UNKNOWN:
+        inside = in_hospital(view.timeline, arrest.began, view.at)
+        truth = UNKNOWN if inside is None else MET if inside else NOT_MET
     if truth is UNKNOWN:
         return Evaluation(UNKNOWN, label, (), ("arrest_in_hospital",))
     text = "in hospital" if truth is MET else "out of hospital"
@@ -220,20 +255,21 @@ def _about_the_course(
     reads: tuple[str, ...] = (),
     parameters: tuple[str, ...] = (),
     classes: tuple[str, ...] = (),
-    *,
-    can_be_unknown: bool = True,
+    **can_be: bool,
 ) -> Predicate:
     """A predicate that reads the course of the arrest, which is kept for as long as coded facts are."""
     return Predicate(
         name,
         title,
         source,
-        (CHANNEL, *reads),
+        (*READS, *reads),
         decide,
         classes,
         parameters=("sustained_rosc", *parameters),
+        looks_back=(LOST,),
         episode=True,
-        can_be_unknown=can_be_unknown,
+        of_doses=(),
+        **can_be,
     )
 
 
@@ -244,15 +280,51 @@ _LOCAL: Final = "local setting"
 ARREST: Final = (
     _about_the_course(
         "cardiac_arrest",
-        "an arrest that is not over: no sustained return of circulation, no ECMO flow, not stopped by the team",
+        "an arrest that is not over: no sustained return of circulation, no ECMO flow, not stopped by the team; where"
+        " only a monitor shows a rhythm, and after four hours without a word of it, that is open",
         _ELSO,
         _going_on,
+    ),
+    _about_the_course(
+        "rhythm_alone",
+        "a rhythm without circulation was charted, and nothing else of an arrest: no collapse, compressions or shock",
+        _KNOWLEDGE,
+        _rhythm_alone,
+        can_be_unknown=False,
+    ),
+    _about_the_course(
+        "compressions_left_open",
+        "compressions were charted as begun and never as ended, nothing has been charted of them since, and circulation"
+        " has been evident for 10 min (local setting)",
+        _LOCAL,
+        _left_open,
+        can_be_unknown=False,
+    ),
+    _about_the_course(
+        "outcome_unknown",
+        "nothing has been charted for 2 h of an arrest that had not ended (local setting)",
+        _LOCAL,
+        _outcome_unknown,
+        can_be_met=False,
+    ),
+    _about_the_course(
+        "arrest_lost",
+        "nothing has been charted for 4 h of an arrest that had not ended (local setting)",
+        _LOCAL,
+        _ended("nothing charted for hours", "lost"),
+        can_be_unknown=False,
+    ),
+    _about_the_course(
+        "circulation_evident",
+        "circulation has lasted although compressions were never charted as ended",
+        _LOCAL,
+        _ended("circulation evident", "evident"),
         can_be_unknown=False,
     ),
     _about_the_course(
         "in_cardiac_arrest",
         "compressions needed now: from collapse or CPR until return of circulation, ECMO flow or the end of CPR;"
-        " unknown two hours after the last word of it",
+        " unknown two hours after the last word of it, and where only a monitor shows a rhythm",
         _ELSO,
         _in_cardiac_arrest,
     ),
@@ -274,7 +346,7 @@ ARREST: Final = (
         "arrest_over",
         "sustained return of circulation, ECMO flow, or stopped by the team",
         _ELSO,
-        _ended("the arrest is over", "rosc", "quiet", "ecmo", "stopped"),
+        _ended("the arrest is over", "rosc", "quiet", "evident", "ecmo", "stopped"),
         can_be_unknown=False,
     ),
     _about_the_course(

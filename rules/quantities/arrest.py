@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from rules.arrest import CHANNEL, course
+from rules.arrest import LOST, READS, course
 from rules.instants import MINUTE, TICK, format_duration
 from rules.logic import Finding
 from rules.quantities.base import Quantity
@@ -84,9 +84,10 @@ ARREST: Final = (
         "no-flow time (collapse to first compressions)",
         "min",
         "Utstein times (general clinical knowledge)",
-        (CHANNEL,),
+        READS,
         _no_flow,
         parameters=("sustained_rosc",),
+        looks_back=(LOST,),
         episode=True,
     ),
     Quantity(
@@ -94,9 +95,10 @@ ARREST: Final = (
         "low-flow time (since first compressions)",
         "min",
         "low-flow runs from the first compressions to ECMO flow (source read); what is left out: local setting",
-        (CHANNEL,),
+        READS,
         _low_flow,
         parameters=("sustained_rosc", "pause_counted"),
+        looks_back=(LOST,),
         episode=True,
     ),
     Quantity(
@@ -105,9 +107,10 @@ ARREST: Final = (
         "1",
         "a shock has failed once there is evidence after it: another shock, a rhythm other than organised, or"
         " compressions resumed after a pause (local setting)",
-        (CHANNEL,),
+        READS,
         _failed_shocks,
         parameters=("sustained_rosc",),
+        looks_back=(LOST,),
         episode=True,
         can_be_unknown=False,
     ),

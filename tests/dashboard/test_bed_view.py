@@ -46,7 +46,7 @@ def test_evidence_opens_with_all_parts_of_the_card(serve: Serve, screen: Open) -
 def test_times_inside_the_text_are_local_too(serve: Serve, screen: Open) -> None:
     page = screen(serve("11:04", "bed-9"), "#/bed/bed-9")
     window = page.locator(".card .parts div", has=page.locator("dt", has_text="Window")).locator("dd").first
-    expect(window).to_contain_text("decide by 12:30")
+    expect(window).to_contain_text("decide by 12:10")
     expect(window).not_to_contain_text("2026-03-14")
 
 

@@ -165,11 +165,12 @@ class TestLifepak:
         assert (closes - START).total_seconds() == close(begun + 3600)
 
     def test_nothing_is_suggested_of_what_nobody_has_said(self) -> None:
-        """Age, rhythm, witness and no-flow are not in the log: both say what is missing."""
+        """Age, witness and no-flow are not in the log: both say so. The rhythm is known, since it was shocked."""
         heard = hear("LP15")
         assert {advice for _, advice, _ in heard.advised("pre_alert")} == {Advice.INDETERMINATE, Advice.BLOCKED}
         (_, _, missing), *_ = heard.advised("ecpr")
-        assert {"age", "initial_rhythm", "witnessed_arrest", "no_flow"} <= set(missing)
+        assert {"age", "witnessed_arrest", "no_flow"} <= set(missing)
+        assert "initial_rhythm" not in missing
 
     def test_with_what_a_team_would_know_the_pre_alert_comes_after_eight_minutes(self) -> None:
         begun = times("LP15", "cpr_start")[1]

@@ -186,7 +186,8 @@ def test_bed_9_is_a_candidate_for_ecpr_until_circulation_returns(changes: list[C
     assert status(changes, "bed-9", "10:58", "cardiac-arrest").state is State.CONFIRMED
     raised = alerts(changes, "bed-9", "ecpr")[0]
     assert raised.priority is Priority.HIGH
-    assert "decide by 11:30, 31 min left (closes 11:50)" in (raised.card.window or "").replace("2026-03-14 ", "")
+    window = (raised.card.window or "").replace("2026-03-14 ", "")
+    assert "in hospital (40 min): decide by 11:10, 11 min left; last decision 11:30 (closes 11:50)" in window
     assert status(changes, "bed-9", "11:06", "cardiac-arrest").verdict == "SUPPRESSED(rosc)"
     assert status(changes, "bed-9", "11:26", "cardiac-arrest").verdict == "RESOLVED(sustained return of circulation)"
     assert still_open(changes, "bed-9", "11:35") == set()

@@ -208,8 +208,9 @@ class TestExplain:
     def test_it_says_how_long_a_therapy_can_still_be_decided_on(self, capsys: Printed) -> None:
         ask = ["--patient", "bed-9", "--at", "2026-03-14T11:00Z", "--pathway", "cardiac-arrest"]
         assert cli.main(["rules", "explain", str(DEMO), *ask]) == cli.OK
-        left = "decide by 2026-03-14 11:30, 30 min left (closes 2026-03-14 11:50)"
-        assert f"    window: ECMO flow within 60 min of the collapse: {left}\n" in capsys.readouterr().out
+        aim = "earlier flow to aim at in hospital (40 min): decide by 2026-03-14 11:10, 10 min left"
+        last = "last decision 2026-03-14 11:30 (closes 2026-03-14 11:50)"
+        assert f"    window: ECMO flow after the collapse within 1 h: {aim}; {last}\n" in capsys.readouterr().out
 
     def test_what_is_received_later_or_of_others_does_not_count(self, tmp_path: Path, capsys: Printed) -> None:
         cut = tmp_path / "cut.jsonl"

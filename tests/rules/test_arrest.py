@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from rules import catalogue
-from rules.arrest import Arrest, follow
+from rules.arrest import SHOCKED, Arrest, follow
 from rules.engine import PatientEngine
 from rules.events import Event
-from rules.facts import ArrestEvent, Coded, Given
+from rules.facts import ArrestEvent, Coded, Given, Move
 from rules.instants import MINUTE, SECOND
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
 from rules.outputs import AlertChange, Rejection, StatusChange
@@ -44,7 +44,12 @@ def facts(*said: Said) -> list[Fact]:
         at, source = round(minutes * MINUTE), more.pop("source", "chart")
         received = round(more.pop("received", minutes) * MINUTE)
         event = ArrestEvent(
-            action, more.get("rhythm"), more.get("witnessed"), more.get("energy"), more.get("last_seen")
+            action,
+            more.get("rhythm"),
+            more.get("witnessed"),
+            more.get("energy"),
+            more.get("last_seen"),
+            more.get("logged", False),
         )
         found.append(Fact(at, received, f"{source} {index}", event))
     return sorted(found, key=lambda fact: (fact.at, fact.received, fact.event))
@@ -192,6 +197,27 @@ class TestEnding:
     def test_compressions_that_nobody_stopped_do_not_end(self) -> None:
         assert course((0, "cpr_start"), (300, "cannulation")).ended is None
 
+    def test_after_four_hours_without_a_word_nobody_knows_how_it_ended(self) -> None:
+        (*_, before), (*_, after) = (
+            follow(facts((0, "cpr_start"), (at, "rhythm", {"rhythm": "organised"})), LASTING) for at in (239, 240)
+        )
+        assert before is not None
+        assert before.ended is None
+        assert after is not None
+        assert (after.ended, after.ending) == (240 * MINUTE, "lost")
+
+    @pytest.mark.parametrize(("action", "ending"), [("stopped", "stopped"), ("ecmo_flow", "ecmo")])
+    def test_how_it_ended_may_be_said_later(self, action: str, ending: str) -> None:
+        assert course((0, "cpr_start"), (300, action)).ending == ending
+
+    def test_circulation_seen_after_the_last_word_is_circulation_since_then(self) -> None:
+        (_, second) = follow(facts((0, "cpr_start"), (25, "cpr_start")), LASTING, {0: 8 * MINUTE})
+        assert second is not None
+        assert (second.began, second.left_open) == (0, None)
+        (_, later) = follow(facts((0, "cpr_start"), (28, "cpr_start")), LASTING, {0: 8 * MINUTE})
+        assert later is not None
+        assert later.began == 28 * MINUTE
+
     def test_compressions_after_twenty_minutes_are_another_arrest(self) -> None:
         assert course((0, "cpr_start"), (1, "cpr_stop"), (20.9, "cpr_start")).began == 0
         again = course((0, "cpr_start"), (1, "shock"), (1, "cpr_stop"), (21, "cpr_start"))
@@ -231,7 +257,26 @@ class TestWhatIsTold:
     def test_the_first_rhythm_is_the_initial_one_if_charted_by_the_first_shock(self) -> None:
         assert course((0, "cpr_start"), (2, "rhythm", {"rhythm": "pea"}), (4, "shock")).initial_rhythm == "pea"
         assert course((0, "cpr_start"), (2, "shock", {"rhythm": "vf"})).initial_rhythm == "vf"
-        assert course((0, "cpr_start"), (2, "shock"), (4, "rhythm", {"rhythm": "vf"})).initial_rhythm is None
+        assert course((0, "cpr_start"), (2, "shock"), (4, "rhythm", {"rhythm": "asystole"})).initial_rhythm == SHOCKED
+
+    def test_the_log_of_a_device_names_rhythms_itself(self) -> None:
+        assert course((0, "cpr_start"), (2, "shock", {"logged": True})).initial_rhythm is None
+
+    @pytest.mark.parametrize(("later", "alone"), [("cpr_start", False), ("collapse", False), ("shock", False)])
+    def test_a_rhythm_stands_alone_until_somebody_does_something(self, later: str, *, alone: bool) -> None:
+        assert course((0, "rhythm", {"rhythm": "vf"})).alone
+        found = course((0, "rhythm", {"rhythm": "vf"}), (2, later))
+        assert (found.began, found.alone, found.initial_rhythm) == (0, alone, "vf")
+        assert course((0, "rhythm", {"rhythm": "vf"}), (11, later)).alone is alone
+
+    def test_a_rhythm_long_before_compressions_was_none_of_the_arrest(self) -> None:
+        found = course((0, "rhythm", {"rhythm": "asystole"}), (11, "cpr_start"))
+        assert (found.began, found.initial_rhythm) == (11 * MINUTE, None)
+
+    def test_after_circulation_a_rhythm_stands_alone_again_in_the_same_arrest(self) -> None:
+        found = course((0, "cpr_start"), (5, "rosc"), (9, "rhythm", {"rhythm": "vf"}), (21, "cpr_start"))
+        assert (found.began, found.alone) == (0, False)
+        assert course((0, "cpr_start"), (5, "rosc"), (9, "rhythm", {"rhythm": "vf"})).alone
 
     def test_of_two_reports_of_the_witness_the_later_one_counts(self) -> None:
         early, late = {"witnessed": True, "received": 1}, {"witnessed": False, "received": 30}
@@ -321,17 +366,21 @@ class TestPlaceAndWitness:
     @pytest.mark.parametrize(
         ("channel", "value", "minutes", "truth"),
         [
-            ("state:arrest_in_hospital", "present", 6, MET),
-            ("state:arrest_in_hospital", "absent", 6, NOT_MET),
-            ("state:arrest_in_hospital", "present", 4, UNKNOWN),
-            ("state:admitted", "present", 4, MET),
-            ("state:admitted", "present", 6, NOT_MET),
+            ("state:arrest_in_hospital", Coded("present"), 6, MET),
+            ("state:arrest_in_hospital", Coded("absent"), 6, NOT_MET),
+            ("state:arrest_in_hospital", Coded("present"), 4, UNKNOWN),
+            ("stay", Move("admission"), 4, MET),
+            ("stay", Move("admission"), 6, NOT_MET),
+            ("stay", Move("transfer"), 4, MET),
+            ("stay", Move("transfer"), 6, UNKNOWN),
+            ("stay", Move("discharge"), 4, UNKNOWN),
+            ("stay", Move("discharge"), -120, NOT_MET),
         ],
     )
     def test_in_hospital_is_said_of_this_arrest_or_admitted_before_it(
-        self, channel: str, value: str, minutes: float, truth: Truth
+        self, channel: str, value: Coded | Move, minutes: float, truth: Truth
     ) -> None:
-        patient = Patient((5, "collapse")).fact(channel, Coded(value), minutes)
+        patient = Patient((5, "collapse")).fact(channel, value, minutes)
         assert patient.holds("arrest_in_hospital", 9) is truth
 
     def test_somebody_found_was_not_seen_unless_said_otherwise(self) -> None:

@@ -178,8 +178,8 @@ def test_a_window_that_has_closed_is_said_of_its_therapy() -> None:
     engine = Run(scenario, packs()).bed.engine
     (view,) = [found for found in engine.explain("cardiac-arrest").therapies if found.id == "ecpr"]
     assert view.window is not None
-    assert view.window.startswith("ECMO flow within 60 min of the collapse: closed, last decision 2026-03-01 14:16")
-    assert view.reasons == ("the time for ECMO flow within 60 min of the collapse has passed",)
+    assert view.window.startswith("ECMO flow after the collapse within 1 h: closed, last decision 2026-03-01 14:16")
+    assert view.reasons == ("the time for ECMO flow after the collapse has passed",)
     assert [found.window for found in engine.explain("septic-shock").therapies] == [None, None, None]
 
 

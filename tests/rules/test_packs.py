@@ -282,7 +282,7 @@ class TestDigest:
 
 def test_a_pack_reads_the_channels_of_all_its_conditions() -> None:
     channels = channels_read(parse_pack("mini.yaml", MINI_PACK), catalogue.load())
-    assert {"signal:lactate", "state:echo", "state:goals_of_care", "signal:age", "state:admitted"} <= channels
+    assert {"signal:lactate", "state:echo", "state:goals_of_care", "signal:age", "stay"} <= channels
     assert {"infusion:norepinephrine", "infusion:vasopressin", "state:allergy_vasopressin"} <= channels
     assert "signal:spo2" not in channels
 

@@ -670,7 +670,8 @@ def odd_events(draw: st.DrawFn) -> Event:
         "resuscitation": st.fixed_dictionaries({"action": st.sampled_from(["collapse", "shock", "rosc"])}),
         "encounter": st.fixed_dictionaries(
             {
-                "event": st.sampled_from(["admission", "update", "discharge"]),
+                "event": st.sampled_from(["admission", "update", "transfer", "discharge"]),
+                "unit_name": st.sampled_from([None, "ICU", "ED"]),
                 "age_years": st.sampled_from([None, 0, 17.9, 130]),
                 "sex": st.sampled_from([None, "male"]),
                 "weight_kg": st.none() | positive,
