@@ -53,7 +53,7 @@ def depth(view: View) -> Steps:
     """The rates of all agents, each as a multiple of its lowest maintenance rate, added up."""
     channels = tuple(f"infusion:{name}" for name in ANAESTHETICS if view.timeline.facts(f"infusion:{name}"))
     weights = tuple(view.number(parameter) for parameter in ANAESTHETICS.values())
-    key = ("anaesthesia", channels, weights, view.value("weight")[:2])
+    key = ("anaesthesia", channels, weights, view.value("weight")[:3])
 
     def build() -> Steps:
         names = [channel.partition(":")[2] for channel in channels]

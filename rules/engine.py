@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
+from rules.delivery import confirmed
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
@@ -23,7 +24,6 @@ from rules.pack import Pack
 from rules.packs.reads import longer
 from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
-from rules.steps import confirmed
 from rules.timeline import LONG_RETENTION, Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
 
@@ -94,6 +94,7 @@ class PatientEngine:
         self._going_on: GoingOn = {}
         """The samples of dense signals in that minute: whoever waits for its end was told of it with the first one."""
         self._lateness = round(settings.lateness.total_seconds() * 1000)
+        self._rate_holds = round(settings.rate_holds.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
 
     def observe(self, event: Event) -> list[Change]:
@@ -287,7 +288,7 @@ class PatientEngine:
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: dict[str, str]
     ) -> None:
         fact = Fact(at, received, event, value)
-        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now)
+        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now, self._rate_holds)
         if self.timeline.insert(channel, fact, now) and not confirms:
             self._touch(channel, at)
             if at < now:

@@ -159,7 +159,7 @@ class Observations(Envelope):
 class Quantity(_Frozen):
     """A number with its UCUM unit."""
 
-    value: Positive
+    value: Number
     unit: Unit
 
 
@@ -185,27 +185,33 @@ class InfusionAlarm(StrEnum):
 
 
 class Infusion(Envelope):
-    """A change of a continuous infusion; ``start`` and ``rate`` carry the rate that holds until the next change."""
+    """A change of a continuous infusion; ``start`` and ``rate`` carry the rate that holds until the next change.
+
+    Whatever carries a rate sets it, a bag change too. A rate that is missing or cannot be used makes what runs unknown
+    until one that can. ``line`` is the line as its sender calls it. ``pump`` identifies the device that delivers, as
+    does a line called after it (``pump-3``). Two pumps add up, two statements about one pump are about one infusion,
+    and what a chart says beside a pump is taken for its charting. Of lines without a pump, nobody knows whether they
+    are the same infusion, charted twice.
+    """
 
     kind: Literal["infusion"]
     drug: Code
     action: InfusionAction
-    rate: NonNegative | None = None
+    rate: Number | None = None
     unit: Unit | None = None
     concentration: Quantity | None = None
     salt: Code | None = None
     line: Identifier = "main"
+    pump: Identifier | None = None
     alarm: InfusionAlarm | None = None
 
+    @property
+    def device(self) -> str | None:
+        """The pump, where the message identifies it."""
+        return self.pump or (self.line if self.line.lower().startswith("pump") else None)
+
     @model_validator(mode="after")
-    def _rate_with_unit(self) -> Infusion:
-        needs_rate = self.action in (InfusionAction.START, InfusionAction.RATE)
-        if needs_rate and (self.rate is None or self.unit is None):
-            msg = f"action '{self.action}' needs 'rate' and 'unit'"
-            raise ValueError(msg)
-        if self.rate is not None and self.unit is None:
-            msg = "a rate needs its 'unit'"
-            raise ValueError(msg)
+    def _alarm_with_its_action(self) -> Infusion:
         if (self.action == InfusionAction.ALARM) != (self.alarm is not None):
             msg = "'alarm' belongs to action 'alarm', and only to it"
             raise ValueError(msg)
@@ -235,11 +241,14 @@ class Dose(Envelope):
 
 
 class Fluid(Envelope):
-    """Volume given by ``effective_at``; with ``started_at`` it is spread evenly from then on."""
+    """Volume given by ``effective_at``; with ``started_at`` it is spread evenly from then on.
+
+    A volume of zero says that none was given, which is more than saying nothing.
+    """
 
     kind: Literal["fluid"]
     fluid: Literal["crystalloid", "albumin", "other_colloid", "blood_product"]
-    volume: Positive
+    volume: NonNegative
     unit: Literal["mL", "L"]
     started_at: Moment | None = None
 

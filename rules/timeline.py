@@ -356,7 +356,7 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
     if not channel.startswith(_LASTING):
         return False
     recent = fact.at >= oldest + RETENTION - LONG_RETENTION
-    if channel.startswith("infusion:") and recent and fact.value.rate and not _confirms(facts, index):
+    if channel.startswith("infusion:") and recent and fact.value.says_rate and not _confirms(facts, index):
         return True
     later = [other for other in facts[index + 1 :] if other.at < oldest and _same(channel, other, fact)]
     if channel.startswith("state:"):
@@ -367,14 +367,14 @@ def _baseline(channel: str, facts: list[Fact], index: int, oldest: int) -> bool:
 
 def _confirms(facts: list[Fact], index: int) -> bool:
     """Whether a rate only repeats the one before it on its line."""
-    line = facts[index].value.line
-    before = next((fact.value for fact in reversed(facts[:index]) if fact.value.line == line), None)
+    stream = facts[index].value.stream
+    before = next((fact.value for fact in reversed(facts[:index]) if fact.value.stream == stream), None)
     return before is not None and bool(before._replace(action="rate") == facts[index].value._replace(action="rate"))
 
 
 def _same(channel: str, one: Fact, other: Fact) -> bool:
-    return not channel.startswith("infusion:") or bool(one.value.line == other.value.line)
+    return not channel.startswith("infusion:") or bool(one.value.stream == other.value.stream)
 
 
 def _says_rate(fact: Fact) -> bool:
-    return fact.value.rate is not None or fact.value.action == "stop"
+    return fact.value.says_rate or fact.value.action == "stop"

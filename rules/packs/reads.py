@@ -8,6 +8,7 @@ from rules.landmarks import LANDMARKS
 from rules.pack import Pack
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
+from rules.quantities.base import WEIGHT
 from rules.view import names_of
 from rules.wording import placeholders
 
@@ -74,6 +75,8 @@ def _node_channels(node: Node, catalogue: Catalogue) -> set[str]:
         infusions = doses = predicate.classes
     channels |= {f"infusion:{name}" for drug in infusions for name in names_of(catalogue, drug)}
     channels |= {f"dose:{name}" for drug in doses for name in names_of(catalogue, drug)}
+    if infusions or doses:
+        channels |= set(WEIGHT)
     return channels
 
 

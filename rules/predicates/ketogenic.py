@@ -8,6 +8,7 @@ from typing import Final
 from rules.instants import TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
+from rules.quantities.base import WEIGHT
 from rules.values import exact
 from rules.view import View
 
@@ -95,7 +96,7 @@ KETOGENIC: Final = (
         "propofol_recent",
         "propofol too recent for a ketogenic diet",
         _KNOWLEDGE,
-        ("infusion:propofol", "dose:propofol", "signal:weight"),
+        ("infusion:propofol", "dose:propofol", *WEIGHT),
         _propofol_recent,
         parameters=("propofol_free",),
     ),
@@ -112,7 +113,7 @@ KETOGENIC: Final = (
         "propofol_going_in",
         "propofol ordered, given or running",
         _KNOWLEDGE,
-        ("infusion:propofol", "dose:propofol", "signal:weight"),
+        ("infusion:propofol", "dose:propofol", *WEIGHT),
         _going_in("propofol", "propofol ordered, given or running"),
         parameters=("order_counts",),
     ),

@@ -25,6 +25,9 @@ def _infusion_interrupted(view: View) -> Evaluation:
             reasons += _recent(view, fact, view.duration("bag_change_hold"), "syringe or bag changed")
         elif flow.alarm in ("occlusion", "extravasation"):
             reasons += _recent(view, fact, view.duration("restart_hold"), f"pump alarm: {flow.alarm}")
+    reconciled, fact = view.coded("concentration_reconciled")
+    if reconciled == "absent" and fact is not None and view.timeline.facts("infusion:norepinephrine"):
+        reasons.append(Finding("concentration", "new syringe not reconciled with the pump", fact.at, fact.event))
     return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 
@@ -305,9 +308,9 @@ SEPSIS: Final = (
     ),
     Predicate(
         "infusion_interrupted",
-        "norepinephrine paused > 2 min, alarm, or syringe or bag change",
+        "norepinephrine paused > 2 min, alarm, syringe or bag change, or its concentration not reconciled",
         "local setting",
-        ("infusion:norepinephrine",),
+        ("infusion:norepinephrine", "state:concentration_reconciled"),
         _infusion_interrupted,
         parameters=(
             "pause_limit",

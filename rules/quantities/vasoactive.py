@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.logic import Finding
-from rules.quantities.base import Quantity
+from rules.quantities.base import WEIGHT, Quantity
 from rules.steps import Steps, total
-from rules.values import Value, number
+from rules.values import Value, divided, number
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -65,17 +66,17 @@ ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
 EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 
-def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Callable[[View, int], Steps]:
+def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
     """Steps of the weighted sum of the rates of several drugs."""
     channel_of = {drug: f"infusion:{drug}" for drug in weights}
 
     def steps(view: View, bridge: int) -> Steps:
         given = {drug: factor for drug, factor in weights.items() if view.timeline.facts(channel_of[drug])}
         channels = tuple([channel_of[drug] for drug in given])
-        key = ("weighted", tuple(given.items()), bridge, as_charted, view.value("weight")[:2])
+        key = ("weighted", tuple(given.items()), bridge, view.value("weight")[:3])
 
         def build() -> Steps:
-            return total([(factor, view.rate(drug, bridge, as_charted=as_charted)) for drug, factor in given.items()])
+            return total([(factor, view.rate(drug, bridge)) for drug, factor in given.items()])
 
         return view.timeline.memo(key, channels, build)
 
@@ -107,17 +108,18 @@ def _vasoactive_inotropic_score(view: View) -> Value:
     vasopressin, weight = view.rate("vasopressin").value(view.at), view.value("weight")
     if not vasopressin.high:
         return base
-    if not weight.known:
-        return Value(base.low, float("inf"), (*base.missing, "weight"))
-    per_kilogram = 10_000 / weight.low
-    low, high = base.low + vasopressin.low * per_kilogram, base.high + vasopressin.high * per_kilogram
-    return Value(low, high, (*base.missing, *vasopressin.missing), (Finding("vis", number(low)),))
+    if weight.high == inf:
+        return Value(base.low, inf, (*base.missing, "weight"))
+    added = Value(*(bound * 10_000 for bound in divided(vasopressin, weight)))
+    low, high = base.low + added.low, base.high + added.high
+    missing = (*base.missing, *vasopressin.missing, *weight.missing)
+    return Value(low, high, missing, (Finding("vis", number(low)),))
 
 
 def _stepwise(
     name: str, title: str, unit: str, source: str, weights: Mapping[str, float], steps: Callable[[View, int], Steps]
 ) -> Quantity:
-    reads = (*(f"infusion:{drug}" for drug in weights), "signal:weight")
+    reads = (*(f"infusion:{drug}" for drug in weights), *WEIGHT)
     short = "NE" if weights is ALONE else "NEE" if "vasopressin" in weights else None
     known_as = name.replace("requirement_", "nee_") if name.startswith("requirement_") else None
     return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps, short=short, stands_for=known_as)
@@ -141,7 +143,7 @@ VASOACTIVE: Final = (
         "ug/kg/min",
         "Kotani, Crit Care 2023;27:29 (secondary source only)",
         KOTANI_2023,
-        weighted(KOTANI_2023, as_charted=True),
+        weighted(KOTANI_2023),
     ),
     _stepwise(
         "nee_goradia",
@@ -149,7 +151,7 @@ VASOACTIVE: Final = (
         "ug/kg/min",
         "Goradia, J Crit Care 2021;61:233, as coded in mimic-code (read there)",
         GORADIA_2021,
-        weighted(GORADIA_2021, as_charted=True),
+        weighted(GORADIA_2021),
     ),
     _stepwise(
         "requirement_kotani",
@@ -180,7 +182,7 @@ VASOACTIVE: Final = (
         "vasoactive-inotropic score",
         "{score}",
         "general clinical knowledge, not checked against a source",
-        (*(f"infusion:{drug}" for drug in VASOACTIVE_INOTROPIC_SCORE), "infusion:vasopressin", "signal:weight"),
+        (*(f"infusion:{drug}" for drug in VASOACTIVE_INOTROPIC_SCORE), "infusion:vasopressin", *WEIGHT),
         _vasoactive_inotropic_score,
     ),
 )
