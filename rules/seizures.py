@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules.facts import SeizureEvent
 from rules.instants import HOUR, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
-from rules.quantities.base import WEIGHT
 from rules.timeline import RETENTION
 from rules.values import Value, number, unknown
 
@@ -37,7 +36,7 @@ READS: Final = (
     "signal:eeg_impedance",
     "signal:eeg_electrodes_off",
     "signal:gcs",
-    *WEIGHT,
+    "signal:weight",
     "state:ceeg",
     "state:eeg_valid",
     "state:eeg_artefact",

@@ -8,11 +8,12 @@ from rules.landmarks import LANDMARKS
 from rules.pack import Pack
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
-from rules.quantities.base import WEIGHT
 from rules.view import names_of
 from rules.wording import placeholders
 
 ALWAYS_READ = frozenset({"state:admitted", "state:goals_of_care", "signal:age"})
+_SHIFTS = "fluid"
+"""Whoever reads the weight reads this too: much fluid makes an old one useless."""
 
 
 def channels_read(pack: Pack, catalogue: Catalogue) -> frozenset[str]:
@@ -28,6 +29,8 @@ def channels_read(pack: Pack, catalogue: Catalogue) -> frozenset[str]:
             channels |= _measure_channels(measure)
         if therapy.deadline is not None:
             channels |= _landmark_channels(therapy.deadline.since)
+    if "signal:weight" in channels:
+        channels.add(_SHIFTS)
     return frozenset(channels)
 
 
@@ -76,7 +79,7 @@ def _node_channels(node: Node, catalogue: Catalogue) -> set[str]:
     channels |= {f"infusion:{name}" for drug in infusions for name in names_of(catalogue, drug)}
     channels |= {f"dose:{name}" for drug in doses for name in names_of(catalogue, drug)}
     if infusions or doses:
-        channels |= set(WEIGHT)
+        channels.add("signal:weight")
     return channels
 
 

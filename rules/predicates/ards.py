@@ -9,7 +9,6 @@ from rules.facts import Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
-from rules.quantities.base import WEIGHT
 from rules.quantities.respiratory import (
     FRACTION,
     UNSTEADY,
@@ -400,7 +399,7 @@ ARDS: Final = (
         "inhaled_vasodilator_new",
         "an inhaled vasodilator runs for less than 24 h",
         "general clinical knowledge, not checked against a source",
-        (*WEIGHT,),
+        ("signal:weight",),
         _inhaled_vasodilator_new,
         ("inhaled_vasodilator",),
         parameters=("vasodilator_bump",),

@@ -7,7 +7,6 @@ from typing import Final
 from rules.instants import format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
-from rules.quantities.base import WEIGHT
 from rules.view import View
 
 
@@ -36,7 +35,7 @@ CIRCULATION: Final = (
         "vasopressor_rising",
         "vasopressor requirement rose in the last hour",
         "local setting",
-        (*WEIGHT,),
+        ("signal:weight",),
         _vasopressor_rising,
         ("vasopressor",),
         parameters=("vasopressor_rise", "vasopressor_rise_window"),

@@ -8,7 +8,6 @@ from typing import Final
 from rules.instants import TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
-from rules.quantities.base import WEIGHT
 from rules.values import exact
 from rules.view import View
 
@@ -96,7 +95,7 @@ KETOGENIC: Final = (
         "propofol_recent",
         "propofol too recent for a ketogenic diet",
         _KNOWLEDGE,
-        ("infusion:propofol", "dose:propofol", *WEIGHT),
+        ("infusion:propofol", "dose:propofol", "signal:weight"),
         _propofol_recent,
         parameters=("propofol_free",),
     ),
@@ -113,7 +112,7 @@ KETOGENIC: Final = (
         "propofol_going_in",
         "propofol ordered, given or running",
         _KNOWLEDGE,
-        ("infusion:propofol", "dose:propofol", *WEIGHT),
+        ("infusion:propofol", "dose:propofol", "signal:weight"),
         _going_in("propofol", "propofol ordered, given or running"),
         parameters=("order_counts",),
     ),

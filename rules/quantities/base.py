@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rules.steps import Steps
     from rules.values import Value
     from rules.view import View
-
-
-WEIGHT: Final = ("signal:weight", "fluid")
-"""What the weight is worked out from, and with it whatever is charted per kilogram."""
 
 
 @dataclass(frozen=True, slots=True)

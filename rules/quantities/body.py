@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rules.facts import Volume
 from rules.instants import TICK, clock_time
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.timeline import Fact
 from rules.values import Value, divided, number, powered, unknown
 
@@ -125,7 +125,7 @@ BODY: Final = (
         "body weight",
         "kg",
         "max. age 7 days, 72 h after a fluid shift; what is a shift or a contradiction: local setting",
-        WEIGHT,
+        ("signal:weight",),
         _weight,
     ),
     Quantity(
@@ -141,7 +141,7 @@ BODY: Final = (
         "body mass index",
         "kg/m2",
         "weight over height squared",
-        ("signal:height", *WEIGHT),
+        ("signal:height", "signal:weight"),
         _body_mass_index,
     ),
     Quantity(
@@ -157,7 +157,7 @@ BODY: Final = (
         "body weight for resuscitation fluid: actual, or ideal above a body mass index of 30",
         "kg",
         "Surviving Sepsis Campaign 2026 (secondary source only)",
-        (*WEIGHT, "signal:height", "state:sex"),
+        ("signal:weight", "signal:height", "state:sex"),
         _fluid_weight,
     ),
 )

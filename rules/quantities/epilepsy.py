@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rules import anaesthesia, antiseizure, seizures
 from rules.instants import DAY, HOUR, MINUTE, clock_time
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.steps import Steps
 from rules.values import Value, exact, number, unknown
 
@@ -155,7 +155,7 @@ EPILEPSY: Final = (
         "propofol",
         "mg/kg/h",
         "the rate charted or pumped",
-        ("infusion:propofol", *WEIGHT),
+        ("infusion:propofol", "signal:weight"),
         _propofol_now,
         _propofol,
         remembers=4 * DAY,

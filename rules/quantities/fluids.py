@@ -1,7 +1,7 @@
 """Resuscitation fluid: crystalloid per kilogram since some time before shock was recognised.
 
-The guideline counts crystalloid, and suggests albumin beside it: what colloid adds is in doubt. Blood replaces blood and
-is never counted. That nobody has recorded any fluid does not mean that none was given.
+The guideline counts crystalloid, and suggests albumin beside it: what colloid adds is in doubt. Blood replaces blood
+and is never counted. That nobody has recorded any fluid does not mean that none was given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from rules.facts import Volume
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.timeline import Fact
 from rules.values import Value, divided, number, unknown
 
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from rules.view import View
 
 _NAME: Final = "crystalloid_per_kilogram"
+_CRYSTALLOID: Final = "crystalloid"
+_COLLOID: Final = "colloid"
+_BLOOD: Final = "blood"
 _KINDS: Final = {
-    "crystalloid": "crystalloid",
-    "albumin": "colloid",
-    "other_colloid": "colloid",
-    "blood_product": "blood",
+    "crystalloid": _CRYSTALLOID,
+    "albumin": _COLLOID,
+    "other_colloid": _COLLOID,
+    "blood_product": _BLOOD,
 }
 
 
@@ -85,7 +88,7 @@ FLUIDS: Final = (
         "crystalloid since shortly before shock was recognised",
         "mL/kg",
         "Surviving Sepsis Campaign 2026 (secondary source only); how long before: local setting; with colloid at most",
-        (*WEIGHT, "signal:height", "state:sex"),
+        ("signal:weight", "signal:height", "state:sex"),
         _crystalloid_per_kilogram,
         parameters=("fluid_look_back",),
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rules.facts import Sample
 from rules.instants import DAY, HOUR, TICK, clock_time
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.quantities.sofa import SOFA_READS, components
 from rules.timeline import LONG_RETENTION, Fact
 from rules.values import Value, exact, number, unknown
@@ -66,8 +66,8 @@ def fractions(view: View, at: int) -> list[float]:
 def _pf(view: View) -> Value:
     """The ratio of the newest arterial sample.
 
-    Where the inspired fraction was changed shortly before, the ratio lies between those of the settings. Where it is not
-    known, only the least that the ratio can be is given: so it never shows a failure, but it can refute one.
+    Where the inspired fraction was changed shortly before, the ratio lies between those of the settings. Where it is
+    not known, only the least that it can be is given: so it never shows a failure, but it can refute one.
     """
     gas = next(arterial_gases(view), None)
     if gas is None:
@@ -297,7 +297,7 @@ RESPIRATORY: Final = (
             "signal:plateau_pressure",
             "state:passive_patient",
             "state:ventilator_leak",
-            *WEIGHT,
+            "signal:weight",
             *(f"infusion:{name}" for name in _NMBA),
         ),
         _plateau,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.values import Value, number
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def _sofa(view: View) -> Value:
 
 
 SOFA_READS: Final = (
-    *(f"signal:{name}" for name in ("pao2", "fio2", "platelets", "bilirubin", "gcs", "creatinine")),
-    *WEIGHT,
+    *(f"signal:{name}" for name in ("pao2", "fio2", "platelets", "bilirubin", "gcs", "creatinine", "weight")),
     "signal:map_invasive",
     *(f"infusion:{drug}" for drug in ("norepinephrine", "epinephrine", "dopamine", "dobutamine")),
     "state:intubated",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rules.instants import DAY, HOUR
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.timeline import Fact
 from rules.values import Value
 
@@ -77,7 +77,7 @@ STEROIDS: Final = (
         "corticosteroid being given, as hydrocortisone per day",
         "mg/d",
         "usual equivalence table (not checked against a source); 50 mg every 6 h: SCCM 2024 (source read)",
-        (*(f"infusion:{name}" for name in SYSTEMIC), *(f"dose:{name}" for name in SYSTEMIC), *WEIGHT),
+        (*(f"infusion:{name}" for name in SYSTEMIC), *(f"dose:{name}" for name in SYSTEMIC), "signal:weight"),
         _equivalent_per_day,
     ),
 )

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.logic import Finding
-from rules.quantities.base import WEIGHT, Quantity
+from rules.quantities.base import Quantity
 from rules.steps import Steps, total
 from rules.values import Value, divided, number
 
@@ -119,7 +119,7 @@ def _vasoactive_inotropic_score(view: View) -> Value:
 def _stepwise(
     name: str, title: str, unit: str, source: str, weights: Mapping[str, float], steps: Callable[[View, int], Steps]
 ) -> Quantity:
-    reads = (*(f"infusion:{drug}" for drug in weights), *WEIGHT)
+    reads = (*(f"infusion:{drug}" for drug in weights), "signal:weight")
     short = "NE" if weights is ALONE else "NEE" if "vasopressin" in weights else None
     known_as = name.replace("requirement_", "nee_") if name.startswith("requirement_") else None
     return Quantity(name, title, unit, source, reads, _now(name, steps, unit), steps, short=short, stands_for=known_as)
@@ -182,7 +182,7 @@ VASOACTIVE: Final = (
         "vasoactive-inotropic score",
         "{score}",
         "general clinical knowledge, not checked against a source",
-        (*(f"infusion:{drug}" for drug in VASOACTIVE_INOTROPIC_SCORE), "infusion:vasopressin", *WEIGHT),
+        (*(f"infusion:{drug}" for drug in VASOACTIVE_INOTROPIC_SCORE), "infusion:vasopressin", "signal:weight"),
         _vasoactive_inotropic_score,
     ),
 )
