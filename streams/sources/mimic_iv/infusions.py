@@ -23,6 +23,8 @@ _CUT: Final = (
     f"rate intervals cut where the next of the same drug took over in their last {CHANGEOVER.seconds // 60} min"
 )
 
+_OVERLAP: Final = "rate intervals that overlap another of the same drug: from the larger to the sum"
+
 
 class Interval(NamedTuple):
     """A rate of one drug up to ``end``; it begins where its sort key says. Rate and unit are None where unreadable."""
