@@ -25,9 +25,9 @@ def _infusion_interrupted(view: View) -> Evaluation:
             reasons += _recent(view, fact, view.duration("bag_change_hold"), "syringe or bag changed")
         elif flow.alarm in ("occlusion", "extravasation"):
             reasons += _recent(view, fact, view.duration("restart_hold"), f"pump alarm: {flow.alarm}")
-    reconciled, fact = view.coded("concentration_reconciled")
-    if reconciled == "absent" and fact is not None and view.timeline.facts("infusion:norepinephrine"):
-        reasons.append(Finding("concentration", "new syringe not reconciled with the pump", fact.at, fact.event))
+    reconciled, said = view.coded("concentration_reconciled")
+    if reconciled == "absent" and said is not None and view.timeline.facts("infusion:norepinephrine"):
+        reasons.append(Finding("concentration", "new syringe not reconciled with the pump", said.at, said.event))
     return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from rules.facts import Volume
+from rules.facts import Sample, Volume
 from rules.instants import TICK, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
@@ -31,15 +31,15 @@ FLUID_SHIFT: Final = 30.0
 
 def _weight(view: View) -> Value:
     facts = view.timeline.upto("signal:weight", view.at)
+    if not facts or not _plain(facts[-1]):
+        return view.signal("weight")
     found = _size(view, "weight", list(_usable(view, facts)))
-    if found is not None:
-        return found
-    return unknown(f"weight (last {clock_time(facts[-1].at)})" if facts else "weight")
+    return unknown(f"weight (last {clock_time(facts[-1].at)})") if found is None else found
 
 
 def _usable(view: View, facts: list[Fact]) -> Iterator[Fact]:
-    """The weights that are not too old."""
-    for fact in facts:
+    """The weights that can be read and are not too old."""
+    for fact in filter(_plain, facts):
         limit = view.age_limit("weight", "fluid_shift" if _shifted(view, fact) else None)
         if limit is None or view.at - fact.at <= limit:
             view.note(None if limit is None else fact.at + limit + TICK)
@@ -57,7 +57,16 @@ def _shifted(view: View, weighed: Fact) -> bool:
 
 
 def _height(view: View) -> Value:
-    return _size(view, "height", view.timeline.upto("signal:height", view.at)) or unknown("height")
+    facts = view.timeline.upto("signal:height", view.at)
+    if not facts or not _plain(facts[-1]):
+        return view.signal("height")
+    return _size(view, "height", list(filter(_plain, facts))) or unknown("height")
+
+
+def _plain(fact: Fact) -> bool:
+    """Whether it is a number, and not only a bound."""
+    sample: Sample = fact.value
+    return sample.readable and sample.comparator is None
 
 
 def _size(view: View, name: str, facts: list[Fact]) -> Value | None:

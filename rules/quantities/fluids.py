@@ -6,8 +6,7 @@ and is never counted. That nobody has recorded any fluid does not mean that none
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +47,7 @@ def _crystalloid_per_kilogram(view: View) -> Value:
     recognised = view.anchors.get("recognition")
     if recognised is None:
         return unknown("recognition")
-    millilitres: Counter[str] = Counter()
+    millilitres = dict.fromkeys((_CRYSTALLOID, _COLLOID, _BLOOD), 0.0)
     unread: set[str] = set()
     latest: Fact | None = None
     for fact, kind, amount in _given(view, recognised - view.duration("fluid_look_back")):
@@ -75,7 +74,7 @@ def _crystalloid_per_kilogram(view: View) -> Value:
     return given._replace(findings=(Finding(_NAME, _text(given, millilitres), latest.at, latest.event),))
 
 
-def _text(given: Value, millilitres: Counter[str]) -> str:
+def _text(given: Value, millilitres: Mapping[str, float]) -> str:
     """What was given per kilogram, and beside what."""
     shown = given._replace(low=round(given.low, 1), high=given.high if given.high == inf else round(given.high, 1))
     beside = [f"{number(round(millilitres[kind]))} mL {kind}" for kind in (_COLLOID, _BLOOD) if millilitres[kind]]

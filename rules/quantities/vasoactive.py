@@ -110,8 +110,8 @@ def _vasoactive_inotropic_score(view: View) -> Value:
         return base
     if weight.high == inf:
         return Value(base.low, inf, (*base.missing, "weight"))
-    added = Value(*(bound * 10_000 for bound in divided(vasopressin, weight)))
-    low, high = base.low + added.low, base.high + added.high
+    low, high = (10_000 * bound for bound in divided(vasopressin, weight))
+    low, high = base.low + low, base.high + high
     missing = (*base.missing, *vasopressin.missing, *weight.missing)
     return Value(low, high, missing, (Finding("vis", number(low)),))
 
