@@ -161,7 +161,7 @@ class Observations(Envelope):
 class Quantity(_Frozen):
     """A number with its UCUM unit."""
 
-    value: Number
+    value: Positive
     unit: Unit
 
 
@@ -212,7 +212,7 @@ class Infusion(Envelope):
     kind: Literal["infusion"]
     drug: Code
     action: InfusionAction
-    rate: Number | None = None
+    rate: NonNegative | None = None
     unit: Unit | None = None
     concentration: Quantity | None = None
     salt: Code | None = None

@@ -17,7 +17,7 @@ from rules.values import widened
 UNREADABLE: Final = "rate_unreadable"
 """The rate was said in a way that nobody can use: without its unit or concentration, in a unit that is not known."""
 IMPLAUSIBLE: Final = "rate_implausible"
-"""The rate, or the concentration it was worked out with, is beyond what any pump would run."""
+"""The rate, alone or with the concentration it was worked out with, is beyond what any pump would run."""
 CONCENTRATION: Final = "concentration"
 """A bag or its concentration was changed, and the rate was not said with it."""
 STANDSTILL: Final = ("stop", "pause")
@@ -439,11 +439,8 @@ def _canonical(drug: Drug, event: events.Infusion, rate: float, unit: str) -> Ra
         scale = rate_conversion(drug, unit, bag.unit if bag else None)
     except UnitError as error:
         return Refusal("unit", "unknown_unit", str(error))
-    strength = bag.value if bag is not None and scale.uses_concentration else 1.0
-    if not 0 < strength <= _LARGEST:
-        return Refusal("concentration", "implausible", f"{drug.name} {strength:g} {bag and bag.unit} is in no bag")
-    canonical = rate * scale.factor * strength
-    if not 0 <= canonical <= _LARGEST:
+    canonical = rate * scale.factor * (bag.value if bag and scale.uses_concentration else 1.0)
+    if not canonical <= _LARGEST:
         return Refusal("rate", "implausible", f"{drug.name} {rate:g} {unit} is beyond any pump")
     return Rate(canonical, scale.weight_power, event.salt, scale.uses_concentration)
 
@@ -473,7 +470,7 @@ def _unread(reading: events.Reading, plan: ReadingPlan) -> Iterator[Outcome]:
 
 def _fluid(event: events.Fluid) -> Iterator[Outcome]:
     millilitres = event.volume * (1000 if event.unit == "L" else 1)
-    usable = 0 <= millilitres <= _LARGEST
+    usable = millilitres <= _LARGEST
     if not usable:
         yield Refusal("volume", "implausible", f"{event.volume:g} {event.unit} is beyond any bag")
     yield "fluid", Volume(millilitres if usable else None, event.fluid, _instant(event.started_at))

@@ -66,46 +66,78 @@ class Steps:
         """Whether the comparison has held for ``duration`` up to ``at``; unknown stretches up to ``max_gap`` count.
 
         An unknown stretch longer than that leaves the answer unknown. A stretch that does not qualify ends the run,
-        unless it lasts no longer than ``max_dip`` and the run goes on before it.
+        unless it lasts no longer than ``max_dip`` and the run goes on before it. While such a dip goes on, the answer
+        is the one of its beginning.
         """
-        index = bisect_right(self._at, at) - 1
+        upcoming = self.next_step(at)
+        index, end = bisect_right(self._at, at) - 1, at
+        dipping = False
+        while self._truth(index, operator, threshold) is NOT_MET:
+            end = self._step(index).at
+            if not max_dip or at - end > max_dip:
+                return Held(NOT_MET, None, upcoming)
+            index, dipping = index - 1, True
+        found = self._run(end, index, (operator, threshold), duration, (max_gap, max_dip), growing=not dipping)
+        if not dipping:
+            return found._replace(next_change=earliest(upcoming, found.next_change))
+        over = None if found.truth is NOT_MET else end + max_dip + TICK
+        return found._replace(next_change=earliest(upcoming, over))
+
+    def _run(
+        self,
+        at: int,
+        index: int,
+        comparison: tuple[Operator, float],
+        duration: int,
+        limits: tuple[int, int],
+        *,
+        growing: bool,
+    ) -> Held:
+        """Whether the comparison has held up to ``at``, where the step of ``index`` is the last.
+
+        ``limits`` are those of an unknown stretch and of a dip; ``growing`` says whether the last step still goes on.
+        """
+        max_gap, max_dip = limits
         begin, end = at - duration, at
         since: int | None = None
-        gap_end = trailing = doubtful = dip_end = sagging = None
-        ongoing, growing, dipping = True, False, True
+        gap_end = trailing = doubtful = dip_end = None
+        ongoing, grows = growing, False
         while True:
-            step = self.steps[index] if index >= 0 else BEFORE
-            truth = compare(Value(step.low, step.high), operator, threshold)
+            step = self._step(index)
+            truth = self._truth(index, *comparison)
             if truth is NOT_MET:
                 dip_end = end if dip_end is None else dip_end
-                if dip_end - step.at > max_dip or not max_dip:
+                if not max_dip or dip_end - step.at > max_dip:
                     break
-                if dipping:
-                    sagging = step.at
                 ongoing = False
             else:
                 if since is not None and since <= begin and truth is MET:
                     break
-                dip_end, dipping = None, False
+                dip_end = None
                 gap_end = (end if gap_end is None else gap_end) if truth is UNKNOWN else None
                 ongoing = ongoing and truth is UNKNOWN
                 if ongoing:
                     trailing = step.at
                 within = gap_end is not None and (ongoing or gap_end > begin)
                 if within and doubtful is None and gap_end is not None and gap_end - step.at > max_gap:
-                    doubtful, growing = gap_end, ongoing
+                    doubtful, grows = gap_end, ongoing
                 since = step.at
             end = step.at
             index -= 1
             if since is not None and since <= begin and gap_end is None:
                 break
-        ends = None if sagging is None or since is None else sagging + max_dip + TICK
-        upcoming = earliest(self.next_step(at), ends)
         if since is None or since > begin:
-            return Held(NOT_MET, since, earliest(upcoming, None if since is None else since + duration))
+            return Held(NOT_MET, since, None if since is None else since + duration)
         if doubtful is not None:
-            return Held(UNKNOWN, since, earliest(upcoming, None if growing else doubtful + duration))
-        return Held(MET, since, earliest(upcoming, None if trailing is None else trailing + max_gap + TICK))
+            return Held(UNKNOWN, since, None if grows else doubtful + duration)
+        return Held(MET, since, None if trailing is None else trailing + max_gap + TICK)
+
+    def _step(self, index: int) -> Step:
+        return self.steps[index] if index >= 0 else BEFORE
+
+    def _truth(self, index: int, operator: Operator, threshold: float) -> Truth:
+        step = self._step(index)
+        return compare(Value(step.low, step.high), operator, threshold)
 
 
 def earliest(*instants: int | None) -> int | None:

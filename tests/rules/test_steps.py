@@ -33,24 +33,29 @@ def held_by_definition(
 ) -> Truth:
     """Every second of the window qualifies, or belongs to a dip that is passed over.
 
-    A dip is passed over if it is at most ``max_dip`` long and something before it qualifies or may. Unknown runs are
-    counted to where they began, dips between unknown seconds among them, and are at most ``max_gap`` long.
+    A dip is passed over if it is at most ``max_dip`` long and something before it qualifies or may; while it goes on,
+    the window ends where it began. Unknown runs are counted to where they began, dips between unknown seconds among
+    them, and are at most ``max_gap`` long.
     """
     first = -HORIZON * SECOND
     seconds = range(min(first, at - duration), at + 1, SECOND)
     truths = [compare(steps.value(instant), operator, threshold) for instant in seconds]
+    last = len(truths) - 1
+    while last >= 0 and truths[last] is NOT_MET:
+        last -= 1
+    lasted = (len(truths) - 2 - last) * SECOND
+    if last < len(truths) - 1 and last >= 0 and max_dip > 0 and lasted <= max_dip:
+        truths[last + 1 :] = [MET]
     index = 0
     while index < len(truths):
         end = index
         while end < len(truths) and truths[end] is NOT_MET:
             end += 1
-        # What still goes on at the end of the window has lasted up to that second, not through it.
-        lasted = (end - index) * SECOND if end < len(truths) else (end - 1 - index) * SECOND
-        if end > index > 0 and max_dip > 0 and lasted <= max_dip:
-            around = truths[index - 1], truths[end] if end < len(truths) else MET
-            truths[index:end] = [UNKNOWN if around == (UNKNOWN, UNKNOWN) else MET] * (end - index)
+        if len(truths) > end > index > 0 and 0 < (end - index) * SECOND <= max_dip:
+            between = (truths[index - 1], truths[end]) == (UNKNOWN, UNKNOWN)
+            truths[index:end] = [UNKNOWN if between else MET] * (end - index)
         index = max(end, index + 1)
-    window = len(truths) - 1 - duration // SECOND
+    window = max(0, len(truths) - 1 - duration // SECOND)
     if NOT_MET in truths[window:]:
         return NOT_MET
     for place in range(window, len(truths)):
