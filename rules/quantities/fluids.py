@@ -1,7 +1,8 @@
 """Resuscitation fluid: crystalloid per kilogram since some time before shock was recognised.
 
-The guideline counts crystalloid, and suggests albumin beside it: what colloid adds is in doubt. Blood replaces blood
-and is never counted. That nobody has recorded any fluid does not mean that none was given.
+The guideline counts crystalloid, and suggests albumin beside it. Colloid and blood never make the crystalloid complete;
+whether it is incomplete where they make up for it is in doubt. That nobody has recorded any fluid does not mean that
+none was given, neither now nor before the admission.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def _crystalloid_per_kilogram(view: View) -> Value:
     millilitres = dict.fromkeys((_CRYSTALLOID, _COLLOID, _BLOOD), 0.0)
     unread: set[str] = set()
     latest: Fact | None = None
-    for fact, kind, amount in _given(view, recognised - view.duration("fluid_look_back")):
+    begin = recognised - view.duration("fluid_look_back")
+    for fact, kind, amount in _given(view, begin):
         latest = fact
         millilitres[kind] += amount or 0.0
         if amount is None:
@@ -58,20 +60,27 @@ def _crystalloid_per_kilogram(view: View) -> Value:
     if latest is None:
         return unknown("fluid_record", low=0.0)
     weight = view.value("fluid_weight")
-    some = sum(millilitres.values()) > 0
-    missing = [
-        *(["fluid_volume"] if unread - {_BLOOD} else []),
-        *([_COLLOID] if millilitres[_COLLOID] else []),
-        *(weight.missing if some else []),
+    beside = [kind for kind in (_COLLOID, _BLOOD) if millilitres[kind]]
+    lost = [
+        *(["fluid_volume"] if unread else []),
+        *(["fluid_before_admission"] if _admitted_without(view, begin) else []),
     ]
-    least, most = millilitres[_CRYSTALLOID], millilitres[_CRYSTALLOID] + millilitres[_COLLOID]
-    high = inf if unread - {_BLOOD} else most
+    low, most = millilitres[_CRYSTALLOID], sum(millilitres.values())
     if most and weight.high == inf:
-        return unknown(*(missing or ("weight",)), low=0.0)
-    low, high = divided(Value(least, high), weight) if most else (0.0, high)
-    low, high = round(low, 6), round(high, 6)
-    given = Value(low, high, tuple(missing) if low < high else ())
+        return unknown(*(weight.missing or ("weight",)), low=0.0)
+    low, high = divided(Value(low, most), weight) if most else (0.0, 0.0)
+    low, high = round(low, 6), inf if lost else round(high, 6)
+    missing = (*beside, *lost, *(weight.missing if most else ())) if low < high else ()
+    given = Value(low, high, missing)
     return given._replace(findings=(Finding(_NAME, _text(given, millilitres), latest.at, latest.event),))
+
+
+def _admitted_without(view: View, begin: int) -> bool:
+    """Whether the patient came within the time that counts, and nothing is recorded from before."""
+    admitted = view.timeline.latest("state:admitted", view.at)
+    if admitted is None or admitted.at <= begin:
+        return False
+    return all(fact.at > admitted.at for fact, _, _ in _given(view, begin))
 
 
 def _text(given: Value, millilitres: Mapping[str, float]) -> str:
@@ -86,8 +95,8 @@ FLUIDS: Final = (
         _NAME,
         "crystalloid since shortly before shock was recognised",
         "mL/kg",
-        "Surviving Sepsis Campaign 2026 (secondary source only); how long before: local setting; with colloid at most",
-        ("signal:weight", "signal:height", "state:sex"),
+        "Surviving Sepsis Campaign 2026 (secondary source only); how long before: local setting",
+        ("fluid", "signal:weight", "signal:height", "state:sex", "state:admitted"),
         _crystalloid_per_kilogram,
         parameters=("fluid_look_back",),
     ),

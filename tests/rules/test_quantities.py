@@ -230,10 +230,18 @@ class TestFluid:
         )
         assert patient.exactly("crystalloid_per_kilogram") == 30
 
-    def test_blood_and_later_fluid_do_not_count(self) -> None:
-        patient = self.given((-5, 500, None, "blood_product"), (30, 800, None, "crystalloid"))
-        assert patient.exactly("crystalloid_per_kilogram") == 0
-        assert patient.exactly("crystalloid_per_kilogram", 30) == 10
+    def test_later_fluid_does_not_count(self) -> None:
+        patient = self.given((-5, 800, None, "crystalloid"), (30, 800, None, "crystalloid"))
+        assert patient.exactly("crystalloid_per_kilogram") == 10
+        assert patient.exactly("crystalloid_per_kilogram", 30) == 20
+
+    def test_what_was_given_before_the_admission_is_unknown_unless_recorded(self) -> None:
+        patient = self.given((-5, 800, None, "crystalloid"))
+        patient.fact("state:admitted", Coded("present"), -60)
+        value = patient.value("crystalloid_per_kilogram")
+        assert (value.low, value.high, value.missing) == (10, inf, ("fluid_before_admission",))
+        patient.fact("fluid", Volume(400, "crystalloid", None), -90)
+        assert patient.exactly("crystalloid_per_kilogram") == 15
 
     @pytest.mark.parametrize("colloid", ["albumin", "other_colloid"])
     def test_what_colloid_adds_is_in_doubt_and_said(self, colloid: str) -> None:
@@ -241,8 +249,8 @@ class TestFluid:
             (-9, 2000, None, "crystalloid"), (-5, 800, None, colloid), (-4, 320, None, "blood_product")
         )
         value = patient.value("crystalloid_per_kilogram")
-        assert (value.low, value.high, value.missing) == (25, 35, ("colloid",))
-        assert value.findings[0].text == "25-35 mL/kg, beside 800 mL colloid and 320 mL blood"
+        assert (value.low, value.high, value.missing) == (25, 39, ("colloid", "blood"))
+        assert value.findings[0].text == "25-39 mL/kg, beside 800 mL colloid and 320 mL blood"
 
     def test_an_infusion_that_began_earlier_counts_with_its_share(self) -> None:
         patient = self.given((-1410, 1200, -1470, "crystalloid"))
