@@ -53,7 +53,8 @@ def _shifted(view: View, weighed: Fact) -> bool:
         volume: Volume = fact.value
         if fact.at > weighed.at:
             given += volume.millilitres or 0.0
-    return round(given / weighed.value.value, 6) >= FLUID_SHIFT
+    weight: float = weighed.value.value
+    return round(given / weight, 6) >= FLUID_SHIFT
 
 
 def _height(view: View) -> Value:
