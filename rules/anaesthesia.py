@@ -78,7 +78,7 @@ def _agents(view: View) -> tuple[tuple[str, ...], tuple[float, ...], tuple[Hasha
     names = [name for name in ANAESTHETICS if view.timeline.facts(f"infusion:{name}")]
     channels = tuple(f"infusion:{name}" for name in names)
     lowest = tuple(view.number(ANAESTHETICS[name]) for name in names)
-    return channels, lowest, (channels, lowest, view.value("weight")[:2])
+    return channels, lowest, (channels, lowest, view.value("weight")[:3])
 
 
 def depth(view: View) -> Steps:

@@ -327,17 +327,17 @@ def _target(view: View, row: Row) -> Value:
     weight = view.value("weight")
     cap = view.number(row.cap) if row.cap else inf
     if row.per_kg is not None:
-        if not weight.known:
+        if weight.high == inf:
             return Value(0.0, cap, ("weight",))
-        amount = min(view.number(row.per_kg) * weight.low, cap)
-        return Value(amount, amount)
+        low, high = (min(view.number(row.per_kg) * bound, cap) for bound in (weight.low, weight.high))
+        return Value(low, high, weight.missing if low < high else ())
     if row.light is None or row.light_weight is None:
         return Value(cap, cap)
     light = view.number(row.light)
-    if not weight.known:
+    if weight.high == inf:
         return Value(light, cap, ("weight",))
-    amount = cap if weight.low > view.number(row.light_weight) else light
-    return Value(amount, amount)
+    low, high = (cap if bound > view.number(row.light_weight) else light for bound in (weight.low, weight.high))
+    return Value(low, high, weight.missing if low < high else ())
 
 
 def _share(view: View, row: Row, parts: tuple[Part, ...]) -> Value:

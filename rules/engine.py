@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
+from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Move, Refusal, Sample, Translator
@@ -26,7 +27,6 @@ from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
 from rules.stays import CHANNEL as STAYS
 from rules.stays import KEPT, moved
-from rules.steps import confirmed
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.track import REACH, Changed, Entry, Track
 
@@ -101,6 +101,7 @@ class PatientEngine:
         What anybody waits for changes when it is judged; from then on the first one counts again.
         """
         self._lateness = round(settings.lateness.total_seconds() * 1000)
+        self._rate_holds = round(settings.rate_holds.total_seconds() * 1000)
         self._skew = round(settings.future_skew.total_seconds() * 1000)
 
     def observe(self, event: Event) -> list[Change]:
@@ -305,7 +306,7 @@ class PatientEngine:
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: dict[str, str]
     ) -> None:
         fact = Fact(at, received, event, value)
-        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now)
+        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now, self._rate_holds)
         # Of somebody who was discharged, a rate that goes on says that the patient is here.
         confirms = confirms and moved(self.timeline, at).here
         if self.timeline.insert(channel, fact, now) and not confirms:

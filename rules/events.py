@@ -189,7 +189,11 @@ class InfusionAlarm(StrEnum):
 class Infusion(Envelope):
     """A change of a continuous infusion; ``start`` and ``rate`` carry the rate that holds until the next change.
 
-    A rate without a unit, or none where there should be one, cannot be read: the rate is then unknown.
+    Whatever carries a rate sets it, a bag change too. A rate that is missing or cannot be used makes what runs unknown
+    until one that can. ``line`` is the line as its sender calls it. ``pump`` identifies the device that delivers, as
+    does a line called after it (``pump-3``). Two pumps add up, two statements about one pump are about one infusion,
+    and what a chart says beside a pump is taken for its charting. Of lines without a pump, nobody knows whether they
+    are the same infusion, charted twice.
     """
 
     model_config = ConfigDict(
@@ -213,7 +217,13 @@ class Infusion(Envelope):
     concentration: Quantity | None = None
     salt: Code | None = None
     line: Identifier = "main"
+    pump: Identifier | None = None
     alarm: InfusionAlarm | None = None
+
+    @property
+    def device(self) -> str | None:
+        """The pump, where the message identifies it."""
+        return self.pump or (self.line if self.line.lower().startswith("pump") else None)
 
     @model_validator(mode="after")
     def _alarm_with_its_action(self) -> Infusion:
@@ -246,11 +256,14 @@ class Dose(Envelope):
 
 
 class Fluid(Envelope):
-    """Volume given by ``effective_at``; with ``started_at`` it is spread evenly from then on."""
+    """Volume given by ``effective_at``; with ``started_at`` it is spread evenly from then on.
+
+    A volume of zero says that none was given, which is more than saying nothing.
+    """
 
     kind: Literal["fluid"]
     fluid: Literal["crystalloid", "albumin", "other_colloid", "blood_product"]
-    volume: Positive
+    volume: NonNegative
     unit: Literal["mL", "L"]
     started_at: Moment | None = None
 

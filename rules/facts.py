@@ -8,10 +8,19 @@ from math import inf, isnan, nan, nextafter
 from typing import Any, Final, Literal, NamedTuple
 
 from rules import events
-from rules.catalogue import Catalogue, UnknownCodeError
+from rules.catalogue import Catalogue, Drug, UnknownCodeError
 from rules.instants import to_instant
 from rules.outputs import RefusalReason
 from rules.units import UnitError, conversion, dose_conversion, rate_conversion
+from rules.values import widened
+
+UNREADABLE: Final = "rate_unreadable"
+"""The rate was said in a way that nobody can use: without its unit or concentration, in a unit that is not known."""
+IMPLAUSIBLE: Final = "rate_implausible"
+"""The rate, alone or with the concentration it was worked out with, is beyond what any pump would run."""
+CONCENTRATION: Final = "concentration"
+"""A bag or its concentration was changed, and the rate was not said with it."""
+STANDSTILL: Final = ("stop", "pause")
 
 
 class Sample(NamedTuple):
@@ -52,7 +61,8 @@ class Flow(NamedTuple):
     """A change of one line of an infusion.
 
     ``rate`` is in the drug's canonical unit once multiplied by ``weight ** weight_power`` and, where a drug has salts,
-    by the factor of ``salt``.
+    by the factor of ``salt``. ``by_volume`` is a rate that hangs on the concentration. ``doubt`` is why the rate is not
+    known from now on; :data:`CONCENTRATION` concerns only a rate by volume. ``pump`` identifies what delivers it.
     """
 
     action: str
@@ -61,6 +71,31 @@ class Flow(NamedTuple):
     weight_power: int = 0
     salt: str | None = None
     alarm: str | None = None
+    by_volume: bool = False
+    doubt: str | None = None
+    pump: str | None = None
+    source: str = ""
+
+    @property
+    def stream(self) -> str:
+        """What goes by one rate: a pump, or a line as one source charts it."""
+        return f"{self.source} {self.line}" if self.pump is None else self.pump
+
+    @property
+    def says_rate(self) -> bool:
+        """Whether it sets the rate, or says that it can no longer be known; a stop and a pause leave it aside."""
+        stated = self.rate is not None or self.doubt not in (None, CONCENTRATION)
+        return stated and self.action not in STANDSTILL
+
+
+class Rate(NamedTuple):
+    """What a message says of the rate of a line, as in :class:`Flow`."""
+
+    rate: float | None = None
+    weight_power: int = 0
+    salt: str | None = None
+    by_volume: bool = False
+    doubt: str | None = None
 
 
 class Given(NamedTuple):
@@ -78,9 +113,12 @@ class Given(NamedTuple):
 
 
 class Volume(NamedTuple):
-    """Millilitres of a kind of fluid, spread evenly from ``started`` where that is known."""
+    """Millilitres of a kind of fluid, spread evenly from ``started`` where that is known.
 
-    millilitres: float
+    ``millilitres`` is None where the amount that was said cannot be used.
+    """
+
+    millilitres: float | None
     fluid: str
     started: int | None
 
@@ -158,6 +196,7 @@ class ReadingPlan(NamedTuple):
     offset: float
     low: float
     high: float
+    plausible: tuple[float, float] = (-inf, inf)
     fault: Refusal | None = None
 
 
@@ -208,16 +247,16 @@ class Translator:
         try:
             signal = self._catalogue.signal(code)
         except UnknownCodeError as error:
-            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_code", str(error)))
+            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, fault=Refusal(None, "unknown_code", str(error)))
         channel = f"signal:{signal.name}"
         wanted = channel if channel in self.wanted else None
         try:
             scale = conversion(signal, unit)
         except UnitError as error:
             fault = Refusal(None, "unknown_unit", str(error))
-            return ReadingPlan(unit, wanted, signal.dense, 1.0, 0.0, inf, -inf, fault)
-        low, high = signal.plausible
-        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high)
+            return ReadingPlan(unit, wanted, signal.dense, 1.0, 0.0, inf, -inf, fault=fault)
+        low, high = widened(*signal.plausible)
+        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high, signal.plausible)
 
     def facts(self, event: events.Event, at: int = 0, going_on: GoingOn = NOTHING) -> Iterator[Outcome]:
         """The facts of an event, and what of it cannot be used.
@@ -244,11 +283,11 @@ class Translator:
             case events.Observations():
                 yield from self._readings(event.readings, at, going_on)
             case events.Infusion():
-                yield self._infusion(event)
+                yield from self._infusion(event)
             case events.Dose():
                 yield self._dose(event)
             case events.Fluid():
-                yield _fluid(event)
+                yield from _fluid(event)
             case events.Procedure():
                 yield from self._coded(event.code, _DONE[event.action], "code")
             case events.Assessment():
@@ -275,7 +314,7 @@ class Translator:
             plan = usual.get(reading.code)
             if plan is None or plan[0] != reading.unit:
                 plan = self._plan(reading.code, reading.unit)
-            _, channel, dense, factor, offset, low, high, _ = plan
+            _, channel, dense, factor, offset, low, high, *_ = plan
             if reading.value is None or reading.comparator is not None:
                 yield from self._bounded(f"readings.{readings.index(reading)}", reading, plan)
                 continue
@@ -307,26 +346,21 @@ class Translator:
             return
         yield from _unread(reading, plan)
 
-    def _infusion(self, event: events.Infusion) -> Outcome:
+    def _infusion(self, event: events.Infusion) -> Iterator[Outcome]:
+        """The change of the line, and what of it cannot be used: such a rate is unknown from then on."""
         try:
             drug = self._catalogue.drug(event.drug)
-            salt = event.salt
-            if salt is not None and salt not in drug.salts:
-                known = ", ".join(sorted(drug.salts)) or "none"
-                return Refusal("salt", "unknown_code", f"{drug.name} has no salt {salt!r} here (known: {known})")
-            rate, weight_power = event.rate, 0
-            if rate is not None and event.unit is not None:
-                per = event.concentration
-                scale = rate_conversion(drug, event.unit, per.unit if per else None)
-                rate *= scale.factor * (per.value if per and scale.uses_concentration else 1)
-                weight_power = scale.weight_power
         except UnknownCodeError as error:
-            return Refusal("drug", "unknown_code", str(error))
-        except UnitError as error:
-            return Refusal("unit", "unknown_unit", str(error))
-        if rate is not None and not rate <= _LARGEST:
-            return Refusal("rate", "implausible", f"{drug.name} {event.rate:g} {event.unit} is beyond any pump")
-        return f"infusion:{drug.name}", Flow(event.action, event.line, rate, weight_power, salt, event.alarm)
+            yield Refusal("drug", "unknown_code", str(error))
+            return
+        flow = Flow(event.action, event.line, alarm=event.alarm, pump=event.device, source=event.source)
+        rated = _rate(drug, event)
+        if isinstance(rated, Refusal):
+            yield rated
+            rated = Rate(doubt=IMPLAUSIBLE if rated.reason == "implausible" else UNREADABLE)
+        if event.action not in STANDSTILL:
+            flow = flow._replace(**rated._asdict())
+        yield f"infusion:{drug.name}", flow
 
     def _dose(self, event: events.Dose) -> Outcome:
         try:
@@ -407,6 +441,33 @@ class Translator:
             yield "state:ecmo_va", Coded("present")
 
 
+def _rate(drug: Drug, event: events.Infusion) -> Rate | Refusal:
+    """What a message says of the rate, or why that cannot be used."""
+    if event.salt is not None and event.salt not in drug.salts:
+        known = ", ".join(sorted(drug.salts)) or "none"
+        return Refusal("salt", "unknown_code", f"{drug.name} has no salt {event.salt!r} here (known: {known})")
+    if event.rate is not None and event.unit is not None:
+        return _canonical(drug, event, event.rate, event.unit)
+    lost = {loss.place.partition(".")[0] for loss in event.unreadable}
+    if event.rate is None and event.action not in ("start", "rate") and not lost & {"rate", "unit", "salt"}:
+        changed = event.action == "bag_change" or event.concentration is not None or "concentration" in lost
+        return Rate(doubt=CONCENTRATION if changed else None)
+    lacking = "rate" if event.rate is None else "unit"
+    return Refusal(lacking, "unreadable", f"{drug.name}: action '{event.action}' without its {lacking}")
+
+
+def _canonical(drug: Drug, event: events.Infusion, rate: float, unit: str) -> Rate | Refusal:
+    bag = event.concentration
+    try:
+        scale = rate_conversion(drug, unit, bag.unit if bag else None)
+    except UnitError as error:
+        return Refusal("unit", "unknown_unit", str(error))
+    canonical = rate * scale.factor * (bag.value if bag and scale.uses_concentration else 1.0)
+    if not canonical <= _LARGEST:
+        return Refusal("rate", "implausible", f"{drug.name} {rate:g} {unit} is beyond any pump")
+    return Rate(canonical, scale.weight_power, event.salt, scale.uses_concentration)
+
+
 _STATED: Final = {"age_years": "age", "weight_kg": "weight", "height_cm": "height"}
 """Signals by the field of an encounter that states them."""
 
@@ -430,11 +491,12 @@ def _unread(reading: events.Reading, plan: ReadingPlan) -> Iterator[Outcome]:
         yield plan.channel, nan if plan.dense else Sample(nan, reading.method, reading.specimen)
 
 
-def _fluid(event: events.Fluid) -> Outcome:
+def _fluid(event: events.Fluid) -> Iterator[Outcome]:
     millilitres = event.volume * (1000 if event.unit == "L" else 1)
-    if millilitres > _LARGEST:
-        return Refusal("volume", "implausible", f"{event.volume:g} {event.unit} is beyond any bag")
-    return "fluid", Volume(millilitres, event.fluid, _instant(event.started_at))
+    usable = millilitres <= _LARGEST
+    if not usable:
+        yield Refusal("volume", "implausible", f"{event.volume:g} {event.unit} is beyond any bag")
+    yield "fluid", Volume(millilitres if usable else None, event.fluid, _instant(event.started_at))
 
 
 def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
@@ -443,7 +505,7 @@ def _refused(place: str, reading: events.Reading, plan: ReadingPlan) -> Refusal:
         return plan.fault._replace(place=place)
     if reading.quality == _INVALID:
         return Refusal(place, "invalid_quality", f"{reading.code} was marked invalid by its source")
-    low, high = ((limit - plan.offset) / plan.factor for limit in (plan.low, plan.high))
+    low, high = ((limit - plan.offset) / plan.factor for limit in plan.plausible)
     detail = f"{reading.code} {reading.value:g} {reading.unit} is outside {low:g} to {high:g}"
     return Refusal(place, "implausible", detail)
 

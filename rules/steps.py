@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from math import inf
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from rules.facts import Flow
-from rules.instants import MINUTE, TICK
+from rules.instants import TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.timeline import Fact, Timeline
 from rules.values import Operator, Value, compare
-
-STALE_AFTER = 60 * MINUTE
-"""A rate that nobody confirmed for this long is unknown (local setting: charted rates count for 60 min)."""
-
-
-Scale = Callable[[Flow], tuple[float, float, tuple[str, ...]]]
-"""Bounds of the factor from a charted rate to the canonical one, and why they differ."""
 
 
 class Step(NamedTuple):
@@ -70,37 +60,84 @@ class Steps:
         index = bisect_right(self._at, at)
         return self._at[index - 1] if index else None
 
-    def held(self, at: int, operator: Operator, threshold: float, duration: int, max_gap: int) -> Held:
+    def held(
+        self, at: int, operator: Operator, threshold: float, duration: int, max_gap: int, max_dip: int = 0
+    ) -> Held:
         """Whether the comparison has held for ``duration`` up to ``at``; unknown stretches up to ``max_gap`` count.
 
-        An unknown stretch longer than that leaves the answer unknown; any stretch that does not qualify ends the run.
+        An unknown stretch longer than that leaves the answer unknown. A stretch that does not qualify ends the run,
+        unless it lasts no longer than ``max_dip`` and the run goes on before it. While such a dip goes on, the answer
+        is the one of its beginning.
         """
-        index = bisect_right(self._at, at) - 1
+        upcoming = self.next_step(at)
+        index, end = bisect_right(self._at, at) - 1, at
+        dipping = False
+        while self._truth(index, operator, threshold) is NOT_MET:
+            end = self._step(index).at
+            if not max_dip or at - end > max_dip:
+                return Held(NOT_MET, None, upcoming)
+            index, dipping = index - 1, True
+        found = self._run(end, index, (operator, threshold), duration, (max_gap, max_dip), growing=not dipping)
+        if not dipping:
+            return found._replace(next_change=earliest(upcoming, found.next_change))
+        over = None if found.truth is NOT_MET else end + max_dip + TICK
+        return found._replace(next_change=earliest(upcoming, over))
+
+    def _run(
+        self,
+        at: int,
+        index: int,
+        comparison: tuple[Operator, float],
+        duration: int,
+        limits: tuple[int, int],
+        *,
+        growing: bool,
+    ) -> Held:
+        """Whether the comparison has held up to ``at``, where the step of ``index`` is the last.
+
+        ``limits`` are those of an unknown stretch and of a dip; ``growing`` says whether the last step still goes on.
+        """
+        max_gap, max_dip = limits
         begin, end = at - duration, at
         since: int | None = None
-        gap_end = trailing = doubtful = None
-        ongoing, growing = True, False
+        gap_end = trailing = doubtful = dip_end = None
+        ongoing, grows = growing, False
         while True:
-            step = self.steps[index] if index >= 0 else _BEFORE
-            truth = compare(Value(step.low, step.high), operator, threshold)
-            if truth is NOT_MET or (since is not None and since <= begin and truth is MET):
-                break
-            gap_end = (end if gap_end is None else gap_end) if truth is UNKNOWN else None
-            ongoing = ongoing and truth is UNKNOWN
-            if ongoing:
-                trailing = step.at
-            if gap_end is not None and doubtful is None and gap_end - step.at > max_gap:
-                doubtful, growing = gap_end, ongoing
-            since = end = step.at
+            step = self._step(index)
+            truth = self._truth(index, *comparison)
+            if truth is NOT_MET:
+                dip_end = end if dip_end is None else dip_end
+                if not max_dip or dip_end - step.at > max_dip:
+                    break
+                ongoing = False
+            else:
+                if since is not None and since <= begin and truth is MET:
+                    break
+                dip_end = None
+                gap_end = (end if gap_end is None else gap_end) if truth is UNKNOWN else None
+                ongoing = ongoing and truth is UNKNOWN
+                if ongoing:
+                    trailing = step.at
+                within = gap_end is not None and (ongoing or gap_end > begin)
+                if within and doubtful is None and gap_end is not None and gap_end - step.at > max_gap:
+                    doubtful, grows = gap_end, ongoing
+                since = step.at
+            end = step.at
             index -= 1
-            if since <= begin and gap_end is None:
+            if since is not None and since <= begin and gap_end is None:
                 break
-        upcoming = self.next_step(at)
         if since is None or since > begin:
-            return Held(NOT_MET, since, earliest(upcoming, None if since is None else since + duration))
+            return Held(NOT_MET, since, None if since is None else since + duration)
         if doubtful is not None:
-            return Held(UNKNOWN, since, earliest(upcoming, None if growing else doubtful + duration))
-        return Held(MET, since, earliest(upcoming, None if trailing is None else trailing + max_gap + TICK))
+            return Held(UNKNOWN, since, None if grows else doubtful + duration)
+        return Held(MET, since, None if trailing is None else trailing + max_gap + TICK)
+
+    def _step(self, index: int) -> Step:
+        return self.steps[index] if index >= 0 else BEFORE
+
+    def _truth(self, index: int, operator: Operator, threshold: float) -> Truth:
+        step = self._step(index)
+        return compare(Value(step.low, step.high), operator, threshold)
 
 
 def earliest(*instants: int | None) -> int | None:
@@ -108,49 +145,39 @@ def earliest(*instants: int | None) -> int | None:
     return min((instant for instant in instants if instant is not None), default=None)
 
 
+def side_by_side(parts: Sequence[Steps]) -> Iterator[tuple[int, list[Step]]]:
+    """Each instant at which any of the step functions changes, with the step of each from then on."""
+    changes = sorted((step.at, index) for index, part in enumerate(parts) for step in part.steps)
+    positions = [0] * len(parts)
+    current = [BEFORE] * len(parts)
+    for order, (at, index) in enumerate(changes):
+        current[index] = parts[index].steps[positions[index]]
+        positions[index] += 1
+        if order + 1 == len(changes) or changes[order + 1][0] != at:
+            yield at, current
+
+
+def reasons(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Why any of the steps is not exact, each reason once."""
+    return tuple(dict.fromkeys(item for step in steps for item in step.missing))
+
+
 def total(parts: Sequence[tuple[float, Steps]]) -> Steps:
     """The sum of step functions, each times its coefficient (which is not negative)."""
-    changes = sorted((step.at, index) for index, (_, part) in enumerate(parts) for step in part.steps)
-    positions = [0] * len(parts)
-    lows, highs = [0.0] * len(parts), [0.0] * len(parts)
-    missing: list[tuple[str, ...]] = [()] * len(parts)
+    coefficients = [coefficient for coefficient, _ in parts]
     summed: list[Step] = []
-    for order, (at, index) in enumerate(changes):
-        coefficient, part = parts[index]
-        step = part.steps[positions[index]]
-        positions[index] += 1
-        lows[index] = coefficient * step.low
-        highs[index] = coefficient * step.high if step.high else 0.0
-        missing[index] = step.missing
-        if order + 1 == len(changes) or changes[order + 1][0] != at:
-            lacking = tuple(dict.fromkeys(item for items in missing for item in items)) if any(missing) else ()
-            summed.append(Step(at, round(sum(lows), 9), round(sum(highs), 9), lacking))
+    for at, steps in side_by_side([part for _, part in parts]):
+        low = sum(factor * step.low for factor, step in zip(coefficients, steps, strict=True))
+        high = sum(factor * step.high for factor, step in zip(coefficients, steps, strict=True) if step.high)
+        summed.append(Step(at, round(low, 9), round(high, 9), reasons(steps)))
     return Steps(summed)
-
-
-def delivery(name: str, facts: Sequence[Fact], scale: Scale) -> Steps:
-    """The rate at which one drug ran, over all its lines, from its changes.
-
-    Args:
-        name: the drug, for what is missing.
-        facts: its :class:`~rules.facts.Flow` changes, oldest first.
-        scale: what turns a charted rate into the canonical one: bounds, and why they differ (weight, salt).
-
-    A rate holds until it is changed, and is unknown once nobody has confirmed it for :data:`STALE_AFTER`.
-    """
-    lines: dict[str, list[Fact]] = {}
-    for fact in facts:
-        if fact.value.action not in ("alarm", "bag_change"):
-            lines.setdefault(fact.value.line, []).append(fact)
-    parts = [(1.0, Steps(_line(name, changes, scale))) for changes in lines.values()]
-    return parts[0][1] if len(parts) == 1 else total(parts)
 
 
 def bridged(plain: Steps, limit: int) -> Steps:
     """The same rate, with an interruption read as if the drug ran on, up to ``limit`` milliseconds of it."""
     steps: list[Step] = []
     for index, step in enumerate(plain.steps):
-        before = plain.steps[index - 1] if index else _BEFORE
+        before = plain.steps[index - 1] if index else BEFORE
         if step.high or not before.low:
             steps.append(step)
             continue
@@ -161,56 +188,5 @@ def bridged(plain: Steps, limit: int) -> Steps:
     return Steps(steps)
 
 
-def confirmed(timeline: Timeline, channel: str, fact: Fact, now: int) -> bool:
-    """Whether a rate only confirms, in time, the newest one of its line: then no answer changes by it now."""
-    facts = timeline.channels.get(channel)
-    if not facts or fact.value.action != "rate" or fact.at < facts[-1].at:
-        return False
-    last = next((f for f in reversed(facts) if f.value.line == fact.value.line), None)
-    if last is None or last.value.action not in ("start", "rate") or now - last.at > STALE_AFTER:
-        return False
-    return bool(last.value._replace(action="rate") == fact.value)
-
-
-def _line(name: str, changes: Sequence[Fact], scale: Scale) -> list[Step]:
-    steps: list[Step] = []
-    rate: Flow | None = None
-    for index, fact in enumerate(changes):
-        flow: Flow = fact.value
-        until = changes[index + 1].at if index + 1 < len(changes) else None
-        if flow.action in ("stop", "pause"):
-            rate = None if flow.action == "stop" else rate
-            steps.append(Step(fact.at, 0.0, 0.0))
-            continue
-        rate = flow if flow.rate is not None else rate
-        if rate is None:
-            steps.append(Step(fact.at, 0.0, inf, (f"{name}_rate",)))
-            continue
-        steps.append(_running(fact.at, rate, scale))
-        if rate.rate and (until is None or until > fact.at + STALE_AFTER + TICK):
-            steps.append(Step(fact.at + STALE_AFTER + TICK, 0.0, inf, (f"{name}_rate_stale",)))
-    return steps
-
-
-def plausible(plain: Steps, name: str, limit: float) -> Steps:
-    """The same rate without what is higher than any pump would run: the rate before it holds, until it is stale."""
-    kept: list[Step] = []
-    for index, step in enumerate(plain.steps):
-        if step.low <= limit:
-            kept.append(step)
-            continue
-        following = plain.steps[index + 1].at if index + 1 < len(plain.steps) else None
-        stale = step.at + STALE_AFTER + TICK
-        if following is None or following > stale:
-            kept.append(Step(stale, 0.0, inf, (f"{name}_rate_implausible",)))
-    return Steps(kept)
-
-
-def _running(at: int, flow: Flow, scale: Scale) -> Step:
-    if not flow.rate:
-        return Step(at, 0.0, 0.0)
-    low, high, missing = scale(flow)
-    return Step(at, flow.rate * low, flow.rate * high, missing)
-
-
-_BEFORE = Step(-(2**62), 0.0, 0.0)
+BEFORE = Step(-(2**62), 0.0, 0.0)
+"""What every step function is before its first step."""

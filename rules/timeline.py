@@ -441,7 +441,7 @@ def _superseded(channel: str, facts: list[Fact], fact: Fact) -> bool:
 
 def _stream(fact: Fact) -> str:
     """What a newer fact takes the place of: of an infusion, what its own line was said to do."""
-    return fact.value.line if isinstance(fact.value, Flow) else ""
+    return fact.value.stream if isinstance(fact.value, Flow) else ""
 
 
 def _still_true(channel: str, facts: list[Fact]) -> list[Fact]:
@@ -471,7 +471,7 @@ def _still_running(line: list[Fact]) -> list[Fact]:
 
 
 def _says_rate(fact: Fact) -> bool:
-    return fact.value.rate is not None or fact.value.action == "stop"
+    return bool(fact.value.says_rate or fact.value.action == "stop")
 
 
 def _repeats(earlier: Fact | None, fact: Fact, after: Fact | None) -> bool:

@@ -8,11 +8,15 @@ components and that sum plus the worst of the missing one. A comparison is decid
 from __future__ import annotations
 
 from math import inf
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
 
 Operator = Literal["gt", "gte", "lt", "lte"]
+
+TOLERANCE: Final = 1e-5
+"""What a limit of plausibility allows for binary fractions and for the last digit lost in a conversion, relative to it:
+20.9999 % are the 0.21 of room air."""
 
 SYMBOLS: dict[Operator, str] = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤"}
 
@@ -60,6 +64,27 @@ def compare(value: Value, operator: Operator, threshold: float) -> Truth:
     if operator == "lt":
         return MET if high < threshold else NOT_MET if low >= threshold else UNKNOWN
     return MET if high <= threshold else NOT_MET if low > threshold else UNKNOWN
+
+
+def powered(value: Value, power: int) -> tuple[float, float]:
+    """Bounds of a positive number raised to a whole power, which may be negative."""
+    low, high = value.low**power, value.high**power
+    return min(low, high), max(low, high)
+
+
+def divided(amount: Value, by: Value) -> tuple[float, float]:
+    """Bounds of a number that is not negative over a positive one."""
+    return amount.low / by.high, amount.high / by.low
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """The limits of a plausible range with what they allow for."""
+    return low - abs(low) * TOLERANCE, high + abs(high) * TOLERANCE
+
+
+def beyond(value: float, limit: float) -> bool:
+    """Whether a value is above the highest plausible one, which is not negative."""
+    return value > limit + limit * TOLERANCE
 
 
 def number(amount: float) -> str:

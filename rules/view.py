@@ -9,6 +9,7 @@ from math import inf
 from typing import Any, Final, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
+from rules.delivery import Limits, Scale, delivery
 from rules.facts import Coded, Flow, Given, Sample
 from rules.instants import FOREVER, MINUTE, TICK, clock_time
 from rules.landmarks import LANDMARKS, Mark
@@ -17,9 +18,9 @@ from rules.outputs import State
 from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
-from rules.steps import Scale, Steps, bridged, delivery, plausible
+from rules.steps import Steps, bridged
 from rules.timeline import Fact, MinuteSeries, Record
-from rules.values import Value, exact, number, unknown
+from rules.values import Value, exact, number, powered, unknown
 
 T = TypeVar("T")
 _ABOVE_ZERO: Final = 1e-12
@@ -221,6 +222,10 @@ class View:
             return None
         return _age_limit(self.catalogue, name, method == "charted", self.knowledge.context)
 
+    def age_limit(self, name: str, when: AgeContext | None) -> int | None:
+        """How old a value of a signal may be in a situation, in milliseconds."""
+        return _age_limit(self.catalogue, name, False, when)
+
     def coded(self, concept: str) -> tuple[str | None, Fact | None]:
         """The latest value of a coded fact, and the fact."""
         fact = self.timeline.latest(f"state:{concept}", self.at)
@@ -229,23 +234,19 @@ class View:
         coded: Coded = fact.value
         return coded.value, fact
 
-    def rate(self, drug: str, bridge: int = 0, *, as_charted: bool = False) -> Steps:
-        """The rate of a drug over time in its canonical unit.
-
-        Interruptions up to ``bridge`` milliseconds are ignored. So is a rate beyond the drug's plausible range, unless
-        the rates are wanted ``as_charted``, for display and comparison.
-        """
+    def rate(self, drug: str, bridge: int = 0) -> Steps:
+        """The rate of a drug over time in its canonical unit, without interruptions up to ``bridge`` milliseconds."""
         weight = self.value("weight")
         channel = f"infusion:{drug}"
         facts = self.timeline.facts(channel)
-        limit = None if as_charted else self.catalogue.drug(drug).max_plausible_rate
 
         def build() -> Steps:
-            steps = delivery(drug, facts, self._scale(drug, weight))
-            steps = steps if limit is None else plausible(steps, drug, limit)
+            stale_after = round(self.settings.rate_holds.total_seconds() * 1000)
+            limits = Limits(stale_after, self.catalogue.drug(drug).max_plausible_rate or inf)
+            steps = delivery(drug, facts, self._scale(drug, weight), limits)
             return bridged(steps, bridge) if bridge else steps
 
-        return self.timeline.memo(("rate", drug, bridge, limit, weight[:2]), (channel,), build)
+        return self.timeline.memo(("rate", drug, bridge, weight[:3]), (channel,), build)
 
     def flow(self, drug: str) -> Value:
         """The rate of a drug now, in its canonical unit."""
@@ -258,9 +259,10 @@ class View:
         if given.amount is None:
             return unknown("dose", low=0.0)
         weight = self.value("weight") if given.weight_power else exact(1.0)
-        if not weight.known:
+        if weight.high == inf:
             return unknown("weight", low=0.0)
-        return exact(given.amount * weight.low**given.weight_power)
+        low, high = powered(weight, given.weight_power)
+        return Value(given.amount * low, given.amount * high, weight.missing)
 
     def running(self, drug_or_class: str) -> tuple[str, ...]:
         """The drugs of a class (or the one drug) that are certainly running now."""
@@ -284,9 +286,10 @@ class View:
                 else:
                     low = high = drug.salts[salt]
             if flow.weight_power:
-                if not weight.known:
+                if weight.high == inf:
                     return _ABOVE_ZERO, inf, ("weight", *missing)
-                low, high = low * weight.low**flow.weight_power, high * weight.low**flow.weight_power
+                least, most = powered(weight, flow.weight_power)
+                return low * least, high * most, (*weight.missing, *missing)
             return low, high, missing
 
         return scale

@@ -150,11 +150,11 @@ def _treatments(engine: PatientEngine, span: Span) -> Iterator[Treatment]:
 
 
 def _infusions(engine: PatientEngine, drug: str, title: str, unit: str | None, span: Span) -> Iterator[Treatment]:
-    """The rate of a drug as it was charted, step by step; null where it is not known."""
+    """The rate of a drug step by step; null where it is not known."""
     if not engine.timeline.facts(f"infusion:{drug}"):
         return
     view = engine.tracks[0].pathway.view(engine.timeline, Fold(), span.until)
-    steps = view.rate(drug, as_charted=True).steps
+    steps = view.rate(drug).steps
     for step, following in zip_longest(steps, steps[1:]):
         ended = None if following is None or following.at > span.until else following.at
         if step.high > 0 and step.at <= span.until and (ended is None or ended >= span.since):

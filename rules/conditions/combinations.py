@@ -94,17 +94,22 @@ class AtLeast(Node):
 
 
 class Pending(Node):
-    """The part is met; or, while something else holds, it is still under way and therefore unknown."""
+    """The part is met; or, while something else holds, it is still under way and therefore unknown.
+
+    Where it is unknown anyway, but only for a reason that it ``covers``, it is under way as well.
+    """
 
     type: Literal["pending"]
     of: Condition
     while_: Annotated[Condition, Field(alias="while")]
     missing: str
+    covers: tuple[str, ...] = ()
 
     @override
     def evaluate(self, view: View) -> Evaluation:
         done = self.of.evaluate(view)
-        if done.truth is not NOT_MET:
+        covered = done.truth is UNKNOWN and set(done.missing) <= set(self.covers)
+        if done.truth is not NOT_MET and not covered:
             return done
         waiting = self.while_.evaluate(view)
         if waiting.truth is NOT_MET:

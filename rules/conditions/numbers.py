@@ -95,7 +95,8 @@ class Compare(_Comparison):
 class Sustained(_Comparison):
     """A stepwise quantity has stood in the relation for a duration without a break.
 
-    A stretch in which it is unknown is bridged up to ``max_gap``; a pause of an infusion up to ``ignore_pauses``. With
+    A stretch in which it is unknown is bridged up to ``max_gap``; a pause of an infusion up to ``ignore_pauses``, and
+    so is a dip to the other side of the threshold, unless ``ignore_dips`` says how long that may be. With
     ``dose_known``, bounds are not enough: weight and salt must be known before the answer can be yes.
     """
 
@@ -104,6 +105,7 @@ class Sustained(_Comparison):
     duration: Annotated[str, Field(alias="for")]
     max_gap: str
     ignore_pauses: str
+    ignore_dips: str | None = None
     dose_known: bool = False
 
     @override
@@ -112,10 +114,13 @@ class Sustained(_Comparison):
         if quantity.steps is None:
             msg = f"{self.measure} has no steps"
             raise TypeError(msg)
-        steps = quantity.steps(view, view.duration(self.ignore_pauses))
+        pause, dip = view.duration(self.ignore_pauses), view.duration(self.ignore_dips or self.ignore_pauses)
+        steps = quantity.steps(view, pause)
         limits, _ = view.thresholds(self.threshold)
         wanted = view.duration(self.duration)
-        held = steps.held(view.at, self.operator, limits[0], wanted, view.duration(self.max_gap))
+        # A pause is itself a dip, so where both may be as long, it is not to be looked through twice.
+        whole = quantity.steps(view, 0) if pause == dip else steps
+        held = whole.held(view.at, self.operator, limits[0], wanted, view.duration(self.max_gap), dip)
         view.note(held.next_change)
         value = steps.value(view.at)
         name = quantity.short or self.measure
@@ -138,7 +143,7 @@ class Sustained(_Comparison):
 
     @override
     def durations(self) -> tuple[str, ...]:
-        return (self.duration, self.max_gap, self.ignore_pauses)
+        return (self.duration, self.max_gap, self.ignore_pauses, *((self.ignore_dips,) if self.ignore_dips else ()))
 
 
 class Stayed(_Comparison):

@@ -46,6 +46,8 @@ class Read(NamedTuple):
 
 _NOW: Final = Length()
 _WEIGHT: Final = "signal:weight"
+_SHIFTS: Final = "fluid"
+"""Whoever reads the weight reads this too, for as long: much fluid makes an old one useless."""
 
 
 def reads(pack: Pack, catalogue: Catalogue) -> dict[str, Read]:
@@ -53,6 +55,8 @@ def reads(pack: Pack, catalogue: Catalogue) -> dict[str, Read]:
     walk = _Walk(pack, catalogue)
     found: dict[str, Read] = {}
     for path, channel, length in walk.everything():
+        if channel == _WEIGHT and (_SHIFTS not in found or length.milliseconds > found[_SHIFTS].length.milliseconds):
+            found[_SHIFTS] = Read(length, path)
         if channel not in found or length.milliseconds > found[channel].length.milliseconds:
             found[channel] = Read(length, path)
     return found

@@ -17,7 +17,7 @@ from rules.quantities.respiratory import (
     saturation_before,
 )
 from rules.timeline import Fact
-from rules.values import compare, number
+from rules.values import Value, compare, number
 from rules.view import View
 
 _ROUNDING: Final = 1e-6
@@ -182,19 +182,19 @@ def _vt_not_protective(view: View) -> Evaluation:
     """
     label = "tidal volume not protective"
     weight = view.value("predicted_body_weight")
-    if not weight.known:
+    if not weight.findings:
         return Evaluation(UNKNOWN, label, (), ("pbw",))
     series = view.timeline.series("signal:tidal_volume")
     if series is None:
         return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
-    limit = view.number("vt_limit") * weight.low + _ROUNDING
+    limits = [view.number("vt_limit") * bound + _ROUNDING for bound in (weight.low, weight.high)]
     last = view.at // MINUTE
     first = (view.at - view.duration("vt_window")) // MINUTE
     intubated = view.mark("intubation").at
     if intubated is not None:
         first = min(max(first, intubated // MINUTE), last - 1)
     kept = (view.max_age("tidal_volume") or 0) // MINUTE
-    protective = known = expires = 0
+    protective = possibly = known = expires = 0
     volume = 0.0
     for minute in range(first - kept, last):
         measured = series.at(minute)
@@ -202,15 +202,16 @@ def _vt_not_protective(view: View) -> Evaluation:
             volume, expires = measured, minute + kept
         if minute >= first and minute <= expires:
             known += 1
-            protective += volume <= limit
+            protective += volume <= limits[0]
+            possibly += volume <= limits[1]
     view.note((view.at // MINUTE + 1) * MINUTE)
     total, share = last - first, view.number("vt_share") / 100
-    per_kilogram = number(round(volume / weight.low, 1))
-    text = f"{number(volume)} mL, {per_kilogram} mL/kg; protective for {100 * protective // total} % of the time"
+    per_kilogram = Value(round(volume / weight.high, 1), round(volume / weight.low, 1)).text("mL/kg")
+    text = f"{number(volume)} mL, {per_kilogram}; protective for {100 * protective // total} % of the time"
     findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),) if known else ()
     if protective >= share * total - _ROUNDING:
         return Evaluation(NOT_MET, label, findings)
-    if protective + total - known < share * total - _ROUNDING:
+    if possibly + total - known < share * total - _ROUNDING:
         return Evaluation(MET, label, findings)
     return Evaluation(UNKNOWN, label, findings, ("tidal_volume",))
 

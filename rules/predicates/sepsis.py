@@ -30,6 +30,9 @@ def _infusion_interrupted(view: View) -> Evaluation:
         stated, fact_ = view.coded(concept)
         if stated == "present" and fact_ is not None:
             reasons += _recent(view, fact_, view.duration("restart_hold"), text)
+    reconciled, said = view.coded("concentration_reconciled")
+    if reconciled == "absent" and said is not None and view.timeline.facts("infusion:norepinephrine"):
+        reasons.append(Finding("concentration", "new syringe not reconciled with the pump", said.at, said.event))
     return Evaluation(MET if reasons else NOT_MET, label, tuple(reasons))
 
 
@@ -440,9 +443,9 @@ SEPSIS: Final = (
     ),
     Predicate(
         "infusion_interrupted",
-        "norepinephrine stopped too long, alarm, or syringe or bag change",
+        "norepinephrine stopped too long, alarm, syringe or bag change, or its concentration not reconciled",
         "local setting",
-        (*_STOP_READS, *(f"state:{name}" for name in _BLOCKED_LINE)),
+        (*_STOP_READS, *(f"state:{name}" for name in _BLOCKED_LINE), "state:concentration_reconciled"),
         _infusion_interrupted,
         parameters=("bag_change_hold", *_STOP_NUMBERS),
         can_be_unknown=False,

@@ -1,12 +1,20 @@
-"""Body size: predicted body weight, and the weight by which resuscitation fluid is judged."""
+"""Body size: the weight that can be used, predicted body weight, and the weight by which resuscitation fluid is judged.
+
+Two weights that cannot both be right leave the patient between them until a later one agrees with either; so do two
+heights. After a large fluid shift an old weight is that of another body.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from rules.facts import Sample, Volume
+from rules.instants import TICK, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
-from rules.values import Value, exact, number, unknown
+from rules.timeline import Fact
+from rules.values import Value, divided, number, powered, unknown
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -14,37 +22,130 @@ if TYPE_CHECKING:
 _INTERCEPT: Final = {"male": 50.0, "female": 45.5}
 _OBESE: Final = 30.0
 
+APART: Final = {"weight": 0.2, "height": 0.05}
+"""From which part of the smaller one two sizes of one patient contradict each other (local setting)."""
+
+FLUID_SHIFT: Final = 30.0
+"""Millilitres of any fluid per kilogram since a weighing, from which that weight grows old sooner (local setting)."""
+
+
+def _weight(view: View) -> Value:
+    facts = view.timeline.upto("signal:weight", view.at)
+    if not facts or not _plain(facts[-1]):
+        return view.signal("weight")
+    found = _size(view, "weight", list(_usable(view, facts)))
+    return unknown(f"weight (last {clock_time(facts[-1].at)})") if found is None else found
+
+
+def _usable(view: View, facts: list[Fact]) -> Iterator[Fact]:
+    """The weights that can be read and are not too old."""
+    for fact in filter(_plain, facts):
+        limit = view.age_limit("weight", "fluid_shift" if _shifted(view, fact) else None)
+        if limit is None or view.at - fact.at <= limit:
+            view.note(None if limit is None else fact.at + limit + TICK)
+            yield fact
+
+
+def _shifted(view: View, weighed: Fact) -> bool:
+    """Whether so much fluid has been given since a weighing that it says less of the patient now."""
+    given = 0.0
+    for fact in view.timeline.upto("fluid", view.at):
+        volume: Volume = fact.value
+        if fact.at > weighed.at:
+            given += volume.millilitres or 0.0
+    weight: float = weighed.value.value
+    return round(given / weight, 6) >= FLUID_SHIFT
+
+
+def _height(view: View) -> Value:
+    facts = view.timeline.upto("signal:height", view.at)
+    if not facts or not _plain(facts[-1]):
+        return view.signal("height")
+    return _size(view, "height", list(filter(_plain, facts))) or unknown("height")
+
+
+def _plain(fact: Fact) -> bool:
+    """Whether it is a number, and not only a bound."""
+    sample: Sample = fact.value
+    return sample.readable and sample.comparator is None
+
+
+def _size(view: View, name: str, facts: list[Fact]) -> Value | None:
+    """What is known from several measurements: the newest, or a range while it contradicts all before it."""
+    found: Value | None = None
+    for place, fact in enumerate(facts):
+        size = fact.value.value
+        shown = view.found(name, size, fact)
+        agrees = any(not _contradict(name, size, earlier.value.value) for earlier in facts[:place])
+        if found is None or agrees:
+            found = Value(size, size, (), (shown,))
+            continue
+        low, high = min(found.low, size), max(found.high, size)
+        unit = view.catalogue.signal(name).unit
+        doubt = f"{name} ({number(low)} or {number(high)} {unit})"
+        found = Value(low, high, (doubt,), (shown, *found.findings))
+    return found
+
+
+def _contradict(name: str, one: float, other: float) -> bool:
+    return abs(one - other) > APART[name] * min(one, other)
+
 
 def _predicted_body_weight(view: View) -> Value:
     height, (sex, _) = view.value("height"), view.coded("sex")
-    missing = [*(["height"] if not height.known else []), *(["sex"] if sex not in _INTERCEPT else [])]
+    missing = [*(["height"] if not height.findings else []), *(["sex"] if sex not in _INTERCEPT else [])]
     if missing or sex not in _INTERCEPT:
         return unknown(*missing)
-    weight = _INTERCEPT[sex] + 0.91 * (height.low - 152.4)
-    return exact(weight, Finding("predicted_body_weight", f"{number(round(weight, 1))} kg"))
+    low, high = (_INTERCEPT[sex] + 0.91 * (bound - 152.4) for bound in (height.low, height.high))
+    return _shown("predicted_body_weight", low, high, "kg", height.missing)
+
+
+def _shown(name: str, low: float, high: float, unit: str, missing: tuple[str, ...]) -> Value:
+    text = Value(round(low, 1), round(high, 1)).text(unit)
+    return Value(low, high, missing, (Finding(name, text),))
 
 
 def _fluid_weight(view: View) -> Value:
-    weight = view.value("weight")
-    height = view.value("height")
-    if not weight.known or not height.known:
-        return weight
-    if weight.low / (height.low / 100) ** 2 <= _OBESE:
+    weight, index = view.value("weight"), view.value("body_mass_index")
+    if not index.findings or index.high <= _OBESE:
         return weight
     ideal = view.value("predicted_body_weight")
-    return ideal if ideal.known and ideal.low < weight.low else weight
+    if not ideal.findings or ideal.low >= weight.high:
+        return weight
+    lower = Value(min(ideal.low, weight.low), min(ideal.high, weight.high), ideal.missing, ideal.findings)
+    if index.low > _OBESE:
+        return lower
+    missing = tuple(dict.fromkeys((*weight.missing, *lower.missing)))
+    return Value(lower.low, weight.high, missing, (*weight.findings, *lower.findings))
 
 
 def _body_mass_index(view: View) -> Value:
     height, weight = view.value("height"), view.value("weight")
-    missing = [*(["height"] if not height.known else []), *(["weight"] if not weight.known else [])]
-    if missing:
-        return unknown(*missing)
-    index = weight.low / (height.low / 100) ** 2
-    return exact(index, Finding("body_mass_index", f"{number(round(index, 1))} kg/m2"))
+    missing = [*(["height"] if not height.findings else []), *weight.missing] if not weight.findings else height.missing
+    if not height.findings or not weight.findings:
+        return unknown(*(missing or ("height",)))
+    low, high = powered(height._replace(low=height.low / 100, high=height.high / 100), 2)
+    least, most = divided(weight, Value(low, high))
+    return _shown("body_mass_index", least, most, "kg/m2", (*height.missing, *weight.missing))
 
 
 BODY: Final = (
+    Quantity(
+        "weight",
+        "body weight",
+        "kg",
+        "max. age 7 days, 72 h after a fluid shift; what is a shift or a contradiction: local setting",
+        ("signal:weight",),
+        _weight,
+    ),
+    Quantity(
+        "height",
+        "body height",
+        "cm",
+        "what is a contradiction: local setting",
+        ("signal:height",),
+        _height,
+    ),
     Quantity(
         "body_mass_index",
         "body mass index",

@@ -67,8 +67,8 @@ def fractions(view: View, at: int) -> list[float]:
 def _pf(view: View) -> Value:
     """The ratio of the newest arterial sample.
 
-    Where the inspired fraction was changed shortly before, or is not known, only the least that the ratio can be is
-    given: so it never shows a failure, but it can refute one.
+    Where the inspired fraction was changed shortly before, the ratio lies between those of the settings. Where it is
+    not known, only the least that it can be is given: so it never shows a failure, but it can refute one.
     """
     gas = next(arterial_gases(view), None)
     if gas is None:
@@ -85,8 +85,10 @@ def _pf(view: View) -> Value:
         return exact(least, Finding("pf_steady", text, gas.at, gas.event))
     why = UNSTEADY if inspired else FRACTION
     reason = "FiO2 changed shortly before" if inspired else "FiO2 not known"
-    text = f"at least {number(round(least, 1))} mm[Hg] (PaO2 {number(gas.value.value)}, {reason})"
-    return Value(least, inf, (why,), (Finding("pf_steady", text, gas.at, gas.event),))
+    most = round(gas.value.value / min(inspired), 6) if inspired else inf
+    shown = Value(round(least, 1), round(most, 1) if inspired else inf).text("mm[Hg]")
+    text = f"{shown} (PaO2 {number(gas.value.value)}, {reason})"
+    return Value(least, most, (why,), (Finding("pf_steady", text, gas.at, gas.event),))
 
 
 def _pf_instants(view: View) -> list[int]:

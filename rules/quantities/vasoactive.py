@@ -11,7 +11,7 @@ from rules.instants import HOUR
 from rules.logic import Finding
 from rules.quantities.base import Quantity
 from rules.steps import Step, Steps, total
-from rules.values import Value, number
+from rules.values import Value, divided, number
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -75,13 +75,13 @@ ALONE: Final[Mapping[str, float]] = {"norepinephrine": 1.0}
 EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 
-def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Callable[[View, int], Steps]:
+def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
     """Steps of the weighted sum of the rates of several drugs."""
     infusion_of = {drug: f"infusion:{drug}" for drug in weights}
     dose_of = {drug: f"dose:{drug}" for drug in weights if drug in BY_AMOUNT}
 
     def part(view: View, drug: str, bridge: int) -> Steps:
-        return amounts(view, drug) if drug in BY_AMOUNT else view.rate(drug, bridge, as_charted=as_charted)
+        return amounts(view, drug) if drug in BY_AMOUNT else view.rate(drug, bridge)
 
     def steps(view: View, bridge: int) -> Steps:
         facts = view.timeline.facts
@@ -91,7 +91,7 @@ def weighted(weights: Mapping[str, float], *, as_charted: bool = False) -> Calla
             if facts(infusion_of[drug]) or (drug in dose_of and facts(dose_of[drug]))
         }
         channels = tuple([infusion_of[drug] for drug in given] + [dose_of[drug] for drug in given if drug in dose_of])
-        key = ("weighted", tuple(given.items()), bridge, as_charted, view.value("weight")[:2])
+        key = ("weighted", tuple(given.items()), bridge, view.value("weight")[:3])
 
         def build() -> Steps:
             return total([(factor, part(view, drug, bridge)) for drug, factor in given.items()])
@@ -145,11 +145,12 @@ def _vasoactive_inotropic_score(view: View) -> Value:
     vasopressin, weight = view.rate("vasopressin").value(view.at), view.value("weight")
     if not vasopressin.high:
         return base
-    if not weight.known:
-        return Value(base.low, float("inf"), (*base.missing, "weight"))
-    per_kilogram = 10_000 / weight.low
-    low, high = base.low + vasopressin.low * per_kilogram, base.high + vasopressin.high * per_kilogram
-    return Value(low, high, (*base.missing, *vasopressin.missing), (Finding("vis", number(low)),))
+    if weight.high == inf:
+        return Value(base.low, inf, (*base.missing, "weight"))
+    low, high = (10_000 * bound for bound in divided(vasopressin, weight))
+    low, high = base.low + low, base.high + high
+    missing = (*base.missing, *vasopressin.missing, *weight.missing)
+    return Value(low, high, missing, (Finding("vis", number(low)),))
 
 
 def _stepwise(
@@ -180,7 +181,7 @@ VASOACTIVE: Final = (
         "ug/kg/min",
         "Kotani, Crit Care 2023;27:29 (secondary source only)",
         KOTANI_2023,
-        weighted(KOTANI_2023, as_charted=True),
+        weighted(KOTANI_2023),
     ),
     _stepwise(
         "nee_goradia",
@@ -188,7 +189,7 @@ VASOACTIVE: Final = (
         "ug/kg/min",
         "Goradia, J Crit Care 2021;61:233, as coded in mimic-code (read there)",
         GORADIA_2021,
-        weighted(GORADIA_2021, as_charted=True),
+        weighted(GORADIA_2021),
     ),
     _stepwise(
         "requirement_kotani",

@@ -19,6 +19,7 @@ from rules.catalogue import (
     load,
     parse,
 )
+from rules.values import widened
 
 CATALOGUE = load()
 SIGNALS = pytest.mark.parametrize("signal", CATALOGUE.signals, ids=lambda entry: entry.name)
@@ -258,6 +259,17 @@ def test_norepinephrine_salts() -> None:
     assert norepinephrine.max_plausible_rate == 5
     with pytest.raises(UnknownCodeError, match="unknown salt of norepinephrine 'bitartarate'; did you mean bitartrate"):
         norepinephrine.salt_factor("bitartarate")
+
+
+def test_every_drug_that_can_be_infused_has_a_plausible_maximum_rate() -> None:
+    assert [drug.name for drug in CATALOGUE.drugs if drug.rate_unit and not drug.max_plausible_rate] == []
+
+
+def test_plausibility_allows_for_the_last_digit_of_a_conversion() -> None:
+    low, high = widened(*CATALOGUE.signal("fio2").plausible)
+    assert low <= 0.209999
+    assert not low <= 0.2099
+    assert not high >= 1.0001
 
 
 def test_steroid_equivalence() -> None:

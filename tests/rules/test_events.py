@@ -298,7 +298,11 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({**ACTION, "action": "decline"}, "action", "needs a reason"),
     ({**ACTION, "action": "explode"}, "action", "snooze"),
     ({"kind": "fluid", "readings": ..., "fluid": "tea", "volume": 1, "unit": "mL"}, "fluid", "crystalloid"),
-    ({"kind": "fluid", "readings": ..., "fluid": "albumin", "volume": 0, "unit": "mL"}, "volume", "greater than 0"),
+    (
+        {"kind": "fluid", "readings": ..., "fluid": "albumin", "volume": -1, "unit": "mL"},
+        "volume",
+        "greater than or equal to 0",
+    ),
     ({"readings": [{"code": "lactate", "value": True, "unit": "mmol/L"}]}, "readings.0.value", "number"),
     ({"readings": [{"code": "lactate", "value": "4.6", "unit": "mmol/L"}]}, "readings.0.value", "number"),
     ({**DOSE, "completed": "no"}, "completed", "boolean"),

@@ -240,26 +240,96 @@ class TestFluid:
             patient.fact("fluid", Volume(millilitres, fluid, begin), minutes)
         return patient
 
-    def test_crystalloid_counts_from_six_hours_before_recognition(self) -> None:
+    def test_crystalloid_counts_from_a_day_before_recognition(self) -> None:
         patient = self.given(
-            (-361, 500, None, "crystalloid"), (-359, 800, None, "crystalloid"), (-5, 1600, None, "crystalloid")
+            (-1441, 500, None, "crystalloid"), (-1439, 800, None, "crystalloid"), (-5, 1600, None, "crystalloid")
         )
         assert patient.exactly("crystalloid_per_kilogram") == 30
 
-    def test_other_fluids_and_later_ones_do_not_count(self) -> None:
-        patient = self.given((-5, 500, None, "albumin"), (30, 800, None, "crystalloid"))
-        assert patient.exactly("crystalloid_per_kilogram") == 0
-        assert patient.exactly("crystalloid_per_kilogram", 30) == 10
+    def test_later_fluid_does_not_count(self) -> None:
+        patient = self.given((-5, 800, None, "crystalloid"), (30, 800, None, "crystalloid"))
+        assert patient.exactly("crystalloid_per_kilogram") == 10
+        assert patient.exactly("crystalloid_per_kilogram", 30) == 20
+
+    def test_what_was_given_before_the_admission_is_unknown_unless_recorded(self) -> None:
+        patient = self.given((-5, 800, None, "crystalloid"))
+        patient.fact("state:admitted", Coded("present"), -60)
+        value = patient.value("crystalloid_per_kilogram")
+        assert (value.low, value.high, value.missing) == (10, inf, ("fluid_before_admission",))
+        patient.fact("fluid", Volume(400, "crystalloid", None), -90)
+        assert patient.exactly("crystalloid_per_kilogram") == 15
+
+    @pytest.mark.parametrize("colloid", ["albumin", "other_colloid"])
+    def test_what_colloid_adds_is_in_doubt_and_said(self, colloid: str) -> None:
+        patient = self.given(
+            (-9, 2000, None, "crystalloid"), (-5, 800, None, colloid), (-4, 320, None, "blood_product")
+        )
+        value = patient.value("crystalloid_per_kilogram")
+        assert (value.low, value.high, value.missing) == (25, 39, ("colloid", "blood"))
+        assert value.findings[0].text == "25-39 mL/kg, beside 800 mL colloid and 320 mL blood"
 
     def test_an_infusion_that_began_earlier_counts_with_its_share(self) -> None:
-        patient = self.given((-330, 1200, -390, "crystalloid"))
+        patient = self.given((-1410, 1200, -1470, "crystalloid"))
         assert patient.exactly("crystalloid_per_kilogram") == pytest.approx(600 / 80)
 
-    def test_without_weight_it_is_unknown_but_nothing_given_is_nothing(self) -> None:
+    def test_no_record_is_unknown_and_a_record_of_nothing_is_nothing(self) -> None:
+        value = self.given().value("crystalloid_per_kilogram")
+        assert (value.low, value.known, value.missing) == (0, False, ("fluid_record",))
+        assert self.given((-5, 0, None, "crystalloid"), weight=None).exactly("crystalloid_per_kilogram") == 0
+
+    def test_a_volume_that_cannot_be_used_leaves_a_least_amount(self) -> None:
+        patient = self.given((-9, 800, None, "crystalloid"))
+        patient.fact("fluid", Volume(None, "crystalloid", None))
+        value = patient.value("crystalloid_per_kilogram")
+        assert (value.low, value.high, value.missing) == (10, inf, ("fluid_volume",))
+
+    def test_without_weight_it_is_unknown(self) -> None:
         assert self.given((-5, 500, None, "crystalloid"), weight=None).value("crystalloid_per_kilogram").missing == (
             "weight",
         )
-        assert self.given(weight=None).exactly("crystalloid_per_kilogram") == 0
+
+
+class TestWeight:
+    def weighed(self, *weights: tuple[float, float]) -> Patient:
+        patient = Patient()
+        for days, weight in weights:
+            patient.signals(days * 1440, weight=weight)
+        return patient
+
+    def test_a_weight_that_jumps_is_either_until_a_later_one_settles_it(self) -> None:
+        value = self.weighed((-1, 80), (-0.9, 185)).value("weight")
+        assert (value.low, value.high, value.missing) == (80, 185, ("weight (80 or 185 kg)",))
+        assert self.weighed((-1, 80), (-0.9, 185), (-0.5, 82)).exactly("weight") == 82
+        assert self.weighed((-1, 80), (-0.9, 185), (-0.5, 184)).exactly("weight") == 184
+        assert not self.weighed((-1, 80), (-0.9, 185), (-0.5, 120)).value("weight").known
+
+    def test_gain_by_fluid_is_no_jump(self) -> None:
+        assert self.weighed((-2, 80), (-1, 92)).exactly("weight") == 92
+
+    def test_a_dose_per_kilogram_is_between_those_of_both_weights(self) -> None:
+        patient = self.weighed((-1, 80), (-0.9, 160)).pump("norepinephrine", 48, power=-1)
+        assert patient.value("norepinephrine_dose")[:3] == (0.3, 0.6, ("weight (80 or 160 kg)",))
+        assert patient.pump("norepinephrine", 0.4, -4).exactly("norepinephrine_dose") == 0.4
+
+    def test_a_weight_lasts_a_week_and_three_days_after_much_fluid(self) -> None:
+        assert self.weighed((-7, 80)).value("weight").known
+        assert not self.weighed((-7.01, 80)).value("weight").known
+        for millilitres, days, known in ((2400, 3.01, False), (2399, 3.01, True), (2400, 3, True)):
+            patient = self.weighed((-days, 80))
+            patient.fact("fluid", Volume(millilitres, "crystalloid", None), -1440)
+            assert patient.value("weight").known is known
+
+    def test_fluid_before_the_weighing_does_not_age_it(self) -> None:
+        patient = self.weighed((-4, 80))
+        patient.fact("fluid", Volume(9000, "crystalloid", None), -5 * 1440)
+        assert patient.exactly("weight") == 80
+
+    def test_heights_that_disagree_leave_a_range(self) -> None:
+        patient = Patient().signals(-60, height=178).signals(-30, height=150).stated(sex="male")
+        value = patient.value("predicted_body_weight")
+        assert value[:2] == pytest.approx((47.816, 73.296))
+        assert value.missing == ("height (150 or 178 cm)",)
+        assert patient.signals(-10, height=177).value("predicted_body_weight").known
 
     def test_before_recognition_it_is_unknown(self) -> None:
         assert Patient().signals(weight=80).value("crystalloid_per_kilogram").missing == ("recognition",)
@@ -378,7 +448,7 @@ class TestSofa:
         ("drug", "worst"), [("norepinephrine", 4), ("epinephrine", 4), ("dopamine", 4), ("dobutamine", 2)]
     )
     def test_an_infusion_that_nobody_confirmed_is_not_taken_for_stopped(self, drug: str, worst: int) -> None:
-        value = sofa().pump(drug, 0.5, -90).value("sofa_rise")
+        value = sofa().pump(drug, 0.5, -91).value("sofa_rise")
         assert value.low == 0
         assert value.high >= worst
 
@@ -387,7 +457,7 @@ class TestSofa:
         assert (value.low, value.high) == (2, 4)
 
     def test_an_unconfirmed_vasopressor_beside_an_inotrope_is_not_taken_for_stopped(self) -> None:
-        value = sofa().pump("norepinephrine", 0.3, -90).pump("dobutamine", 5).value("sofa_rise")
+        value = sofa().pump("norepinephrine", 0.3, -91).pump("dobutamine", 5).value("sofa_rise")
         assert (value.low, value.high) == (2, 4)
 
     @pytest.mark.parametrize(("volume", "points"), [(500, 0), (499, 3), (200, 3), (199, 4)])
@@ -473,7 +543,7 @@ class TestSteroids:
         )
 
     def test_an_infusion_that_nobody_confirmed_is_unknown(self) -> None:
-        assert not Patient().pump("hydrocortisone", 8.3, -90).value("hydrocortisone_equivalent_per_day").known
+        assert not Patient().pump("hydrocortisone", 8.3, -91).value("hydrocortisone_equivalent_per_day").known
 
     def test_a_dose_per_kilogram_needs_the_weight(self) -> None:
         patient = self.given(("hydrocortisone", -60, 0.625), power=1)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.facts import Flow
+from rules.delivery import Limits, delivery
+from rules.facts import CONCENTRATION, UNREADABLE, Flow
 from rules.instants import MINUTE, SECOND, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.steps import STALE_AFTER, Step, Steps, bridged, delivery, earliest, total
+from rules.steps import Step, Steps, bridged, earliest, total
 from rules.timeline import Fact
 from rules.values import Operator, Value, compare
 from tests.rules.strategies import scaled
@@ -28,24 +29,43 @@ def step_functions(draw: st.DrawFn) -> Steps:
 
 
 def held_by_definition(
-    steps: Steps, at: int, operator: Operator, threshold: float, duration: int, max_gap: int
+    steps: Steps, at: int, operator: Operator, threshold: float, duration: int, max_gap: int, max_dip: int
 ) -> Truth:
-    """Every second of the window qualifies; unknown runs are counted to where they began, at most ``max_gap`` long."""
+    """Every second of the window qualifies, or belongs to a dip that is passed over.
 
-    def truth(instant: int) -> Truth:
-        return compare(steps.value(instant), operator, threshold)
-
-    window = range(at - duration, at + 1, SECOND)
-    if any(truth(instant) is NOT_MET for instant in window):
+    A dip is passed over if it is at most ``max_dip`` long and something before it qualifies or may; while it goes on,
+    the window ends where it began. Unknown runs are counted to where they began, dips between unknown seconds among
+    them, and are at most ``max_gap`` long.
+    """
+    first = -HORIZON * SECOND
+    seconds = range(min(first, at - duration), at + 1, SECOND)
+    truths = [compare(steps.value(instant), operator, threshold) for instant in seconds]
+    last = len(truths) - 1
+    while last >= 0 and truths[last] is NOT_MET:
+        last -= 1
+    lasted = (len(truths) - 2 - last) * SECOND
+    if last < len(truths) - 1 and last >= 0 and max_dip > 0 and lasted <= max_dip:
+        truths[last + 1 :] = [MET]
+    index = 0
+    while index < len(truths):
+        end = index
+        while end < len(truths) and truths[end] is NOT_MET:
+            end += 1
+        if len(truths) > end > index > 0 and 0 < (end - index) * SECOND <= max_dip:
+            between = (truths[index - 1], truths[end]) == (UNKNOWN, UNKNOWN)
+            truths[index:end] = [UNKNOWN if between else MET] * (end - index)
+        index = max(end, index + 1)
+    window = max(0, len(truths) - 1 - duration // SECOND)
+    if NOT_MET in truths[window:]:
         return NOT_MET
-    for instant in window:
-        if truth(instant) is UNKNOWN:
-            begin = end = instant
-            while truth(begin - SECOND) is UNKNOWN:
-                begin -= SECOND
-            while end < at and truth(end) is UNKNOWN:
-                end += SECOND
-            if end - begin > max_gap:
+    for place in range(window, len(truths)):
+        if truths[place] is UNKNOWN:
+            begin = end = place
+            while begin and truths[begin - 1] is UNKNOWN:
+                begin -= 1
+            while end + 1 < len(truths) and truths[end] is UNKNOWN:
+                end += 1
+            if (end - begin) * SECOND > max_gap:
                 return UNKNOWN
     return MET
 
@@ -59,19 +79,27 @@ class TestHeld:
         st.sampled_from([0.0, 0.5]),
         st.integers(0, 15),
         st.integers(0, 8),
+        st.integers(0, 5),
     )
     def test_held_is_what_its_definition_says(
-        self, steps: Steps, at: int, operator: Operator, threshold: float, duration: int, gap: int
+        self, steps: Steps, at: int, operator: Operator, threshold: float, duration: int, gap: int, dip: int
     ) -> None:
-        arguments = (at * SECOND, operator, threshold, duration * SECOND, gap * SECOND)
+        arguments = (at * SECOND, operator, threshold, duration * SECOND, gap * SECOND, dip * SECOND)
         assert steps.held(*arguments).truth is held_by_definition(steps, *arguments)
 
     @many
-    @given(step_functions(), OPERATORS, st.sampled_from([0.0, 0.5]), st.integers(0, 15), st.integers(0, 8))
+    @given(
+        step_functions(),
+        OPERATORS,
+        st.sampled_from([0.0, 0.5]),
+        st.integers(0, 15),
+        st.integers(0, 8),
+        st.integers(0, 5),
+    )
     def test_nothing_changes_before_the_instant_that_held_names(
-        self, steps: Steps, operator: Operator, threshold: float, duration: int, gap: int
+        self, steps: Steps, operator: Operator, threshold: float, duration: int, gap: int, dip: int
     ) -> None:
-        rest = (operator, threshold, duration * SECOND, gap * SECOND)
+        rest = (operator, threshold, duration * SECOND, gap * SECOND, dip * SECOND)
         answers = [steps.held(second * SECOND, *rest) for second in range(HORIZON + 40)]
         for second, now in enumerate(answers):
             until = len(answers) if now.next_change is None else -(-now.next_change // SECOND)
@@ -129,18 +157,29 @@ class TestValue:
 
 
 ACTIONS = ("start", "rate", "rate", "pause", "resume", "stop", "bag_change", "alarm")
+STALE = 90 * MINUTE
+HIGHEST = 5.0
+LIMITS = Limits(STALE, HIGHEST)
+PUMPS = {"main": None, "second": None, "third": "P3", "fourth": "P4"}
+"""Lines, and what is known to deliver there."""
 
 
 @st.composite
 def charts(draw: st.DrawFn) -> list[Fact]:
-    """What a pump said, oldest first, over some hours; two lines at most."""
+    """What was said of four lines, oldest first, over some hours."""
     facts, at = [], 0
-    for number in range(draw(st.integers(0, 9))):
-        at += draw(st.sampled_from([0, 1, 90, 120, 121, 1800, 3599, 3600, 3601, 3602, 5000])) * SECOND
+    for count in range(draw(st.integers(0, 9))):
+        at += draw(st.sampled_from([0, 1, 90, 120, 121, 1800, 3600, 5399, 5400, 5401, 5402, 7000])) * SECOND
         action = draw(st.sampled_from(ACTIONS))
-        rate = draw(st.sampled_from([0.0, 0.2, 0.6])) if action in ("start", "rate") else None
-        flow = Flow(action, draw(st.sampled_from(["main", "main", "second"])), rate)
-        facts.append(Fact(at, at, f"e{number}", flow))
+        rate = draw(st.sampled_from([0.0, 0.2, 0.6, 48.0, None])) if action in ("start", "rate") else None
+        if action in ("resume", "bag_change", "alarm"):
+            rate = draw(st.sampled_from([None, None, 0.6]))
+        doubt = UNREADABLE if action in ("start", "rate") and rate is None else None
+        doubt = CONCENTRATION if action == "bag_change" and rate is None else doubt
+        line = draw(st.sampled_from(["main", "main", "second", "third", "fourth"]))
+        volume = rate is not None and draw(st.booleans())
+        flow = Flow(action, line, rate, by_volume=volume, doubt=doubt, pump=PUMPS[line])
+        facts.append(Fact(at, at, f"e{count}", flow))
     return facts
 
 
@@ -153,30 +192,49 @@ def exactly(flow: Flow) -> tuple[float, float, tuple[str, ...]]:
     return 1.0, 1.0, ()
 
 
-def running_by_definition(facts: list[Fact], at: int) -> tuple[float, float]:
-    """The rate over all lines, from everything charted up to an instant."""
-    low = high = 0.0
-    for line in {fact.value.line for fact in facts}:
-        rate: float | None = None
-        state, confirmed = "off", 0
-        for fact in facts:
-            flow: Flow = fact.value
-            if fact.at > at or flow.line != line or flow.action in ("bag_change", "alarm"):
-                continue
-            if flow.action == "stop":
-                rate, state = None, "off"
-            elif flow.action == "pause":
-                state = "off"
-            else:
-                rate = flow.rate if flow.rate is not None else rate
-                state, confirmed = "on", fact.at
-        if state == "off" or rate == 0:
+def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, float]:
+    """What one line delivered at an instant, at least and at most."""
+    known: float | None = None
+    volume, state, confirmed = False, "off", 0
+    stood = False
+    for fact in facts:
+        flow: Flow = fact.value
+        if fact.at > at or flow.line != line:
             continue
-        if rate is None or at > confirmed + STALE_AFTER:
-            high = inf
+        if flow.action in ("stop", "pause"):
+            state, stood = "off", True
+            known = None if flow.action == "stop" else known
+            continue
+        emptied = flow.doubt == CONCENTRATION and volume and known is not None
+        if flow.says_rate:
+            known = flow.rate if flow.rate is not None and flow.rate <= HIGHEST else None
+            volume = flow.by_volume
+        elif emptied:
+            known = None
+        elif flow.action in ("bag_change", "alarm"):
+            continue
+        if flow.action not in ("bag_change", "alarm"):
+            state, stood = "on", False
+        elif stood:
+            state = "perhaps" if flow.says_rate else state
         else:
-            low, high = low + rate, high + rate
-    return low, high
+            state = "on"
+        confirmed = fact.at
+    if state == "off" or known == 0:
+        return 0.0, 0.0
+    if known is None or at > confirmed + STALE:
+        return 0.0, inf
+    return (known if state == "on" else 0.0), known
+
+
+def running_by_definition(facts: list[Fact], at: int) -> tuple[float, float]:
+    """What pumps deliver, and lines that say more; without a pump that runs, from the largest line to all of them."""
+    ran = {line: line_by_definition(facts, line, at) for line in PUMPS}
+    low, high = (sum(ran[line][bound] for line, pump in PUMPS.items() if pump) for bound in (0, 1))
+    lines = [ran[line] for line, pump in PUMPS.items() if not pump]
+    if high:
+        return low, high + sum(most for least, most in lines if least > high)
+    return max(least for least, _ in lines), sum(most for _, most in lines)
 
 
 def bridged_by_definition(plain: Steps, limit: int, at: int) -> tuple[float, float]:
@@ -196,7 +254,7 @@ class TestDelivery:
     @many
     @given(charts(), st.lists(st.integers(0, 20_000), min_size=1, max_size=40))
     def test_only_what_was_charted_lately_counts_as_running(self, facts: list[Fact], seconds: list[int]) -> None:
-        steps = delivery("norepinephrine", facts, exactly)
+        steps = delivery("norepinephrine", facts, exactly, LIMITS)
         assert [step.at for step in steps.steps] == sorted(step.at for step in steps.steps)
         for second in [*seconds, *(fact.at // SECOND for fact in facts)]:
             value = steps.value(second * SECOND)
@@ -208,7 +266,7 @@ class TestDelivery:
     def test_an_interruption_is_bridged_up_to_the_limit(
         self, facts: list[Fact], limit: int, seconds: list[int]
     ) -> None:
-        plain = delivery("norepinephrine", facts, exactly)
+        plain = delivery("norepinephrine", facts, exactly, LIMITS)
         steps = bridged(plain, limit * SECOND)
         for second in [*seconds, *(fact.at // SECOND for fact in facts)]:
             value = steps.value(second * SECOND)
@@ -219,25 +277,104 @@ class TestDelivery:
             Fact(minutes * MINUTE, minutes * MINUTE, f"e{minutes}", Flow(action, "main", rate))
             for minutes, action, rate in [(0, "start", 0.6), (10, "pause", None), (40, "pause", None)]
         ]
-        steps = bridged(delivery("norepinephrine", facts, exactly), 2 * MINUTE)
+        steps = bridged(delivery("norepinephrine", facts, exactly, LIMITS), 2 * MINUTE)
         assert steps.value(11 * MINUTE).low == 0.6
         assert steps.value(13 * MINUTE).high == 0
         assert steps.value(41 * MINUTE).high == 0
 
     def test_an_unknown_salt_leaves_bounds(self) -> None:
-        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("rate", "main", 0.45))], twice)
+        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("rate", "main", 0.45))], twice, LIMITS)
         assert steps.value(0) == Value(0.45, 0.9, ("salt",))
 
-    def test_a_rate_is_unknown_an_hour_after_it_was_charted(self) -> None:
-        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("rate", "main", 0.45))], exactly)
-        assert steps.value(60 * MINUTE).known
-        stale = steps.value(60 * MINUTE + TICK)
+    def test_a_rate_is_unknown_once_nobody_has_confirmed_it_for_too_long(self) -> None:
+        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("rate", "main", 0.45))], exactly, LIMITS)
+        assert steps.value(STALE).known
+        stale = steps.value(STALE + TICK)
         assert (stale.low, stale.high, stale.missing) == (0, inf, ("norepinephrine_rate_stale",))
 
     def test_a_pump_at_rest_does_not_become_unknown(self) -> None:
-        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("rate", "main", 0.0))], exactly)
+        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("rate", "main", 0.0))], exactly, LIMITS)
         assert steps.value(600 * MINUTE) == Value(0.0, 0.0)
 
+    def ran(self, *flows: tuple[int, Flow]) -> Steps:
+        facts = [Fact(minute * MINUTE, minute * MINUTE, f"e{minute}", flow) for minute, flow in flows]
+        return delivery("norepinephrine", facts, exactly, LIMITS)
+
+    def test_a_rate_that_cannot_be_read_ends_the_one_before_it(self) -> None:
+        steps = self.ran(
+            (0, Flow("start", "main", 0.6)),
+            (15, Flow("rate", "main", doubt=UNREADABLE)),
+            (30, Flow("rate", "main", 0.4)),
+        )
+        assert steps.value(14 * MINUTE).known
+        assert steps.value(15 * MINUTE) == Value(0.0, inf, ("norepinephrine_rate_unreadable",))
+        assert steps.value(30 * MINUTE) == Value(0.4, 0.4)
+
+    def test_a_rate_beyond_any_pump_is_not_the_one_before_it(self) -> None:
+        steps = self.ran((0, Flow("start", "main", 0.6)), (15, Flow("rate", "main", 48.0)))
+        assert steps.value(15 * MINUTE) == Value(0.0, inf, ("norepinephrine_rate_implausible",))
+
+    def test_a_bag_that_comes_with_a_rate_sets_it(self) -> None:
+        steps = self.ran((0, Flow("start", "main", 0.3, by_volume=True)), (30, Flow("bag_change", "main", 0.6)))
+        assert steps.value(30 * MINUTE) == Value(0.6, 0.6)
+
+    def test_a_bag_without_a_rate_makes_a_rate_by_volume_unknown_and_no_other(self) -> None:
+        bag = Flow("bag_change", "main", doubt=CONCENTRATION)
+        by_volume = self.ran((0, Flow("start", "main", 0.3, by_volume=True)), (30, bag))
+        assert by_volume.value(30 * MINUTE).missing == ("norepinephrine_concentration",)
+        assert self.ran((0, Flow("start", "main", 0.3)), (30, bag)).value(30 * MINUTE) == Value(0.3, 0.3)
+
+    def test_a_new_bag_does_not_say_that_a_stopped_pump_runs(self) -> None:
+        steps = self.ran(
+            (0, Flow("start", "main", 0.6)), (10, Flow("stop", "main")), (20, Flow("bag_change", "main", 0.3))
+        )
+        assert steps.value(20 * MINUTE) == Value(0.0, 0.3, ("norepinephrine_restart",))
+
+    def test_one_drug_on_two_lines_is_from_the_larger_to_the_sum(self) -> None:
+        steps = self.ran((0, Flow("start", "main", 0.3)), (10, Flow("start", "mar", 0.2)))
+        assert steps.value(10 * MINUTE) == Value(0.3, 0.5, ("norepinephrine_on_two_lines",))
+
+    def test_two_sources_on_one_line_do_not_take_turns(self) -> None:
+        steps = self.ran(
+            (0, Flow("start", "main", 0.4, source="pump")),
+            (10, Flow("rate", "main", 0.2, source="mar")),
+            (20, Flow("rate", "main", 0.4, source="pump")),
+        )
+        assert {steps.value(minute * MINUTE)[:2] for minute in (10, 15, 20, 25)} == {(0.4, 0.6)}
+
+    def test_a_source_that_fell_silent_is_superseded_by_the_other_on_its_line(self) -> None:
+        steps = self.ran(
+            (0, Flow("start", "main", 0.4, source="pump")),
+            *((minute, Flow("rate", "main", 0.2, source="mar")) for minute in range(30, 150, 30)),
+        )
+        assert steps.value(STALE + TICK) == Value(0.2, 0.2)
+
+    def test_a_stop_is_for_the_whole_line_whoever_charts_it(self) -> None:
+        steps = self.ran(
+            (0, Flow("start", "main", 0.4, source="pump", pump="P1")), (10, Flow("stop", "main", source="chart"))
+        )
+        assert steps.value(10 * MINUTE) == Value(0.0, 0.0)
+
+    def test_what_a_chart_says_beside_a_pump_is_the_charting_of_it(self) -> None:
+        pump = Flow("start", "pump-3", 0.3, pump="pump-3")
+        charted = self.ran((0, pump), (0, Flow("start", "mar", 0.3)), (5, Flow("rate", "mar", 0.2)))
+        assert {charted.value(minute * MINUTE) for minute in (0, 5, 80)} == {Value(0.3, 0.3)}
+        more = self.ran((0, pump), (5, Flow("start", "mar", 0.4)))
+        assert more.value(5 * MINUTE) == Value(0.3, 0.7, ("norepinephrine_on_two_lines",))
+
+    def test_a_chart_that_goes_on_after_the_pump_stopped_is_in_doubt(self) -> None:
+        pump = Flow("start", "pump-3", 0.3, pump="pump-3")
+        stop = Flow("stop", "pump-3", pump="pump-3")
+        steps = self.ran((0, pump), (0, Flow("start", "mar", 0.3)), (10, stop), (30, Flow("rate", "mar", 0.2)))
+        assert steps.value(10 * MINUTE) == Value(0.0, 0.3, ("norepinephrine_on_two_lines",))
+        assert steps.value(30 * MINUTE) == Value(0.2, 0.2)
+
+    def test_pumps_that_are_named_add_up_and_one_pump_is_one(self) -> None:
+        two = self.ran((0, Flow("start", "a", 0.4, pump="P1")), (1, Flow("start", "b", 0.3, pump="P2")))
+        assert two.value(MINUTE) == Value(0.7, 0.7)
+        one = self.ran((0, Flow("start", "a", 0.4, pump="P1")), (1, Flow("start", "b", 0.3, pump="P1")))
+        assert one.value(MINUTE) == Value(0.3, 0.3)
+
     def test_a_resume_without_a_known_rate_is_unknown(self) -> None:
-        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("resume", "main"))], exactly)
+        steps = delivery("norepinephrine", [Fact(0, 0, "e", Flow("resume", "main"))], exactly, LIMITS)
         assert steps.value(0).missing == ("norepinephrine_rate",)

@@ -23,15 +23,17 @@ _CUT: Final = (
     f"rate intervals cut where the next of the same drug took over in their last {CHANGEOVER.seconds // 60} min"
 )
 
+_OVERLAP: Final = "rate intervals that overlap another of the same drug: from the larger to the sum"
+
 
 class Interval(NamedTuple):
-    """A rate of one drug up to ``end``; it begins where its sort key says."""
+    """A rate of one drug up to ``end``; it begins where its sort key says. Rate and unit are None where unreadable."""
 
     end: str
     order: str
     link: str
-    rate: float
-    unit: str
+    rate: float | None
+    unit: str | None
     salt: str | None
     status: str
     stored: str | None
@@ -90,7 +92,9 @@ def infusion_records(source: Source, lines: Iterator[str]) -> Iterator[str]:
         if changeovers:
             source.report.notes[_CUT] += changeovers
         if overlaps:
-            source.report.notes["rate intervals that overlap another of the same drug; both count"] += overlaps
+            source.report.notes["rate intervals that overlap another of the same drug: from the larger to the sum"] += (
+                overlaps
+            )
         for pump in pumps:
             yield from _events(subject, drug, pump)
 
@@ -132,18 +136,19 @@ def _first(lines: list[Line], start: str, link: str) -> Line | None:
 
 def _order(item: tuple[str, Interval]) -> tuple[str, str, int, str, float]:
     start, interval = item
-    return start, interval.end, len(interval.order), interval.order, interval.rate
+    return start, interval.end, len(interval.order), interval.order, -1.0 if interval.rate is None else interval.rate
 
 
 def _events(subject: str, drug: str, pump: Line) -> Iterator[str]:
     before: Interval | None = None
     for place, (start, interval) in enumerate(pump.intervals):
-        rate: dict[str, Any] = {"rate": interval.rate, "unit": interval.unit}
+        rate: dict[str, Any] = {} if interval.rate is None else {"rate": interval.rate, "unit": interval.unit}
         if interval.salt is not None:
             rate["salt"] = interval.salt
         runs_on = before is not None and before.end == start
         paused = before is not None and before.status == "Paused"
-        action = "rate" if runs_on else "resume" if paused else "start"
+        # A pump that resumes and says no rate would go on with the one before the pause.
+        action = "rate" if runs_on else "resume" if paused and rate else "start"
         until = to_moment(interval.end)
         moment = to_moment(start)
         while moment < until:

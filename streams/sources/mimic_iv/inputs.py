@@ -106,19 +106,24 @@ def _row(source: Source, fields: tuple[str, ...]) -> Row | None:
 
 def _add_interval(source: Source, row: Row, drug: Drug, infusions: Sorter) -> None:
     rate, unit = number(row.rate), source.items.units.rates.get(row.rate_unit)
+    if row.end == row.start:
+        source.report.refuse(INPUTS, "rate without duration")
+        return
     if rate is None or rate < 0:
         source.report.refuse(INPUTS, "rate is not a number" if rate is None else "negative rate")
+        rate = None
     elif unit is None:
         source.report.refuse(INPUTS, f"rate unit not known: {row.rate_unit or '(none)'}")
-    elif row.end == row.start:
-        source.report.refuse(INPUTS, "rate without duration")
-    else:
-        if unit == "mg/kg/min" and number(row.weight) == 1:
-            # mimic-code, norepinephrine.sql: such rows are documented wrongly, the number is in ug/kg/min.
-            source.report.notes["rate in mg/kg/min for a weight of 1 kg, read as ug/kg/min"] += 1
-            unit = "ug/kg/min"
-        interval = Interval(row.end, row.order, row.link, rate, unit, drug.salt, row.status, row.stored)
-        infusions.add(f"{row.stay.stay_id}\t{drug.drug}\t{row.start}\t{json.dumps(interval)}")
+        rate = None
+    elif unit == "mg/kg/min" and number(row.weight) == 1:
+        # mimic-code, norepinephrine.sql: such rows are documented wrongly, the number is in ug/kg/min.
+        source.report.notes["rate in mg/kg/min for a weight of 1 kg, read as ug/kg/min"] += 1
+        unit = "ug/kg/min"
+    if rate is None:
+        source.report.notes["rate intervals without a rate that can be used: the drug ran, at an unknown rate"] += 1
+        unit = None
+    interval = Interval(row.end, row.order, row.link, rate, unit, drug.salt, row.status, row.stored)
+    infusions.add(f"{row.stay.stay_id}\t{drug.drug}\t{row.start}\t{json.dumps(interval)}")
 
 
 def _dose(source: Source, row: Row, drug: Drug) -> Iterator[str]:
