@@ -113,7 +113,7 @@ class ReadingPlan(NamedTuple):
     """How to treat readings of one code in one unit, worked out once.
 
     ``channel`` is None where no rule reads the signal; a ``fault`` comes with a range that no value lies in. Of a
-    ``dense`` signal the bare number is wanted.
+    ``dense`` signal the bare number is wanted, unless it was entered ``by_hand`` and may be older for that.
     """
 
     unit: str
@@ -123,6 +123,7 @@ class ReadingPlan(NamedTuple):
     offset: float
     low: float
     high: float
+    by_hand: bool = False
     fault: Refusal | None = None
 
 
@@ -132,6 +133,9 @@ GoingOn = dict[str | None, dict[int, float]]
 """Samples of a minute by channel and instant."""
 
 NOTHING: Final[GoingOn] = {}
+
+BY_HAND: Final = frozenset(("charted", "laboratory", "point-of-care"))
+"""Methods of values that come one by one, and not from a device that goes on sending."""
 
 _INVALID: Final = str(events.Quality.INVALID)
 
@@ -174,13 +178,14 @@ class Translator:
             signal = self._catalogue.signal(code)
             scale = conversion(signal, unit)
         except UnknownCodeError as error:
-            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_code", str(error)))
+            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, fault=Refusal(None, "unknown_code", str(error)))
         except UnitError as error:
-            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_unit", str(error)))
+            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, fault=Refusal(None, "unknown_unit", str(error)))
         channel = f"signal:{signal.name}"
         low, high = signal.plausible
         wanted = channel if channel in self.wanted else None
-        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high)
+        by_hand = signal.dense and signal.max_age_charted is not None
+        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high, by_hand)
 
     def facts(self, event: events.Event, at: int = 0, going_on: GoingOn = NOTHING) -> Iterator[Outcome]:
         """The facts of an event, and what of it cannot be used.
@@ -233,10 +238,12 @@ class Translator:
             plan = usual.get(reading.code)
             if plan is None or plan[0] != reading.unit:
                 plan = self._plan(reading.code, reading.unit)
-            _, channel, dense, factor, offset, low, high, _ = plan
+            _, channel, dense, factor, offset, low, high, by_hand, _ = plan
             value = reading.value * factor + offset
             if low <= value <= high and reading.quality != _INVALID:
-                samples = going_on.get(channel)
+                if by_hand and reading.method in BY_HAND:
+                    dense = False
+                samples = going_on.get(channel) if dense else None
                 if samples is not None:
                     samples.setdefault(at, value)
                 elif channel is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
@@ -118,17 +119,20 @@ def _signal_now(engine: PatientEngine, signal: Signal, now: int) -> SignalNow | 
 
 
 def _points(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, float]]:
+    """Minutes of what a device sent and values that were charted, oldest first."""
+    facts = timeline.facts(f"signal:{signal}")
+    charted = ((fact.at, fact.value.value) for fact in facts if span.since <= fact.at <= span.until)
+    yield from heapq.merge(_minutes(timeline, signal, span), charted)
+
+
+def _minutes(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, float]]:
     series = timeline.series(f"signal:{signal}")
-    if series is not None:
-        for minute in range(span.since // MINUTE, min(span.until // MINUTE, series.newest or 0) + 1):
-            value = series.at(minute)
-            if value is not None:
-                yield (minute + 1) * MINUTE, round(value, 4)
+    if series is None or series.newest is None:
         return
-    for fact in timeline.facts(f"signal:{signal}"):
-        if span.since <= fact.at <= span.until:
-            sample: Sample = fact.value
-            yield fact.at, sample.value
+    for minute in range(span.since // MINUTE, min(span.until // MINUTE, series.newest) + 1):
+        value = series.at(minute)
+        if value is not None:
+            yield (minute + 1) * MINUTE, round(value, 4)
 
 
 def _treatments(engine: PatientEngine, span: Span) -> Iterator[Treatment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from rules.facts import Coded
+from rules.facts import BY_HAND, Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
@@ -184,35 +184,45 @@ def _vt_not_protective(view: View) -> Evaluation:
     weight = view.value("predicted_body_weight")
     if not weight.known:
         return Evaluation(UNKNOWN, label, (), ("pbw",))
-    series = view.timeline.series("signal:tidal_volume")
-    if series is None:
-        return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
     limit = view.number("vt_limit") * weight.low + _ROUNDING
     last = view.at // MINUTE
     first = (view.at - view.duration("vt_window")) // MINUTE
     intubated = view.mark("intubation").at
     if intubated is not None:
         first = min(max(first, intubated // MINUTE), last - 1)
-    kept = (view.max_age("tidal_volume") or 0) // MINUTE
-    protective = known = expires = 0
+    protective = known = 0
     volume = 0.0
-    for minute in range(first - kept, last):
-        measured = series.at(minute)
-        if measured is not None:
-            volume, expires = measured, minute + kept
-        if minute >= first and minute <= expires:
-            known += 1
-            protective += volume <= limit
+    for volume in _tidal_volumes(view, first, last):
+        known += 1
+        protective += volume <= limit
+    if not known:
+        return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
     view.note((view.at // MINUTE + 1) * MINUTE)
     total, share = last - first, view.number("vt_share") / 100
     per_kilogram = number(round(volume / weight.low, 1))
     text = f"{number(volume)} mL, {per_kilogram} mL/kg; protective for {100 * protective // total} % of the time"
-    findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),) if known else ()
+    findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),)
     if protective >= share * total - _ROUNDING:
         return Evaluation(NOT_MET, label, findings)
     if protective + total - known < share * total - _ROUNDING:
         return Evaluation(MET, label, findings)
     return Evaluation(UNKNOWN, label, findings, ("tidal_volume",))
+
+
+def _tidal_volumes(view: View, first: int, last: int) -> Iterator[float]:
+    """The tidal volume of each minute from the first up to the last that has one, oldest first."""
+    series, facts = view.timeline.series("signal:tidal_volume"), view.timeline.upto("signal:tidal_volume", view.at)
+    charted = {fact.at // MINUTE: fact.value for fact in facts}
+    ages = {method: (view.max_age("tidal_volume", method) or 0) // MINUTE for method in (None, *BY_HAND)}
+    expires, volume = -1, 0.0
+    for minute in range(first - max(ages.values()), last):
+        sent = None if series is None else series.at(minute)
+        if sent is not None:
+            volume, expires = sent, minute + ages[None]
+        elif minute in charted:
+            volume, expires = charted[minute].value, minute + ages[charted[minute].method]
+        if first <= minute <= expires:
+            yield volume
 
 
 def _gas_known(view: View) -> Evaluation:
@@ -241,16 +251,26 @@ def _probable_venous_sample(view: View) -> Evaluation:
     return Evaluation(MET if probably_venous(view, gas) else NOT_MET, label, found)
 
 
-def _signal(view: View) -> tuple[int | None, dict[str, float]]:
-    """The newest usable minute of the saturation, with its signal quality and heart rate of the same minute."""
+class _Shown(NamedTuple):
+    """The saturation in use: when it was true, and of the same minute its signal quality and the heart rate."""
+
+    at: int
+    quality: dict[str, float]
+
+
+def _signal(view: View) -> _Shown | None:
+    """The newest usable saturation; of one charted by hand, nobody knows how good the signal was."""
+    charted = view.charted("spo2", view.at)
+    if charted is not None:
+        return _Shown(charted.at, {})
     series = view.timeline.series("signal:spo2")
     if series is None:
-        return None, {}
+        return None
     view.note(series.next_end(view.at))
     age = view.max_age("spo2") or 0
     minute = series.newest_before(view.at, age)
     if minute is None:
-        return None, {}
+        return None
     view.note((minute + 1) * MINUTE + age + TICK)
     found = {}
     for name in ("perfusion_index", "pleth_rate", "heart_rate"):
@@ -258,7 +278,7 @@ def _signal(view: View) -> tuple[int | None, dict[str, float]]:
         value = None if other is None else other.at(minute)
         if value is not None:
             found[name] = value
-    return minute, found
+    return _Shown((minute + 1) * MINUTE, found)
 
 
 def _faults(view: View) -> Iterator[Finding]:
@@ -266,10 +286,10 @@ def _faults(view: View) -> Iterator[Finding]:
     probe, fact = view.coded("spo2_probe_off")
     if probe == "present" and fact is not None:
         yield Finding("spo2_probe_off", "probe off", fact.at, fact.event)
-    minute, quality = _signal(view)
-    if minute is None:
+    shown_now = _signal(view)
+    if shown_now is None:
         return
-    end = (minute + 1) * MINUTE
+    end, quality = shown_now
     index = quality.get("perfusion_index")
     if index is not None and index < view.number("perfusion_low"):
         yield Finding("perfusion_index", f"perfusion index {number(index)} %", end)
@@ -299,9 +319,10 @@ def _sensor_artefact(view: View) -> Evaluation:
     found = tuple(_faults(view))
     if found:
         return Evaluation(MET, label, found)
-    minute, quality = _signal(view)
-    backed = "perfusion_index" in quality or {"pleth_rate", "heart_rate"} <= quality.keys()
-    if minute is None or backed or _compared(view)[0] is not None:
+    shown = _signal(view)
+    if shown is None or _compared(view)[0] is not None:
+        return Evaluation(NOT_MET, label)
+    if "perfusion_index" in shown.quality or {"pleth_rate", "heart_rate"} <= shown.quality.keys():
         return Evaluation(NOT_MET, label)
     return Evaluation(UNKNOWN, label, (), ("spo2_quality",))
 
@@ -313,10 +334,10 @@ def _good_signal(view: View) -> Evaluation:
     absent = tuple(name for name in needed if view.timeline.series(f"signal:{name}") is None)
     if absent:
         return Evaluation(UNKNOWN, label, (), absent)
-    _, quality = _signal(view)
+    shown = _signal(view)
     if any(_faults(view)):
         return Evaluation(NOT_MET, label)
-    missing = tuple(name for name in needed if name not in quality)
+    missing = tuple(name for name in needed if shown is None or name not in shown.quality)
     return Evaluation(UNKNOWN if missing else MET, label, (), missing)
 
 

@@ -7,9 +7,10 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.facts import Sample
-from rules.instants import DAY, HOUR, TICK, clock_time
+from rules.instants import DAY, TICK, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
+from rules.quantities.oxygenation import fraction_in_force, fraction_with
 from rules.quantities.sofa import SOFA_READS, components
 from rules.timeline import LONG_RETENTION, Fact
 from rules.values import Value, exact, number, unknown
@@ -28,9 +29,12 @@ _FAILING: Final = 3
 
 def saturation_before(view: View, gas: Fact) -> float | None:
     """What the pulse oximeter showed just before a sample; None where that is not known."""
-    series = view.timeline.series("signal:spo2")
-    minute = None if series is None else series.newest_before(gas.at, view.max_age("spo2") or 0)
-    return None if series is None or minute is None else series.at(minute)
+    series, limit = view.timeline.series("signal:spo2"), view.max_age("spo2") or 0
+    minute = None if series is None else series.newest_before(gas.at, limit)
+    if series is not None and minute is not None:
+        return series.at(minute)
+    charted = view.timeline.latest("signal:spo2", gas.at)
+    return None if charted is None or gas.at - charted.at > limit else charted.value.value
 
 
 def probably_venous(view: View, gas: Fact) -> bool:
@@ -50,10 +54,9 @@ def arterial_gases(view: View) -> Iterator[Fact]:
 
 def fractions(view: View, at: int) -> list[float]:
     """The inspired fractions in force from shortly before an instant up to it; none if the last is too old."""
-    settings = view.timeline.upto("signal:fio2", at)
-    limit = view.max_age("fio2")
-    if not settings or (limit is not None and at - settings[-1].at > limit):
+    if fraction_in_force(view, at) is None:
         return []
+    settings = view.timeline.upto("signal:fio2", at)
     steady = view.duration("fio2_steady_for")
     found = [settings[-1].value.value]
     for later, earlier in zip(reversed(settings), reversed(settings[:-1]), strict=False):
@@ -77,7 +80,8 @@ def _pf(view: View) -> Value:
         if view.at - gas.at > limit:
             return unknown(f"pao2 (last {clock_time(gas.at)})")
         view.note(gas.at + limit + TICK)
-    inspired = fractions(view, gas.at)
+    reported = fraction_with(view, gas)
+    inspired = fractions(view, gas.at) if reported is None else [reported]
     least = round(gas.value.value / max(inspired, default=_WHOLE), 6)
     if len(inspired) == 1:
         text = f"{number(round(least, 1))} mm[Hg] (PaO2 {number(gas.value.value)} on FiO2 {number(inspired[0])})"
@@ -205,10 +209,8 @@ def _injurious_days(view: View) -> Value:
     days = set()
     for fact in view.timeline.upto("signal:plateau_pressure", view.at):
         pressure: Sample = fact.value
-        inspired = view.timeline.latest("signal:fio2", fact.at)
-        limit = view.max_age("fio2") or HOUR
-        known = inspired is not None and fact.at - inspired.at <= limit
-        if fact.at < began or inspired is None or not known:
+        inspired = fraction_in_force(view, fact.at)
+        if fact.at < began or inspired is None:
             continue
         if pressure.value > view.number("pplat_limit") and inspired.value.value > view.number("injurious_fio2"):
             days.add((fact.at - began) // DAY)
