@@ -21,7 +21,8 @@ class Present(Node):
     """A coded fact is present; where nobody recorded it, ``if_missing`` says what that means.
 
     ``value`` asks for another value than ``present`` (goals of care, for example); ``max_age`` is how old the
-    record may be.
+    record may be. Something acute must have ``began_within`` a duration: what a record says to have begun earlier is
+    not that any more, and of a record that is older itself nobody knows.
     """
 
     type: Literal["present"]
@@ -29,17 +30,18 @@ class Present(Node):
     value: str = "present"
     if_missing: Literal["absent", "unknown"] = "unknown"
     max_age: str | None = None
+    began_within: str | None = None
 
     @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.concept} {self.value}".replace("_", " ") if view.full else "")
         value, fact = view.coded(self.concept)
-        if fact is not None and self.max_age is not None:
-            limit = view.duration(self.max_age)
-            if view.at - fact.at > limit:
-                value = None
-            else:
-                view.note(fact.at + limit + TICK)
+        if fact is not None and self.max_age is not None and _older(view, fact.at, self.max_age):
+            value = None
+        if fact is not None and self.began_within is not None and value == "present":
+            since: int | None = fact.value.since
+            if _older(view, fact.at if since is None else since, self.began_within):
+                value = None if since is None else "absent"
         if value in (None, "unknown") and self.value != "unknown":
             if self.if_missing == "absent" and value is None:
                 return Evaluation(NOT_MET, label)
@@ -54,7 +56,13 @@ class Present(Node):
 
     @override
     def durations(self) -> tuple[str, ...]:
-        return (self.max_age,) if self.max_age else ()
+        return tuple(name for name in (self.max_age, self.began_within) if name)
+
+
+def _older(view: View, began: int, limit: str) -> bool:
+    """Whether something lies further back than a parameter says."""
+    view.note(began + view.duration(limit) + TICK)
+    return view.at - began > view.duration(limit)
 
 
 class Running(Node):

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from rules.facts import BY_HAND, Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.landmarks.ventilation import Span, intubated_spans
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
 from rules.quantities.respiratory import (
@@ -32,7 +33,26 @@ class Session(NamedTuple):
 
 
 def prone_sessions(view: View) -> list[Session]:
-    """The prone sessions of this ventilation or this episode, oldest first."""
+    """The prone sessions of this ventilation or this episode, oldest first.
+
+    Of an intubated patient they are what was done with the tube in place: an awake session is no trial of ventilation,
+    and one that goes on through intubation counts from then on.
+    """
+    sessions = _turned(view)
+    intubated, episode = view.mark("intubation").at, view.anchors.get("episode")
+    if intubated is not None:
+        spans = intubated_spans(view)
+        sessions = [part for session in sessions for span in spans if (part := _within(session, span)) is not None]
+
+    def belongs(session: Session) -> bool:
+        ended_within = episode is not None and (session.end is None or session.end >= episode)
+        return ended_within or (intubated is not None and session.start >= intubated)
+
+    return [session for session in sessions if belongs(session)]
+
+
+def _turned(view: View) -> list[Session]:
+    """Every prone session on record, oldest first."""
     sessions: list[Session] = []
     for fact in view.timeline.upto("state:prone", view.at):
         coded: Coded = fact.value
@@ -41,13 +61,15 @@ def prone_sessions(view: View) -> list[Session]:
             sessions.append(Session(fact.at if coded.since is None else coded.since, None, fact.event))
         elif coded.value == "absent" and ongoing:
             sessions[-1] = sessions[-1]._replace(end=fact.at)
-    intubated, episode = view.mark("intubation").at, view.anchors.get("episode")
+    return sessions
 
-    def belongs(session: Session) -> bool:
-        ended_within = episode is not None and (session.end is None or session.end >= episode)
-        return ended_within or (intubated is not None and session.start >= intubated)
 
-    return [session for session in sessions if belongs(session)]
+def _within(session: Session, span: Span) -> Session | None:
+    """The part of a session that lies within a stretch of time."""
+    start = max(session.start, span.start)
+    ends = [end for end in (session.end, span.end) if end is not None]
+    end = min(ends) if ends else None
+    return session._replace(start=start, end=end) if end is None or end > start else None
 
 
 def _prone_attempted(view: View) -> Evaluation:

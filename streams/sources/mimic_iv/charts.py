@@ -1,4 +1,4 @@
-"""icu/chartevents and icu/outputevents: values charted at the bedside, one message per stay and time of charting."""
+"""icu/chartevents and icu/outputevents: what was charted at the bedside, one message per stay and time of charting."""
 
 from __future__ import annotations
 
@@ -83,16 +83,29 @@ def _text(source: Source, stay: Stay, item: Text, item_id: str, row: tuple[str, 
     at, stored, said = stamp(row[0]), stamp(row[1]), " ".join(row[2].split())
     if at is None:
         source.report.refuse(CHARTS, "no time")
-    elif not said:
+        return
+    if not said:
         source.report.refuse(CHARTS, f"text missing: {item.label}")
-    elif item.procedure is not None:
-        action = "start" if said in item.start else "stop"
-        body = {"kind": "procedure", "code": item.procedure, "action": action}
-        name = f"chart/{at}/{stored or ''}/{item_id}"
-        yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
-    elif said in item.goals:
-        body = {"kind": "encounter", "goals_of_care": item.goals[said]}
-        name = f"chart/{at}/{stored or ''}/{item_id}"
-        yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
-    else:
+        return
+    bodies = list(told(item, said))
+    if not bodies:
         source.report.refuse(CHARTS, f"text not known: {item.label}")
+    for place, body in bodies:
+        name = "/".join(part for part in (f"chart/{at}/{stored or ''}/{item_id}", place) if part)
+        yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
+
+
+def told(item: Text, said: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """What a text says: the body of each event, with what tells it from the others of the same item."""
+    if said in item.goals:
+        yield "", {"kind": "encounter", "goals_of_care": item.goals[said]}
+    for code, state in item.states.items():
+        action = state.action(said)
+        if action is not None:
+            place = code if len(item.states) > 1 else ""
+            yield place, {"kind": "procedure", "code": code, "action": action}
+    capitals = f" {said.upper()} "
+    found = next((pair for pair in item.seizures if pair[0] in capitals), None)
+    if found is not None:
+        action = "stop" if found[1] is None else "ongoing"
+        yield "", {"kind": "seizure", "action": action, "semiology": found[1] or "unspecified"}

@@ -8,8 +8,11 @@ from itertools import groupby
 from typing import Final
 
 from streams.sources.mimic_iv.bundles import Values
+from streams.sources.mimic_iv.charts import told
+from streams.sources.mimic_iv.items import Text
 from streams.sources.mimic_iv.records import record
 from streams.sources.mimic_iv.source import OTHER_STAY, Source, ranks, values
+from streams.sources.mimic_iv.stays import Stay
 from streams.sources.mimic_iv.times import arrival, stamp
 
 LABS: Final = "hosp/labevents"
@@ -41,6 +44,11 @@ def lab_records(source: Source) -> Iterator[str]:
             for stay in stays:
                 sorter.add(f"{stay.stay_id}\t{specimen}\t0\t{json.dumps(said)}")
             continue
+        text = source.items.lab_texts.get(item_id)
+        if text is not None:
+            for stay in stays:
+                yield from _told(stay, text, specimen, at, stamp(stored), said)
+            continue
         item = source.items.labs.get(item_id)
         if item is None:
             source.unmapped(LABS, item_id)
@@ -55,6 +63,13 @@ def lab_records(source: Source) -> Iterator[str]:
         for stay in stays:
             sorter.add(f"{stay.stay_id}\t{specimen}\t1\t{json.dumps([item.blood_gas, at, stamp(stored), found])}")
     yield from _with_specimens(source, sorter.sorted())
+
+
+def _told(stay: Stay, item: Text, specimen: str, at: str, stored: str | None, said: str) -> Iterator[str]:
+    """What a text of a specimen says of the patient it was taken from."""
+    for place, body in told(item, said):
+        name = f"lab/{specimen}/{at}/{stored or ''}/{place or body['kind']}"
+        yield record(stay.subject, LABS, arrival(at, stored), at, name, body)
 
 
 def _with_specimens(source: Source, lines: Iterator[str]) -> Iterator[str]:
