@@ -190,6 +190,9 @@ class Sentences:
                 words += "" if node.value == "present" else f" is {node.value.replace('_', ' ')}"
                 words += f", recorded in the last {self.value(node.max_age)}" if node.max_age else ""
                 words += f", begun in the last {self.value(node.began_within)}" if node.began_within else ""
+                words += (
+                    f", with no later {self.name(node.examined_by)} that did not find it" if node.examined_by else ""
+                )
                 silence = {"absent": " (not recorded counts as absent)"}.get(node.if_missing, "")
                 return f"{words}{silence}"
             case Running():

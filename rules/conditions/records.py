@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
 from rules.conditions.node import Node
-from rules.facts import Flow, Given
+from rules.facts import Coded, Flow, Given
 from rules.instants import TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.timeline import Fact
@@ -20,9 +21,9 @@ from rules.view import View
 class Present(Node):
     """A coded fact is present; where nobody recorded it, ``if_missing`` says what that means.
 
-    ``value`` asks for another value than ``present`` (goals of care, for example); ``max_age`` is how old the
-    record may be. Something acute must have ``began_within`` a duration: what a record says to have begun earlier is
-    not that any more, and of a record that is older itself nobody knows.
+    ``value`` asks for another value than ``present`` (goals of care, for example). ``max_age`` is how old the record
+    may be, ``began_within`` how long ago what it says may have begun: to chart it again does not make it begin anew.
+    Once an examination of the kind ``examined_by`` was done later and did not find it, the record no longer counts.
     """
 
     type: Literal["present"]
@@ -31,17 +32,20 @@ class Present(Node):
     if_missing: Literal["absent", "unknown"] = "unknown"
     max_age: str | None = None
     began_within: str | None = None
+    examined_by: str | None = None
 
     @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or (f"{self.concept} {self.value}".replace("_", " ") if view.full else "")
         value, fact = view.coded(self.concept)
-        if fact is not None and self.max_age is not None and _older(view, fact.at, self.max_age):
+        if fact is not None and value != "absent" and self._outdated(view, fact):
             value = None
-        if fact is not None and self.began_within is not None and value == "present":
-            since: int | None = fact.value.since
-            if _older(view, fact.at if since is None else since, self.began_within):
-                value = None if since is None else "absent"
+        if fact is not None and self.max_age is not None:
+            limit = view.duration(self.max_age)
+            if view.at - fact.at > limit:
+                value = None
+            else:
+                view.note(fact.at + limit + TICK)
         if value in (None, "unknown") and self.value != "unknown":
             if self.if_missing == "absent" and value is None:
                 return Evaluation(NOT_MET, label)
@@ -50,19 +54,41 @@ class Present(Node):
         met = value == self.value or (self.value == "present" and value == "done")
         return Evaluation(MET if met else NOT_MET, label, found)
 
+    def _outdated(self, view: View, fact: Fact) -> bool:
+        """Whether it began too long ago, or an examination that is newer did not find it."""
+        examined = [] if self.examined_by is None else view.timeline.upto(f"state:{self.examined_by}", view.at)
+        if examined and examined[-1].at > fact.at:
+            return True
+        if self.began_within is None:
+            return False
+        limit = view.duration(self.began_within)
+        began = _began(view.timeline.upto(f"state:{self.concept}", view.at), {found.event for found in examined})
+        view.note(began + limit + TICK)
+        return view.at - began > limit
+
     @override
     def concepts(self) -> tuple[str, ...]:
-        return (self.concept,)
+        return (self.concept, *((self.examined_by,) if self.examined_by else ()))
 
     @override
     def durations(self) -> tuple[str, ...]:
         return tuple(name for name in (self.max_age, self.began_within) if name)
 
 
-def _older(view: View, began: int, limit: str) -> bool:
-    """Whether something lies further back than a parameter says."""
-    view.note(began + view.duration(limit) + TICK)
-    return view.at - began > view.duration(limit)
+def _began(facts: Sequence[Fact], examinations: AbstractSet[str]) -> int:
+    """When what the last of some records says began: when it was first said, or is said to have begun.
+
+    An examination that finds it shows that it is there then, whatever was charted before.
+    """
+    began: int | None = None
+    for fact in facts:
+        coded: Coded = fact.value
+        since = fact.at if coded.since is None else min(coded.since, fact.at)
+        if coded.value == "absent":
+            began = None
+        elif began is None or fact.event in examinations or (coded.since is not None and since > began):
+            began = since
+    return facts[-1].at if began is None else began
 
 
 class Running(Node):

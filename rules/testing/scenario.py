@@ -197,7 +197,11 @@ def _reading(name: str, raw: str | dict[str, Any]) -> dict[str, Any]:
 
 
 def _finding(code: str, raw: Any) -> dict[str, Any]:
-    return {"code": code, "presence": raw}
+    if not isinstance(raw, dict):
+        return {"code": code, "presence": raw}
+    since = raw.get("since")
+    began = read_time(since) if isinstance(since, str) and _TIME.fullmatch(since) else since
+    return {"code": code, **raw, **({} if since is None else {"since": began})}
 
 
 class CardText(_Frozen):
