@@ -92,7 +92,9 @@ def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | 
         end, value = (series.newest + 1) * MINUTE, series.at(series.newest)
         if value is not None and (charted is None or facts[-1].at <= end):
             return end, value, None
-    return (None, None, None) if charted is None else (facts[-1].at, charted.value, charted.method)
+    if charted is None:
+        return None, None, None
+    return facts[-1].at, charted.value if charted.readable else None, charted.method
 
 
 @cache
@@ -105,7 +107,7 @@ def limit_of(signal: str, method: str | None, context: AgeContext | None) -> int
 def age_of(timeline: Timeline) -> float | None:
     """The age in years, as recorded last."""
     ages = timeline.facts("signal:age")
-    return ages[-1].value.value if ages else None
+    return ages[-1].value.value if ages and ages[-1].value.readable else None
 
 
 def _coded(timeline: Timeline, concept: str) -> str | None:

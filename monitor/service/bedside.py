@@ -121,7 +121,8 @@ def _signal_now(engine: PatientEngine, signal: Signal, now: int) -> SignalNow | 
 def _points(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, float]]:
     """Minutes of what a device sent and values that were charted, oldest first."""
     facts = timeline.facts(f"signal:{signal}")
-    charted = ((fact.at, fact.value.value) for fact in facts if span.since <= fact.at <= span.until)
+    within = (fact for fact in facts if span.since <= fact.at <= span.until and fact.value.readable)
+    charted = ((fact.at, fact.value.value) for fact in within)
     yield from heapq.merge(_minutes(timeline, signal, span), charted)
 
 

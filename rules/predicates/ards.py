@@ -242,7 +242,8 @@ def _tidal_volumes(view: View, first: int, last: int) -> Iterator[float]:
         if sent is not None:
             volume, expires = sent, minute + ages[None]
         elif minute in charted:
-            volume, expires = charted[minute].value, minute + ages[charted[minute].method]
+            said = charted[minute]
+            volume, expires = said.value, minute + ages[said.method] if said.readable else -1
         if first <= minute <= expires:
             yield volume
 
@@ -328,7 +329,7 @@ def _compared(view: View) -> tuple[Fact | None, float]:
     """The newest arterial saturation, if it is not too old, and what the pulse oximeter showed just before it."""
     gas = view.timeline.latest("signal:sao2", view.at)
     limit = view.max_age("sao2") or 0
-    if gas is None or gas.value.specimen == "venous" or view.at - gas.at > limit:
+    if gas is None or not gas.value.readable or gas.value.specimen == "venous" or view.at - gas.at > limit:
         return None, 0.0
     view.note(gas.at + limit + TICK)
     shown = saturation_before(view, gas)

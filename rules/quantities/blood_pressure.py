@@ -32,7 +32,7 @@ def _mean_arterial_pressure(view: View) -> Value:
     values = _minutes(view, view.duration("map_window"), view.number("map_minutes"))
     if not values:
         charted = view.charted("map_invasive", view.at)
-        if charted is None:
+        if charted is None or not charted.value.readable:
             return unknown("mean_arterial_pressure")
         text = f"{number(charted.value.value)} mm[Hg] (charted)"
         return exact(charted.value.value, Finding("mean_arterial_pressure", text, charted.at, charted.event))

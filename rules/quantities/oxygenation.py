@@ -20,16 +20,17 @@ def fraction_with(view: View, gas: Fact) -> float | None:
     for fact in reversed(view.timeline.upto("signal:fio2", gas.at)):
         if fact.at < gas.at:
             break
-        if fact.event == gas.event or fact.value.specimen is not None or fact.value.method == "laboratory":
+        reported = fact.event == gas.event or fact.value.specimen is not None or fact.value.method == "laboratory"
+        if reported and fact.value.readable:
             fraction: float = fact.value.value
             return fraction
     return None
 
 
 def fraction_in_force(view: View, at: int) -> Fact | None:
-    """The newest inspired fraction at an instant, None if it is too old for how it was obtained."""
+    """The newest inspired fraction at an instant, None if it is too old for how it was obtained, or not readable."""
     setting = view.timeline.latest("signal:fio2", at)
-    if setting is None:
+    if setting is None or not setting.value.readable:
         return None
     limit = view.max_age("fio2", setting.value.method)
     return None if limit is not None and at - setting.at > limit else setting

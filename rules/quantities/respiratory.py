@@ -34,12 +34,15 @@ def saturation_before(view: View, gas: Fact) -> float | None:
     if series is not None and minute is not None:
         return series.at(minute)
     charted = view.timeline.latest("signal:spo2", gas.at)
-    return None if charted is None or gas.at - charted.at > limit else charted.value.value
+    if charted is None or not charted.value.readable or gas.at - charted.at > limit:
+        return None
+    value: float = charted.value.value
+    return value
 
 
 def probably_venous(view: View, gas: Fact) -> bool:
     """Whether a low oxygen tension and a good saturation just before it contradict each other."""
-    if gas.value.value >= view.number("venous_pao2"):
+    if not gas.value.readable or gas.value.value >= view.number("venous_pao2"):
         return False
     saturation = saturation_before(view, gas)
     return saturation is not None and saturation >= view.number("venous_spo2")
@@ -58,10 +61,12 @@ def fractions(view: View, at: int) -> list[float]:
         return []
     settings = view.timeline.upto("signal:fio2", at)
     steady = view.duration("fio2_steady_for")
-    found = [settings[-1].value.value]
+    found: list[float] = [settings[-1].value.value]
     for later, earlier in zip(reversed(settings), reversed(settings[:-1]), strict=False):
         if at - later.at >= steady:
             break
+        if not earlier.value.readable:
+            return []
         found.append(earlier.value.value)
     return list(dict.fromkeys(found))
 
@@ -80,6 +85,8 @@ def _pf(view: View) -> Value:
         if view.at - gas.at > limit:
             return unknown(f"pao2 (last {clock_time(gas.at)})")
         view.note(gas.at + limit + TICK)
+    if not gas.value.readable:
+        return unknown(f"pao2 (not readable {clock_time(gas.at)})")
     reported = fraction_with(view, gas)
     inspired = fractions(view, gas.at) if reported is None else [reported]
     least = round(gas.value.value / max(inspired, default=_WHOLE), 6)
@@ -137,6 +144,8 @@ def _latest_arterial(view: View, name: str) -> Value:
         if view.at - facts[-1].at > limit:
             return unknown(f"{name} (last {clock_time(facts[-1].at)})")
         view.note(facts[-1].at + limit + TICK)
+    if not facts[-1].value.readable:
+        return unknown(f"{name} (not readable {clock_time(facts[-1].at)})")
     finding = view.found(name, facts[-1].value.value, facts[-1])
     return exact(facts[-1].value.value, finding._replace(measure=f"arterial_{name}"))
 
