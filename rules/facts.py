@@ -139,8 +139,8 @@ class ReadingPlan(NamedTuple):
     """How to treat readings of one code in one unit, worked out once.
 
     ``channel`` is None where no rule reads the signal, or nobody knows which it is; a ``fault`` comes with a range that
-    no value lies in. Of a ``dense`` signal the bare number is wanted, unless it was entered ``by_hand`` and may be older
-    for that.
+    no value lies in. Of a ``dense`` signal the bare number is wanted, unless it was entered ``by_hand`` and may then be
+    older.
     """
 
     unit: str

@@ -31,7 +31,6 @@ from rules.conditions import (
     Sustained,
     Use,
 )
-from rules.instants import format_duration
 from rules.landmarks import LANDMARKS
 from rules.pack import Pack
 from rules.predicates import PREDICATES

@@ -97,9 +97,7 @@ def parameter(found: Parameter) -> str:
 
 def with_numbers(text: str, parameters: Mapping[str, Parameter]) -> str:
     """A text with the values of the parameters that it names in braces; other names are left."""
-    return _PLACEHOLDER.sub(
-        lambda match: parameter(parameters[match[1]]) if match[1] in parameters else match[0], text
-    )
+    return _PLACEHOLDER.sub(lambda match: parameter(parameters[match[1]]) if match[1] in parameters else match[0], text)
 
 
 def fill(text: str, view: View) -> str:

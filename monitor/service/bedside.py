@@ -12,7 +12,7 @@ from monitor.service.models import Explained, Series, SignalNow, Threshold, Trea
 from rules import catalogue as catalogues
 from rules.catalogue import Signal
 from rules.engine import PatientEngine
-from rules.facts import Coded, Given, Sample
+from rules.facts import Coded, Given
 from rules.glance import Last, limit_of, newest_sample
 from rules.instants import MINUTE, SECOND, to_datetime, to_instant
 from rules.outputs import State

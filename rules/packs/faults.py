@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 
 from rules.catalogue import Catalogue, UnknownCodeError
 from rules.catalogue.errors import did_you_mean
@@ -114,7 +115,7 @@ def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
                 yield from _lookup(f"words.{name}", catalogue.signal, asked)
 
 
-def _suggestion(therapy: Therapy, catalogue: Catalogue, parameters: Set[str]) -> Iterator[str]:
+def _suggestion(therapy: Therapy, catalogue: Catalogue, parameters: AbstractSet[str]) -> Iterator[str]:
     said = set(placeholders(therapy.suggestion)) - parameters
     unsaid = set(placeholders(therapy.elsewhere or "")) - said - parameters
     yield from (f"therapies.{therapy.id}.elsewhere: '{name}' is not in the suggestion" for name in sorted(unsaid))

@@ -1,4 +1,4 @@
-"""The texts of a pack with its numbers in them: a text names a parameter in braces, and so follows a site's own value."""
+"""The texts of a pack with its numbers: a text names a parameter in braces, and so follows a site's own value."""
 
 from __future__ import annotations
 

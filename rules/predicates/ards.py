@@ -178,7 +178,7 @@ def _extubated(view: View) -> Evaluation:
 
 def _insult_recent(view: View) -> Evaluation:
     """A known insult not longer before the onset than the definition allows."""
-    label = "insult within 7 days before onset"
+    label = "insult shortly before onset"
     value, fact = view.coded("ards_risk_factor")
     if value == "present" and fact is not None:
         insult = fact.at if fact.value.since is None else fact.value.since
@@ -373,7 +373,7 @@ _PRONE: Final = (*_GAS, "state:prone", "state:intubated")
 ARDS: Final = (
     Predicate(
         "insult_recent",
-        "a known insult at most 7 days before onset",
+        "a known insult shortly before onset",
         "Berlin definition (source read)",
         ("state:ards_risk_factor", "state:covid19", "state:influenza"),
         _insult_recent,
@@ -381,7 +381,7 @@ ARDS: Final = (
     ),
     Predicate(
         "gas_known",
-        "an arterial sample on a steady FiO2 is not older than 6 h",
+        "an arterial sample on a steady FiO2 is new enough",
         "local setting",
         _GAS,
         _gas_known,
@@ -390,7 +390,7 @@ ARDS: Final = (
     ),
     Predicate(
         "fio2_unsteady",
-        "FiO2 was changed less than 15 min before the newest sample",
+        "FiO2 was changed shortly before the newest sample",
         "local setting",
         _GAS,
         _fio2_unsteady,
@@ -406,7 +406,7 @@ ARDS: Final = (
     ),
     Predicate(
         "vt_not_protective",
-        "tidal volume per predicted body weight above the limit for more than a fifth of the last 6 h",
+        "tidal volume per predicted body weight above the limit for too large a part of the last hours",
         "ATS/ESICM/SCCM 2017 (source read); tolerance: local setting",
         ("signal:tidal_volume", "signal:height", "state:sex", "state:intubated"),
         _vt_not_protective,
@@ -422,7 +422,7 @@ ARDS: Final = (
     ),
     Predicate(
         "supine_recently",
-        "turned back supine less than 4 h ago",
+        "turned back supine a short while ago",
         "PROSEVA (source read)",
         ("state:prone", "state:intubated"),
         _supine_recently,
@@ -431,7 +431,7 @@ ARDS: Final = (
     ),
     Predicate(
         "oxygenation_restored",
-        "at least 4 h after supine, P/F ≥ 150 on FiO2 ≤ 0.6 and PEEP ≤ 10, not by a new inhaled vasodilator",
+        "hours after supine no prone position is needed any more, and not by a new inhaled vasodilator",
         "stop rule of PROSEVA (source read); inhaled vasodilator: general clinical knowledge",
         (*_PRONE, "signal:peep"),
         _oxygenation_restored,
@@ -440,7 +440,7 @@ ARDS: Final = (
     ),
     Predicate(
         "inhaled_vasodilator_new",
-        "an inhaled vasodilator runs for less than 24 h",
+        "an inhaled vasodilator has run for a short while",
         "general clinical knowledge, not checked against a source",
         ("signal:weight",),
         _inhaled_vasodilator_new,

@@ -167,7 +167,8 @@ def agreement(demo: Demo) -> Agreement:
     rows, agreeing, differing = 0, 0, []
     for patient, gases in wanted.items():
         gases.sort()
-        for (at, expected, about), timeline in zip(gases, filled(demo.by_patient[patient], *(g[0] for g in gases)), strict=True):
+        records = filled(demo.by_patient[patient], *(at for at, _, _ in gases))
+        for (at, expected, about), timeline in zip(gases, records, strict=True):
             gas = next((fact for fact in timeline.upto("signal:pao2", at) if fact.at == at), None)
             ratio = None if gas is None else pf_ratio_of(ards.view(timeline, Fold(), at), gas)
             rows += 1

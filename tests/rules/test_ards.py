@@ -353,10 +353,23 @@ class TestProne:
         assert patient.asks("prone_attempted", 19) is NOT_MET
         assert patient.asks("prone_attempted", 20) is MET
 
-    def test_a_session_of_another_ventilation_does_not_count(self) -> None:
+    def test_a_session_before_the_tube_does_not_count(self) -> None:
         turns = ((-800, "present"), (-70, "absent"))
         assert proned(*turns, intubated=-65).asks("prone_attempted") is NOT_MET
-        assert proned(*turns, intubated=-65).anchor(episode=-100).asks("prone_attempted") is MET
+        assert proned(*turns, intubated=-65).anchor(episode=-900).asks("prone_attempted") is NOT_MET
+
+    @pytest.mark.parametrize(("intubated", "truth"), [(-790, MET), (-789, NOT_MET)])
+    def test_a_session_that_goes_on_through_intubation_counts_from_then(self, intubated: float, truth: Truth) -> None:
+        patient = proned((-1000, "present"), (-70, "absent"), intubated=intubated)
+        assert patient.anchor(episode=-1100).asks("prone_attempted") is truth
+
+    def test_a_session_of_another_ventilation_counts_within_the_episode(self) -> None:
+        def patient() -> Patient:
+            found = proned((-800, "present"), (-75, "absent"), intubated=-900)
+            return found.stated(-70, intubated="absent").stated(-65, intubated="present")
+
+        assert patient().asks("prone_attempted") is NOT_MET
+        assert patient().anchor(episode=-100).asks("prone_attempted") is MET
 
     def test_without_a_gas_since_nobody_knows_whether_it_failed(self) -> None:
         patient = Patient().stated(-2000, intubated="present").stated(-800, prone="present")

@@ -646,7 +646,9 @@ def test_seizures_and_arrests_that_were_charted_are_told(folder: Write) -> None:
                 chart(228413, "None", "", "1 10:00", "1 10:10"),
                 chart(223923, "Unable to assess", "", "1 11:00", "1 11:10"),
             ],
-            icu__procedureevents=[f"100,{when('2 03:00')},{when('2 03:01')},{when('2 03:30')},225466,1,FinishedRunning"],
+            icu__procedureevents=[
+                f"100,{when('2 03:00')},{when('2 03:01')},{when('2 03:30')},225466,1,FinishedRunning"
+            ],
         ),
         stays=[100],
     )

@@ -47,7 +47,7 @@ def culture_records(source: Source) -> Iterator[str]:
         if not stays:
             source.report.refuse(MICROBIOLOGY, "not within 24 h before or during a stay")
         if stays and taken is None:
-            source.report.notes["cultures collected on a date without a time of day, taken as collected by its end"] += 1
+            source.report.notes["cultures collected on a date without a time of day, taken as of its end"] += 1
         for stay in stays:
             yield _taken(stay, row, at)
             yield from _result(source, stay, row, at)

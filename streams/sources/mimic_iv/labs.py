@@ -27,19 +27,8 @@ def lab_records(source: Source) -> Iterator[str]:
     columns = ("subject_id", "hadm_id", "specimen_id", "charttime", "itemid", "value", "valuenum", "valueuom")
     sorter = source.sorter()
     rank, specimen_item = ranks(source.items.labs), source.items.lab_specimen.item
-    for row in source.rows(LABS, columns, ("storetime",)):
-        patient, hospital_stay, specimen, collected, item_id, said, numeric, spelled, stored = row
-        if not source.stays.knows(patient):
-            source.report.refuse(LABS, OTHER_STAY)
-            continue
-        at = stamp(collected)
-        if at is None:
-            source.report.refuse(LABS, "no time of collection")
-            continue
-        stays = list(source.stays.holding(patient, hospital_stay, at))
-        if not stays:
-            source.report.refuse(LABS, "not within 24 h before or during a stay")
-            continue
+    for stays, at, row in _dated(source, source.rows(LABS, columns, ("storetime",))):
+        _, hospital_stay, specimen, _, item_id, said, numeric, spelled, stored = row
         if item_id == specimen_item:
             for stay in stays:
                 sorter.add(f"{stay.stay_id}\t{specimen}\t0\t{json.dumps(said)}")
@@ -63,6 +52,21 @@ def lab_records(source: Source) -> Iterator[str]:
         for stay in stays:
             sorter.add(f"{stay.stay_id}\t{specimen}\t1\t{json.dumps([item.blood_gas, at, stamp(stored), found])}")
     yield from _with_specimens(source, sorter.sorted())
+
+
+def _dated(source: Source, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[list[Stay], str, tuple[str, ...]]]:
+    """The rows that belong to stays, with these and the time of collection; the others are counted."""
+    for row in rows:
+        patient, hospital_stay, _, collected, *_ = row
+        at = stamp(collected)
+        if not source.stays.knows(patient):
+            source.report.refuse(LABS, OTHER_STAY)
+        elif at is None:
+            source.report.refuse(LABS, "no time of collection")
+        elif stays := list(source.stays.holding(patient, hospital_stay, at)):
+            yield stays, at, row
+        else:
+            source.report.refuse(LABS, "not within 24 h before or during a stay")
 
 
 def _told(stay: Stay, item: Text, specimen: str, at: str, stored: str | None, said: str) -> Iterator[str]:
