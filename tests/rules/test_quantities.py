@@ -425,3 +425,23 @@ class TestSteroids:
         patient = self.given(*(("hydrocortisone", -60 - 360 * number, 50) for number in range(4)))
         patient.pump("methylprednisolone", 1)
         assert patient.value("hydrocortisone_equivalent_per_day").low >= 300
+
+
+class TestChartedPressure:
+    def charted(self, minutes: float, level: float = 58) -> Patient:
+        patient = Patient()
+        patient.fact("signal:map_invasive", Sample(level, "charted"), minutes)
+        return patient
+
+    def test_it_decides_for_its_interval(self) -> None:
+        assert self.charted(-75).exactly("mean_arterial_pressure") == 58
+        assert not self.charted(-75.1).value("mean_arterial_pressure").known
+
+    def test_a_line_that_sends_enough_minutes_goes_before_it(self) -> None:
+        assert self.charted(-5).pressure(70).exactly("mean_arterial_pressure") == 70
+
+    def test_minutes_that_are_too_few_do_not_bring_back_an_older_one(self) -> None:
+        assert not self.charted(-30).pressure(70, minutes=4).value("mean_arterial_pressure").known
+
+    def test_one_value_is_no_five_minutes(self) -> None:
+        assert not self.charted(-1, 40).value("mean_arterial_pressure_highest").known
