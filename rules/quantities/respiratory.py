@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rules.view import View
 
 UNSTEADY: Final = "fio2_unsteady"
-FRACTION: Final = "fio2"
+FRACTION: Final = "fio2_at_sample"
 """Why a ratio is not known exactly: the inspired fraction was changed shortly before the sample, or is not known."""
 _WHOLE: Final = 1.0
 """No mixture holds more oxygen than pure oxygen."""

@@ -247,7 +247,7 @@ class TestOxygenation:
 
     def test_without_a_fraction_only_the_least_is_known(self) -> None:
         value = Patient().signal(-70, fio2=0.8).gas(-5, 80).view().value("pf_steady")
-        assert (value.low, value.missing) == (80.0, ("fio2",))
+        assert (value.low, value.missing) == (80.0, ("fio2_at_sample",))
 
     def test_venous_samples_are_passed_over(self) -> None:
         patient = Patient().signal(-60, fio2=0.5).gas(-50, 80).gas(-5, 40, specimen="venous")

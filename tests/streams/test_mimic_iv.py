@@ -632,8 +632,9 @@ def test_devices_say_what_they_rule_out_and_of_several_at_once_the_one_that_is_t
         ),
         stays=[100],
     )
-    tube = [(event.effective_at, event.action) for event in events if getattr(event, "code", None) == "intubated"]
-    flow = [(e.effective_at, e.action) for e in events if getattr(e, "code", None) == "high_flow_nasal_oxygen"]
+    told = [event for event in events if event.kind == "procedure"]
+    tube = [(event.effective_at, event.action) for event in told if event.code == "intubated"]
+    flow = [(event.effective_at, event.action) for event in told if event.code == "high_flow_nasal_oxygen"]
     assert tube == [(at("1 09:00"), "start"), (at("2 08:00"), "stop")]
     assert flow == [(at("1 09:00"), "stop"), (at("1 12:00"), "stop"), (at("2 08:00"), "start")]
 

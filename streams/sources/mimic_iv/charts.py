@@ -107,5 +107,5 @@ def told(item: Text, said: str) -> Iterator[tuple[str, dict[str, str]]]:
     capitals = f" {said.upper()} "
     found = next((pair for pair in item.seizures if pair[0] in capitals), None)
     if found is not None:
-        action = "stop" if found[1] is None else "ongoing"
-        yield "", {"kind": "seizure", "action": action, "semiology": found[1] or "unspecified"}
+        seen = "stop" if found[1] is None else "ongoing"
+        yield "", {"kind": "seizure", "action": seen, "semiology": found[1] or "unspecified"}

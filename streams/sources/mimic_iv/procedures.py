@@ -48,8 +48,8 @@ def procedure_records(source: Source) -> Iterator[str]:
 def _act(stay: Stay, item: Procedure, item_id: str, at: str, stored: str | None) -> str:
     name = f"procedure/{item_id}/{at}/{stored or ''}"
     if item.collapse:
-        body = {"kind": "resuscitation", "action": "collapse"}
-        return record(stay.subject, PROCEDURES, arrival(at, stored), at, name, body)
+        collapse = {"kind": "resuscitation", "action": "collapse"}
+        return record(stay.subject, PROCEDURES, arrival(at, stored), at, name, collapse)
     code = item.start or item.stop or item.done
     action = "start" if item.start else "stop" if item.stop else "done"
     body = {"kind": "procedure", "code": code, "action": action}
