@@ -660,7 +660,8 @@ class TestReportedFraction:
         return patient
 
     @pytest.mark.parametrize(
-        "reported", [(None, None, True), ("charted", None, True), ("laboratory", None, False), (None, "arterial", False)]
+        "reported",
+        [(None, None, True), ("charted", None, True), ("laboratory", None, False), (None, "arterial", False)],
     )
     def test_it_is_that_of_the_gas(self, reported: tuple[str | None, str | None, bool]) -> None:
         for measure in ("pf_steady", "pf_ratio"):

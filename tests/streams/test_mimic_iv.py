@@ -659,6 +659,21 @@ def test_seizures_and_arrests_that_were_charted_are_told(folder: Write) -> None:
     assert report.refused["icu/chartevents"] == {"text not known: Seizure Activity": 1}
 
 
+def test_capillary_refill_is_a_bound_and_of_two_sides_the_slower_one_counts(folder: Write) -> None:
+    events, _ = log(
+        folder(
+            icu__chartevents=[
+                chart(224308, "Abnormal >3 Seconds", "", "1 09:00", "1 09:10"),
+                chart(223951, "Normal <3 Seconds", "", "1 09:00", "1 09:10"),
+                chart(223951, "Normal <3 Seconds", "", "1 10:00", "1 10:10"),
+            ]
+        ),
+        stays=[100],
+    )
+    read = [reading for event in events if isinstance(event, Observations) for reading in event.readings]
+    assert [(reading.value, reading.comparator, reading.unit) for reading in read] == [(3, ">", "s"), (3, "<", "s")]
+
+
 def test_a_gas_says_how_its_patient_is_ventilated(folder: Write) -> None:
     def value(item: int, said: str, numeric: str, unit: str = "") -> str:
         return f"1,1,10,500,{item},{when('1 09:00')},{when('1 09:05')},{said},{numeric},{unit}"

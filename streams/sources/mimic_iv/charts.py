@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from streams.sources.mimic_iv.items import Text
+from streams.sources.mimic_iv.bundles import Values
+from streams.sources.mimic_iv.items import Bound, Text
 from streams.sources.mimic_iv.records import record
 from streams.sources.mimic_iv.source import OTHER_STAY, Source, ranks, values
 from streams.sources.mimic_iv.stays import Stay
@@ -87,12 +88,25 @@ def _text(source: Source, stay: Stay, item: Text, item_id: str, row: tuple[str, 
     if not said:
         source.report.refuse(CHARTS, f"text missing: {item.label}")
         return
+    if item.bound is not None and said in item.bound.texts:
+        yield from _bound(source, stay, item.bound, (row[0], row[1]), said)
+        return
     bodies = list(told(item, said))
     if not bodies:
         source.report.refuse(CHARTS, f"text not known: {item.label}")
     for place, body in bodies:
         name = "/".join(part for part in (f"chart/{at}/{stored or ''}/{item_id}", place) if part)
         yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
+
+
+def _bound(source: Source, stay: Stay, bound: Bound, times: tuple[str, str], said: str) -> Iterator[str]:
+    """A bound as a reading; of two in one bundle, such as of two sides, the higher one is sent."""
+    comparator, value = bound.texts[said]
+    rank = 0 if comparator.startswith(">") else 1
+    found = Values(rank, bound.code, bound.code, value, bound.unit, method="charted", comparator=comparator)
+    line = _bundle(source, stay, (CHARTS, "chart"), times, found)
+    if line is not None:
+        yield line
 
 
 def told(item: Text, said: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -60,8 +60,16 @@ class Said(_Entry):
         return "stop" if self.stop is None or text in self.stop else None
 
 
+class Bound(_Entry):
+    """A value of which a text only says that it lies below or above a number."""
+
+    code: str
+    unit: str
+    texts: Mapping[str, tuple[Literal["<", "<=", ">=", ">"], float]]
+
+
 class Text(_Entry):
-    """A text item: goals of care by text, states by the texts that start and stop them, or what a seizure is like.
+    """A text item: goals of care, states by the texts that start and stop them, a bound, or what a seizure is like.
 
     ``seizures`` are parts of a text in capital letters with the kind of seizure that each means, the first that is
     found; None means that there was none.
@@ -70,6 +78,7 @@ class Text(_Entry):
     label: str
     goals: Mapping[str, Literal["full", "no_escalation", "dnr", "comfort"]] = {}
     states: Mapping[str, Said] = {}
+    bound: Bound | None = None
     seizures: tuple[tuple[str, Semiology | None], ...] = ()
 
 
