@@ -91,7 +91,7 @@ def _offer(pack: Pack, words: Words, verdict: Verdict, therapy: Therapy) -> tupl
     if counsel is None:
         return headline, f"{name} is no longer indicated."
     if counsel.advice is Advice.INDETERMINATE:
-        return f"{name} cannot be judged now", _held_back(pack, words, verdict, counsel)
+        return f"{name} cannot be judged now", _obtain(pack, words, counsel.reasons)
     if counsel.advice in (Advice.BLOCKED, Advice.PSEUDO):
         return headline, _held_back(pack, words, verdict, counsel)
     return headline, _suggest(words, verdict, therapy)
@@ -125,14 +125,18 @@ def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     if subject == FIX_FIRST:
         first = " ".join(pack.check(name).fix for name in _checks_of(pack, verdict))
     elif subject == OBTAIN_DATA:
-        asked = verdict.reasons if verdict.state is State.INDETERMINATE else ()
-        missing = [words.item(item) for item in asked if item not in pack.waiting]
-        obtain = f"Consider obtaining: {'; '.join(missing)}."
-        first = obtain if missing else "Nothing to obtain: this is judged again as treatment goes on."
+        first = _obtain(pack, words, verdict.reasons if verdict.state is State.INDETERMINATE else ())
     else:
         first = "Discuss the next step with the senior clinician; therapies to consider have their own cards."
     kept = (_held_back(pack, words, verdict, counsel) for counsel in verdict.counsel)
     return " ".join(text for text in (first, *kept) if text)
+
+
+def _obtain(pack: Pack, words: Words, missing: Iterable[str]) -> str:
+    items = [words.item(item) for item in missing if item not in pack.waiting]
+    if items:
+        return f"Consider obtaining: {'; '.join(items)}."
+    return "Nothing to obtain: this is judged again as treatment goes on."
 
 
 def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> str:
