@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rules import catalogue as catalogues
 from rules.conditions import Node
 from rules.pack import Cited, Deadline, Pack, Reason, Therapy
+from rules.packs.numbers import said_with_numbers
 from rules.sentences import Sentences
 from rules.wording import capital, plain
 
@@ -17,8 +18,8 @@ class PackText:
     """Writes one pack."""
 
     def __init__(self, pack: Pack, *, markdown: bool) -> None:
-        self._pack = pack
-        self._sentences = Sentences(pack, catalogues.load())
+        self._pack = said_with_numbers(pack)
+        self._sentences = Sentences(self._pack, catalogues.load())
         self._markdown = markdown
 
     def lines(self) -> Iterator[str]:
@@ -139,6 +140,8 @@ class PackText:
             yield from self._condition(f"{title} when", rule.when) if rule.when else self._item(0, f"{title} otherwise")
         for grade in therapy.grade:
             yield from self._condition(f"Said: {plain(grade.otherwise)} when", grade.when)
+        for remark in therapy.remarks:
+            yield from self._condition(f"Added: {plain(remark.text)} while", remark.when)
         yield from self._item(0, "Evidence")
         yield from self._cited(therapy.evidence, 1)
         if therapy.window:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from rules.grounds import Grounds, displayed_as, find_grounds, judged, shown_findings
+from rules.grounds import Grounds, deciding, displayed_as, find_grounds, judged, shown_findings
 from rules.instants import MINUTE, clock_time, format_duration, to_datetime
 from rules.logic import MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Card, Evidence, State
@@ -39,7 +39,7 @@ def build(pathway: Pathway, timeline: Timeline, entry: Entry, now: int, subject:
     therapy = next((found for found in pack.therapies if found.id == subject), None)
     grounds = find_grounds(pack, view, verdict, subject, therapy)
     if therapy is not None:
-        headline, suggestion = _invitation(_title(view, therapy)), _suggest(view, verdict, therapy)
+        headline, suggestion = _offer(pack, words, verdict, therapy)
     else:
         headline = _headline(pack, words, verdict, subject)
         suggestion = _advise(pack, words, verdict, subject)
@@ -86,12 +86,31 @@ def _headline(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
         return f"{title}: criteria met"
     if verdict.state is State.SUSPECTED:
         return f"{title} suspected: {'; '.join(map(words.item, verdict.reasons))}"
+    if verdict.state is State.INDETERMINATE:
+        return f"{title} cannot be confirmed now: {'; '.join(map(words.item, verdict.reasons))}"
     return f"{title}: criteria not met now"
 
 
 def _invitation(title: str) -> str:
     """What a suggestion is headed by; a title that asks for a discussion already says how it is meant."""
     return capital(title) if title.startswith("discuss ") else f"Consider: {title}"
+
+
+def _offer(pack: Pack, words: Words, verdict: Verdict, therapy: Therapy) -> tuple[str, str]:
+    """The headline and the suggestion of a therapy; where it is not suggested now, that is said in its place."""
+    counsel, name = _counsel(verdict, therapy), capital(words.name(therapy.id))
+    headline = _invitation(_title(words.view, therapy))
+    if counsel is None:
+        return headline, f"{name} is no longer indicated."
+    if counsel.advice is Advice.INDETERMINATE:
+        return f"{name} cannot be judged now", _obtain(pack, words, counsel.reasons)
+    if counsel.advice in (Advice.BLOCKED, Advice.PSEUDO):
+        return headline, _held_back(pack, words, verdict, counsel)
+    return headline, _suggest(words, verdict, therapy)
+
+
+def _counsel(verdict: Verdict, therapy: Therapy) -> Counsel | None:
+    return next((counsel for counsel in verdict.counsel if counsel.therapy == therapy.id), None)
 
 
 def _title(view: View, therapy: Therapy) -> str:
@@ -118,14 +137,18 @@ def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     if subject == FIX_FIRST:
         first = " ".join(pack.check(name).fix for name in _checks_of(pack, verdict))
     elif subject == OBTAIN_DATA:
-        asked = verdict.reasons if verdict.state is State.INDETERMINATE else ()
-        missing = [words.item(item) for item in asked if item not in pack.waiting]
-        obtain = f"Consider obtaining: {'; '.join(missing)}."
-        first = obtain if missing else "Nothing to obtain: this is judged again as treatment goes on."
+        first = _obtain(pack, words, verdict.reasons if verdict.state is State.INDETERMINATE else ())
     else:
         first = "Discuss the next step with the senior clinician; therapies to consider have their own cards."
     kept = (_held_back(pack, words, verdict, counsel) for counsel in verdict.counsel)
     return " ".join(text for text in (first, *kept) if text)
+
+
+def _obtain(pack: Pack, words: Words, missing: Iterable[str]) -> str:
+    items = [words.item(item) for item in missing if item not in pack.waiting]
+    if items:
+        return f"Consider obtaining: {'; '.join(items)}."
+    return "Nothing to obtain: this is judged again as treatment goes on."
 
 
 def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> str:
@@ -153,19 +176,27 @@ def _because(words: Words, reason: Reason) -> str:
     return ": ".join((reason.title, *(f"{words.name(finding.measure)} {finding.text}" for finding in findings)))
 
 
-def _suggest(view: View, verdict: Verdict, therapy: Therapy) -> str:
-    counsel = next((counsel for counsel in verdict.counsel if counsel.therapy == therapy.id), None)
+def _suggest(words: Words, verdict: Verdict, therapy: Therapy) -> str:
+    view, counsel = words.view, _counsel(verdict, therapy)
     reasons = counsel.reasons if counsel else ()
     capability = getattr(view.settings.capability, therapy.capability) if therapy.capability else True
     text = fill(therapy.elsewhere if capability is False and therapy.elsewhere else therapy.suggestion, view)
     grades = [grade.otherwise for grade in therapy.grade if grade.when.evaluate(view).truth is MET]
     cautions = [reason.title for reason in therapy.relative if reason.id in reasons]
-    parts = [f"Caution: {'; '.join(cautions)}." if cautions else "", text, *grades[:1]]
+    parts = [f"Caution: {'; '.join(cautions)}." if cautions else "", text, *grades[:1], *_remarks(words, therapy)]
     if capability is None:
         parts.append("Whether this site can do it is not configured.")
     if counsel is not None and counsel.also:
         parts.append(f"This one suggestion also stands for: {'; '.join(counsel.also)}.")
     return " ".join(part for part in parts if part)
+
+
+def _remarks(words: Words, therapy: Therapy) -> Iterator[str]:
+    for remark in therapy.remarks:
+        evaluation = remark.when.evaluate(words.view)
+        if evaluation.truth is MET:
+            names = (words.name(finding.measure) for finding in deciding(evaluation)) if remark.named else ()
+            yield ": ".join(filter(None, (remark.text, "; ".join(dict.fromkeys(names))))).rstrip(".") + "."
 
 
 def _fix(words: Words, check: Check, evaluation: Evaluation) -> str:
@@ -235,7 +266,7 @@ def _window(pack: Pack, view: View, verdict: Verdict, therapy: Therapy | None) -
     """How much time is left or has passed, in words."""
     parts: list[str | None] = []
     if therapy is not None:
-        counsel = next((c for c in verdict.counsel if c.therapy == therapy.id), None)
+        counsel = _counsel(verdict, therapy)
         if counsel is not None and therapy.deadline is not None:
             parts.append(time_left(view, counsel.window, therapy.deadline))
         parts.append(therapy.window)

@@ -243,7 +243,7 @@ class PatientEngine:
                 continue
             channel, value = outcome
             replaced.pop(channel, None)
-            if channel in self.translator.dense:
+            if channel in self.translator.dense and not isinstance(value, Sample):
                 self._dense(channel, at, value, now)
             elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
@@ -297,7 +297,8 @@ class PatientEngine:
 
     def _retract_dense(self, event: Observations, at: int, now: int) -> None:
         for outcome in self.translator.facts(event):
-            if not isinstance(outcome, Refusal) and outcome[0] in self.timeline.dense:
+            sent = not isinstance(outcome, Refusal) and not isinstance(outcome[1], Sample)
+            if sent and outcome[0] in self.timeline.dense:
                 self.timeline.dense[outcome[0]].remove(at, now)
                 self._going_on.pop(outcome[0], None)
                 self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)

@@ -186,7 +186,8 @@ class ReadingPlan(NamedTuple):
     """How to treat readings of one code in one unit, worked out once.
 
     ``channel`` is None where no rule reads the signal, or nobody knows which it is; a ``fault`` comes with a range that
-    no value lies in. Of a ``dense`` signal the bare number is wanted.
+    no value lies in. Of a ``dense`` signal the bare number is wanted, unless it was entered ``by_hand`` and may then be
+    older.
     """
 
     unit: str
@@ -196,6 +197,7 @@ class ReadingPlan(NamedTuple):
     offset: float
     low: float
     high: float
+    by_hand: bool = False
     plausible: tuple[float, float] = (-inf, inf)
     fault: Refusal | None = None
 
@@ -206,6 +208,9 @@ GoingOn = dict[str | None, dict[int, float]]
 """Samples of a minute by channel and instant."""
 
 NOTHING: Final[GoingOn] = {}
+
+BY_HAND: Final = frozenset(("charted", "laboratory", "point-of-care"))
+"""Methods of values that come one by one, and not from a device that goes on sending."""
 
 _INVALID: Final = str(events.Quality.INVALID)
 
@@ -250,13 +255,14 @@ class Translator:
             return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, fault=Refusal(None, "unknown_code", str(error)))
         channel = f"signal:{signal.name}"
         wanted = channel if channel in self.wanted else None
+        by_hand = signal.dense and signal.max_age_charted is not None
         try:
             scale = conversion(signal, unit)
         except UnitError as error:
             fault = Refusal(None, "unknown_unit", str(error))
-            return ReadingPlan(unit, wanted, signal.dense, 1.0, 0.0, inf, -inf, fault=fault)
+            return ReadingPlan(unit, wanted, signal.dense, 1.0, 0.0, inf, -inf, by_hand, fault=fault)
         low, high = widened(*signal.plausible)
-        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high, signal.plausible)
+        return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high, by_hand, signal.plausible)
 
     def facts(self, event: events.Event, at: int = 0, going_on: GoingOn = NOTHING) -> Iterator[Outcome]:
         """The facts of an event, and what of it cannot be used.
@@ -314,13 +320,15 @@ class Translator:
             plan = usual.get(reading.code)
             if plan is None or plan[0] != reading.unit:
                 plan = self._plan(reading.code, reading.unit)
-            _, channel, dense, factor, offset, low, high, *_ = plan
+            _, channel, dense, factor, offset, low, high, by_hand, *_ = plan
             if reading.value is None or reading.comparator is not None:
                 yield from self._bounded(f"readings.{readings.index(reading)}", reading, plan)
                 continue
             value = reading.value * factor + offset
             if low <= value <= high and reading.quality != _INVALID:
-                samples = going_on.get(channel)
+                if by_hand and reading.method in BY_HAND:
+                    dense = False
+                samples = going_on.get(channel) if dense else None
                 if samples is not None:
                     samples.setdefault(at, value)
                 elif channel is not None:
@@ -488,7 +496,8 @@ def _age(stated: float | str) -> Sample:
 def _unread(reading: events.Reading, plan: ReadingPlan) -> Iterator[Outcome]:
     """What a reading that cannot be used leaves behind: the value from before does not stand on."""
     if plan.channel is not None:
-        yield plan.channel, nan if plan.dense else Sample(nan, reading.method, reading.specimen)
+        sent = plan.dense and not (plan.by_hand and reading.method in BY_HAND)
+        yield plan.channel, nan if sent else Sample(nan, reading.method, reading.specimen)
 
 
 def _fluid(event: events.Fluid) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rules import catalogue as catalogues
 from rules.catalogue import AgeContext
 from rules.engine import PatientEngine
-from rules.facts import Coded, Sample
+from rules.facts import BY_HAND, Coded, Sample
 from rules.instants import FOREVER, MINUTE
 from rules.timeline import Timeline
 
@@ -63,11 +63,11 @@ class Glance(NamedTuple):
 def glance(engine: PatientEngine) -> Glance:
     """A look at a patient."""
     timeline = engine.timeline
-    lasts = {name: _newest(timeline, name) for name in _signals()}
-    times = [at for at, _ in lasts.values() if at is not None]
+    lasts = {name: newest_sample(timeline, name) for name in _signals()}
+    times = [at for at, _, _ in lasts.values() if at is not None]
     judged = [track for track in engine.tracks if track.present is not None and track.present.fold.open]
     signals = []
-    for name, (at, method) in lasts.items():
+    for name, (at, _, method) in lasts.items():
         if at is None:
             continue
         contexts = [track.pathway.knowledge.context for track in judged if track.reads(_SIGNAL + name)]
@@ -86,23 +86,22 @@ def glance(engine: PatientEngine) -> Glance:
 
 
 def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | None, str | None]:
-    """The newest sample of a signal: when, how much, and by which method."""
-    series = timeline.series(_SIGNAL + signal)
+    """The newest sample of a signal, sent or charted: when, how much, and by which method."""
+    facts, series = timeline.facts(_SIGNAL + signal), timeline.series(_SIGNAL + signal)
+    charted: Sample | None = facts[-1].value if facts else None
     if series is not None and series.newest is not None:
-        value = series.at(series.newest)
-        if value is not None:
-            return (series.newest + 1) * MINUTE, value, None
-    facts = timeline.facts(_SIGNAL + signal)
-    if not facts:
+        end, value = (series.newest + 1) * MINUTE, series.at(series.newest)
+        if value is not None and (charted is None or facts[-1].at <= end):
+            return end, value, None
+    if charted is None:
         return None, None, None
-    sample: Sample = facts[-1].value
-    return facts[-1].at, sample.value if sample.readable else None, sample.method
+    return facts[-1].at, charted.value if charted.readable else None, charted.method
 
 
 @cache
 def limit_of(signal: str, method: str | None, context: AgeContext | None) -> int | None:
     """How old a value of a signal may be, in milliseconds."""
-    limit = catalogues.load().signal(signal).age_limit(charted=method == "charted", when=context)
+    limit = catalogues.load().signal(signal).age_limit(charted=method in BY_HAND, when=context)
     return None if limit is None else round(limit.total_seconds() * 1000)
 
 
@@ -110,14 +109,6 @@ def age_of(timeline: Timeline) -> float | None:
     """The age in years, as recorded last."""
     ages = timeline.facts("signal:age")
     return ages[-1].value.value if ages and ages[-1].value.readable else None
-
-
-def _newest(timeline: Timeline, signal: str) -> tuple[int | None, str | None]:
-    series = timeline.series(_SIGNAL + signal)
-    if series is not None and series.newest is not None:
-        return (series.newest + 1) * MINUTE, None
-    facts = timeline.facts(_SIGNAL + signal)
-    return (facts[-1].at, facts[-1].value.method) if facts else (None, None)
 
 
 def _goals(timeline: Timeline, former: int) -> str | None:

@@ -91,6 +91,14 @@ class Confirmation(_Frozen):
     otherwise: str
 
 
+class Remark(_Frozen):
+    """What a suggestion adds while a condition is met; with ``named``, followed by what meets it."""
+
+    when: Condition
+    text: str
+    named: bool = False
+
+
 class Stage(_Frozen):
     """A stage of the pathway.
 
@@ -196,6 +204,7 @@ class Therapy(_Frozen):
     suggestion: str
     elsewhere: str | None = None
     grade: tuple[Confirmation, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     evidence: tuple[Cited, ...] = Field(min_length=1)
     window: str | None = None
     monitoring: str
@@ -336,4 +345,5 @@ class Pack(_Frozen):
             yield from ((f"{path}.relative.{reason.id}", reason.when) for reason in therapy.relative)
             yield from ((f"{path}.priority.{index}", rule.when) for index, rule in enumerate(therapy.priority))
             yield from ((f"{path}.grade.{index}", grade.when) for index, grade in enumerate(therapy.grade))
+            yield from ((f"{path}.remarks.{index}", remark.when) for index, remark in enumerate(therapy.remarks))
         yield from ((f"caveats.{index}", caveat.when) for index, caveat in enumerate(self.caveats))

@@ -14,6 +14,7 @@ from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
 from rules.packs import with_overrides
+from rules.packs.numbers import said_with_numbers
 from rules.packs.reads import reads
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
@@ -133,7 +134,7 @@ class Pathway:
     """A rule pack made ready for one site."""
 
     def __init__(self, pack: Pack, settings: SiteSettings, catalogue: Catalogue) -> None:
-        self.pack = with_overrides(pack, settings)
+        self.pack = said_with_numbers(with_overrides(pack, settings))
         self.reads = reads(self.pack, catalogue)
         self.channels = frozenset(self.reads)
         self.declared = with_kinds(self.channels)

@@ -31,12 +31,11 @@ from rules.conditions import (
     Sustained,
     Use,
 )
-from rules.instants import format_duration
 from rules.landmarks import LANDMARKS
 from rules.pack import Pack
 from rules.predicates import PREDICATES
-from rules.values import SYMBOLS, number
-from rules.wording import plain, strength, titles
+from rules.values import SYMBOLS
+from rules.wording import parameter, plain, strength, titles
 
 _ANCHORS: Final = {"recognition": "treatment was recognised to be needed", "episode": "the episode began"}
 
@@ -121,15 +120,7 @@ class Sentences:
 
     def value(self, name: str) -> str:
         """The value of a parameter, with its unit."""
-        found = self._pack.parameters[name]
-        if found.is_duration:
-            return format_duration(found.milliseconds)
-        unit = "" if found.unit in (None, "1") else f" {found.unit}"
-        if not found.by_age:
-            return plain(f"{number(found.number)}{unit}")
-        first, *later = found.by_age
-        bands = "".join(f", {number(band.value)} from {number(band.from_years)} years" for band in later)
-        return plain(f"{number(first.value)}{unit}{bands}")
+        return parameter(self._pack.parameters[name])
 
     def name(self, name: str) -> str:
         """What a measure, drug, record or stage is called."""

@@ -144,10 +144,14 @@ class MinuteSeries:
 
         None also where a later minute has samples and none of them could be read.
         """
+        minute = self.newest_sent(at, age)
+        return None if minute is None or self._found(minute) == _UNREAD else minute
+
+    def newest_sent(self, at: int, age: int) -> int | None:
+        """The last whole minute of that age in which a device sent anything, be it readable or not."""
         last = at // MINUTE - 1
         oldest = -(-(at - age) // MINUTE) - 1
-        minute = next((minute for minute in range(last, oldest - 1, -1) if self._found(minute) is not None), None)
-        return None if minute is None or self._found(minute) == _UNREAD else minute
+        return next((minute for minute in range(last, oldest - 1, -1) if self._found(minute) is not None), None)
 
     def next_end(self, after: int) -> int | None:
         """When the first minute with a value that ends later than an instant is over."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
 from rules.delivery import Limits, Scale, delivery
-from rules.facts import Coded, Flow, Given, Sample
+from rules.facts import BY_HAND, Coded, Flow, Given, Sample
 from rules.instants import FOREVER, MINUTE, TICK, clock_time
 from rules.landmarks import LANDMARKS, Mark
 from rules.logic import Evaluation, Finding
@@ -23,6 +23,8 @@ from rules.timeline import Fact, MinuteSeries, Record
 from rules.values import Value, exact, number, powered, unknown
 
 T = TypeVar("T")
+_GOES_ON: Final = 2 * MINUTE
+"""A device that sent a value so shortly before another was charted is still sending (local setting)."""
 _ABOVE_ZERO: Final = 1e-12
 """A rate per kilogram of an unknown weight is more than nothing; that is all that is known of it."""
 
@@ -153,10 +155,38 @@ class View:
     def signal(self, name: str) -> Value:
         """The latest value of a signal, or unknown if there is none or it is too old.
 
-        Of a dense signal that is the median of the last whole minute; of a live one, of the minute going on.
+        Of a dense signal that is the median of the last whole minute; of a live one, of the minute going on. What was
+        charted by hand goes before an older minute.
         """
         series = self.timeline.series(f"signal:{name}")
-        return self._sparse(name) if series is None else self._minute(name, series)
+        charted = None if series is None else self.charted(name, self.at)
+        if series is None or charted is not None:
+            return self._sparse(name)
+        return self._minute(name, series)
+
+    def charted(self, name: str, at: int) -> Fact | None:
+        """The newest value of a dense signal that was charted by hand, if it is the one to use at an instant.
+
+        It is not where a device has sent a later one, nor where one goes on sending: what is charted then is a copy.
+        """
+        fact = self.timeline.latest(f"signal:{name}", at)
+        if fact is None:
+            return None
+        limit = self.max_age(name, fact.value.method) or 0
+        if at - fact.at > limit:
+            return None
+        self.note(fact.at + limit + TICK)
+        series = self.timeline.series(f"signal:{name}")
+        if series is None:
+            return fact
+        self.note(series.next_end(at))
+        sent = series.newest_sent(at, at - fact.at + _GOES_ON)
+        if sent is None:
+            return fact
+        end = (sent + 1) * MINUTE
+        gone = end + (self.max_age(name) or 0)
+        self.note(gone + TICK)
+        return fact if end < fact.at and at > gone else None
 
     def sampled(self, measure: str) -> list[int]:
         """The instants up to now at which a sparse signal or quantity was measured, oldest first."""
@@ -220,7 +250,7 @@ class View:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
         if name == "age":
             return None
-        return _age_limit(self.catalogue, name, method == "charted", self.knowledge.context)
+        return _age_limit(self.catalogue, name, method in BY_HAND, self.knowledge.context)
 
     def age_limit(self, name: str, when: AgeContext | None) -> int | None:
         """How old a value of a signal may be in a situation, in milliseconds."""

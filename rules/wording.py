@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from math import inf
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from rules.catalogue import Catalogue
 from rules.instants import format_duration
 from rules.pack import Pack
+from rules.parameters import Parameter
 from rules.quantities import QUANTITIES
 from rules.values import number
 from rules.view import View
@@ -81,6 +83,23 @@ def evidence_of(view: View, measure: str) -> str:
     return value.findings[0].text if value.findings else value.text("")
 
 
+def parameter(found: Parameter) -> str:
+    """The value of a parameter with its unit, by age where it hangs on that; a duration in words."""
+    if found.is_duration:
+        return format_duration(found.milliseconds)
+    unit = "" if found.unit in (None, "1") else f" {found.unit}"
+    if not found.by_age:
+        return plain(f"{number(found.number)}{unit}")
+    first, *later = found.by_age
+    bands = "".join(f", {number(band.value)} from {number(band.from_years)} years" for band in later)
+    return plain(f"{number(first.value)}{unit}{bands}")
+
+
+def with_numbers(text: str, parameters: Mapping[str, Parameter]) -> str:
+    """A text with the values of the parameters that it names in braces; other names are left."""
+    return _PLACEHOLDER.sub(lambda match: parameter(parameters[match[1]]) if match[1] in parameters else match[0], text)
+
+
 def fill(text: str, view: View) -> str:
     """A text with the present value of the measures that it names in braces."""
     return _PLACEHOLDER.sub(lambda match: evidence_of(view, match.group(1)), text)
@@ -135,8 +154,11 @@ class Words:
         return f"{self._shorts.get(short, short)}{space}{rest}"
 
     def _number(self, name: str) -> str:
-        """The present value of a measure, or the value of a parameter, without its unit."""
-        if name in self._pack.parameters:
+        """The present value of a measure, or the value of a parameter, without its unit; a duration in words."""
+        found = self._pack.parameters.get(name)
+        if found is not None and found.is_duration:
+            return parameter(found)
+        if found is not None:
             return " or ".join(number(limit) for limit in self.view.thresholds(name)[0])
         value = self.view.value(name)
         if value.high == inf:

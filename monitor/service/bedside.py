@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
@@ -11,7 +12,7 @@ from monitor.service.models import Explained, Series, SignalNow, Threshold, Trea
 from rules import catalogue as catalogues
 from rules.catalogue import Signal
 from rules.engine import PatientEngine
-from rules.facts import Coded, Given, Sample
+from rules.facts import Coded, Given
 from rules.glance import Last, limit_of, newest_sample
 from rules.instants import MINUTE, SECOND, to_datetime, to_instant
 from rules.outputs import State
@@ -118,18 +119,21 @@ def _signal_now(engine: PatientEngine, signal: Signal, now: int) -> SignalNow | 
 
 
 def _points(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, float]]:
+    """Minutes of what a device sent and values that were charted, oldest first."""
+    facts = timeline.facts(f"signal:{signal}")
+    within = (fact for fact in facts if span.since <= fact.at <= span.until and fact.value.readable)
+    charted = ((fact.at, fact.value.value) for fact in within)
+    yield from heapq.merge(_minutes(timeline, signal, span), charted)
+
+
+def _minutes(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, float]]:
     series = timeline.series(f"signal:{signal}")
-    if series is not None:
-        for minute in range(span.since // MINUTE, min(span.until // MINUTE, series.newest or 0) + 1):
-            value = series.at(minute)
-            if value is not None:
-                yield (minute + 1) * MINUTE, round(value, 4)
+    if series is None or series.newest is None:
         return
-    for fact in timeline.facts(f"signal:{signal}"):
-        if span.since <= fact.at <= span.until:
-            sample: Sample = fact.value
-            if sample.readable:
-                yield fact.at, sample.value
+    for minute in range(span.since // MINUTE, min(span.until // MINUTE, series.newest) + 1):
+        value = series.at(minute)
+        if value is not None:
+            yield (minute + 1) * MINUTE, round(value, 4)
 
 
 def _treatments(engine: PatientEngine, span: Span) -> Iterator[Treatment]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.landmarks.base import Landmark, Mark
 
@@ -10,14 +10,29 @@ if TYPE_CHECKING:
     from rules.view import View
 
 
+class Span(NamedTuple):
+    """A stretch of time; ``end`` is None while it goes on."""
+
+    start: int
+    end: int | None
+
+
+def intubated_spans(view: View) -> list[Span]:
+    """When the airway has been intubated up to now, by the records that say so, oldest first."""
+    spans: list[Span] = []
+    for fact in view.timeline.upto("state:intubated", view.at):
+        going_on = bool(spans) and spans[-1].end is None
+        if fact.value.value == "present" and not going_on:
+            spans.append(Span(fact.value.since or fact.at, None))
+        elif fact.value.value != "present" and going_on:
+            spans[-1] = spans[-1]._replace(end=fact.at)
+    return spans
+
+
 def _intubation(view: View) -> Mark:
     """Since when the airway has been intubated without a break, by the first record that says so."""
-    since: int | None = None
-    for fact in view.timeline.upto("state:intubated", view.at):
-        if fact.value.value != "present":
-            since = None
-        elif since is None:
-            since = fact.value.since or fact.at
+    spans = intubated_spans(view)
+    since = spans[-1].start if spans and spans[-1].end is None else None
     if since is None and view.coded("intubated")[0] in (None, "unknown"):
         return Mark(None, ("intubated",))
     return Mark(since)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 
 from rules.catalogue import Catalogue, UnknownCodeError
 from rules.catalogue.errors import did_you_mean
@@ -11,6 +12,7 @@ from rules.instants import parse_duration
 from rules.landmarks import LANDMARKS
 from rules.outputs import State
 from rules.pack import Pack, Therapy
+from rules.packs.numbers import unfilled
 from rules.packs.reach import find_unreachable
 from rules.packs.reads import find_too_long
 from rules.parameters import Parameter
@@ -29,6 +31,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     yield from _structure(pack)
     yield from _citations(pack)
     yield from _words(pack, catalogue)
+    yield from (f"{path}: no parameter '{name}' to fill in" for path, name in unfilled(pack))
     yield from _circles(pack)
     yield from _units(pack, catalogue)
     yield from find_unreachable(pack, catalogue)
@@ -37,7 +40,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
         yield from _therapy(pack, therapy)
-        yield from _suggestion(therapy, catalogue)
+        yield from _suggestion(therapy, catalogue, pack.parameters.keys())
     for path, root in pack.roots():
         for node in root.walk():
             yield from _durations(pack, path, node)
@@ -120,9 +123,9 @@ def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
                 yield from _lookup(f"words.{name}", catalogue.signal, asked)
 
 
-def _suggestion(therapy: Therapy, catalogue: Catalogue) -> Iterator[str]:
-    said = set(placeholders(therapy.suggestion))
-    unsaid = set(placeholders(therapy.elsewhere or "")) - said
+def _suggestion(therapy: Therapy, catalogue: Catalogue, parameters: AbstractSet[str]) -> Iterator[str]:
+    said = set(placeholders(therapy.suggestion)) - parameters
+    unsaid = set(placeholders(therapy.elsewhere or "")) - said - parameters
     yield from (f"therapies.{therapy.id}.elsewhere: '{name}' is not in the suggestion" for name in sorted(unsaid))
     for measure in sorted(said):
         yield from (f"therapies.{therapy.id}.suggestion: {fault}" for fault in _unknown_measure(measure, catalogue))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from rules.facts import Coded
+from rules.facts import BY_HAND, Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.landmarks.ventilation import Span, intubated_spans
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
 from rules.quantities.respiratory import (
@@ -32,7 +33,26 @@ class Session(NamedTuple):
 
 
 def prone_sessions(view: View) -> list[Session]:
-    """The prone sessions of this ventilation or this episode, oldest first."""
+    """The prone sessions of this ventilation or this episode, oldest first.
+
+    Of an intubated patient they are what was done with the tube in place: an awake session is no trial of ventilation,
+    and one that goes on through intubation counts from then on.
+    """
+    sessions = _turned(view)
+    intubated, episode = view.mark("intubation").at, view.anchors.get("episode")
+    if intubated is not None:
+        spans = intubated_spans(view)
+        sessions = [part for session in sessions for span in spans if (part := _within(session, span)) is not None]
+
+    def belongs(session: Session) -> bool:
+        ended_within = episode is not None and (session.end is None or session.end >= episode)
+        return ended_within or (intubated is not None and session.start >= intubated)
+
+    return [session for session in sessions if belongs(session)]
+
+
+def _turned(view: View) -> list[Session]:
+    """Every prone session on record, oldest first."""
     sessions: list[Session] = []
     for fact in view.timeline.upto("state:prone", view.at):
         coded: Coded = fact.value
@@ -41,13 +61,15 @@ def prone_sessions(view: View) -> list[Session]:
             sessions.append(Session(fact.at if coded.since is None else coded.since, None, fact.event))
         elif coded.value == "absent" and ongoing:
             sessions[-1] = sessions[-1]._replace(end=fact.at)
-    intubated, episode = view.mark("intubation").at, view.anchors.get("episode")
+    return sessions
 
-    def belongs(session: Session) -> bool:
-        ended_within = episode is not None and (session.end is None or session.end >= episode)
-        return ended_within or (intubated is not None and session.start >= intubated)
 
-    return [session for session in sessions if belongs(session)]
+def _within(session: Session, span: Span) -> Session | None:
+    """The part of a session that lies within a stretch of time."""
+    start = max(session.start, span.start)
+    ends = [end for end in (session.end, span.end) if end is not None]
+    end = min(ends) if ends else None
+    return session._replace(start=start, end=end) if end is None or end > start else None
 
 
 def _prone_attempted(view: View) -> Evaluation:
@@ -156,7 +178,7 @@ def _extubated(view: View) -> Evaluation:
 
 def _insult_recent(view: View) -> Evaluation:
     """A known insult not longer before the onset than the definition allows."""
-    label = "insult within 7 days before onset"
+    label = "insult shortly before onset"
     value, fact = view.coded("ards_risk_factor")
     if value == "present" and fact is not None:
         insult = fact.at if fact.value.since is None else fact.value.since
@@ -184,36 +206,47 @@ def _vt_not_protective(view: View) -> Evaluation:
     weight = view.value("predicted_body_weight")
     if not weight.findings:
         return Evaluation(UNKNOWN, label, (), ("pbw",))
-    series = view.timeline.series("signal:tidal_volume")
-    if series is None:
-        return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
     limits = [view.number("vt_limit") * bound + _ROUNDING for bound in (weight.low, weight.high)]
     last = view.at // MINUTE
     first = (view.at - view.duration("vt_window")) // MINUTE
     intubated = view.mark("intubation").at
     if intubated is not None:
         first = min(max(first, intubated // MINUTE), last - 1)
-    kept = (view.max_age("tidal_volume") or 0) // MINUTE
-    protective = possibly = known = expires = 0
+    protective = possibly = known = 0
     volume = 0.0
-    for minute in range(first - kept, last):
-        measured = series.at(minute)
-        if measured is not None:
-            volume, expires = measured, minute + kept
-        if minute >= first and minute <= expires:
-            known += 1
-            protective += volume <= limits[0]
-            possibly += volume <= limits[1]
+    for volume in _tidal_volumes(view, first, last):
+        known += 1
+        protective += volume <= limits[0]
+        possibly += volume <= limits[1]
+    if not known:
+        return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
     view.note((view.at // MINUTE + 1) * MINUTE)
     total, share = last - first, view.number("vt_share") / 100
     per_kilogram = Value(round(volume / weight.high, 1), round(volume / weight.low, 1)).text("mL/kg")
     text = f"{number(volume)} mL, {per_kilogram}; protective for {100 * protective // total} % of the time"
-    findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),) if known else ()
+    findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),)
     if protective >= share * total - _ROUNDING:
         return Evaluation(NOT_MET, label, findings)
     if possibly + total - known < share * total - _ROUNDING:
         return Evaluation(MET, label, findings)
     return Evaluation(UNKNOWN, label, findings, ("tidal_volume",))
+
+
+def _tidal_volumes(view: View, first: int, last: int) -> Iterator[float]:
+    """The tidal volume of each minute from the first up to the last that has one, oldest first."""
+    series, facts = view.timeline.series("signal:tidal_volume"), view.timeline.upto("signal:tidal_volume", view.at)
+    charted = {fact.at // MINUTE: fact.value for fact in facts}
+    ages = {method: (view.max_age("tidal_volume", method) or 0) // MINUTE for method in (None, *BY_HAND)}
+    expires, volume = -1, 0.0
+    for minute in range(first - max(ages.values()), last):
+        sent = None if series is None else series.at(minute)
+        if sent is not None:
+            volume, expires = sent, minute + ages[None]
+        elif minute in charted:
+            said = charted[minute]
+            volume, expires = said.value, minute + ages[said.method] if said.readable else -1
+        if first <= minute <= expires:
+            yield volume
 
 
 def _gas_known(view: View) -> Evaluation:
@@ -242,16 +275,26 @@ def _probable_venous_sample(view: View) -> Evaluation:
     return Evaluation(MET if probably_venous(view, gas) else NOT_MET, label, found)
 
 
-def _signal(view: View) -> tuple[int | None, dict[str, float]]:
-    """The newest usable minute of the saturation, with its signal quality and heart rate of the same minute."""
+class _Shown(NamedTuple):
+    """The saturation in use: when it was true, and of the same minute its signal quality and the heart rate."""
+
+    at: int
+    quality: dict[str, float]
+
+
+def _signal(view: View) -> _Shown | None:
+    """The newest usable saturation; of one charted by hand, nobody knows how good the signal was."""
+    charted = view.charted("spo2", view.at)
+    if charted is not None:
+        return _Shown(charted.at, {})
     series = view.timeline.series("signal:spo2")
     if series is None:
-        return None, {}
+        return None
     view.note(series.next_end(view.at))
     age = view.max_age("spo2") or 0
     minute = series.newest_before(view.at, age)
     if minute is None:
-        return None, {}
+        return None
     view.note((minute + 1) * MINUTE + age + TICK)
     found = {}
     for name in ("perfusion_index", "pleth_rate", "heart_rate"):
@@ -259,7 +302,7 @@ def _signal(view: View) -> tuple[int | None, dict[str, float]]:
         value = None if other is None else other.at(minute)
         if value is not None:
             found[name] = value
-    return minute, found
+    return _Shown((minute + 1) * MINUTE, found)
 
 
 def _faults(view: View) -> Iterator[Finding]:
@@ -267,10 +310,10 @@ def _faults(view: View) -> Iterator[Finding]:
     probe, fact = view.coded("spo2_probe_off")
     if probe == "present" and fact is not None:
         yield Finding("spo2_probe_off", "probe off", fact.at, fact.event)
-    minute, quality = _signal(view)
-    if minute is None:
+    shown_now = _signal(view)
+    if shown_now is None:
         return
-    end = (minute + 1) * MINUTE
+    end, quality = shown_now
     index = quality.get("perfusion_index")
     if index is not None and index < view.number("perfusion_low"):
         yield Finding("perfusion_index", f"perfusion index {number(index)} %", end)
@@ -287,7 +330,7 @@ def _compared(view: View) -> tuple[Fact | None, float]:
     """The newest arterial saturation, if it is not too old, and what the pulse oximeter showed just before it."""
     gas = view.timeline.latest("signal:sao2", view.at)
     limit = view.max_age("sao2") or 0
-    if gas is None or gas.value.specimen == "venous" or view.at - gas.at > limit:
+    if gas is None or not gas.value.readable or gas.value.specimen == "venous" or view.at - gas.at > limit:
         return None, 0.0
     view.note(gas.at + limit + TICK)
     shown = saturation_before(view, gas)
@@ -300,9 +343,10 @@ def _sensor_artefact(view: View) -> Evaluation:
     found = tuple(_faults(view))
     if found:
         return Evaluation(MET, label, found)
-    minute, quality = _signal(view)
-    backed = "perfusion_index" in quality or {"pleth_rate", "heart_rate"} <= quality.keys()
-    if minute is None or backed or _compared(view)[0] is not None:
+    shown = _signal(view)
+    if shown is None or _compared(view)[0] is not None:
+        return Evaluation(NOT_MET, label)
+    if "perfusion_index" in shown.quality or {"pleth_rate", "heart_rate"} <= shown.quality.keys():
         return Evaluation(NOT_MET, label)
     return Evaluation(UNKNOWN, label, (), ("spo2_quality",))
 
@@ -314,10 +358,10 @@ def _good_signal(view: View) -> Evaluation:
     absent = tuple(name for name in needed if view.timeline.series(f"signal:{name}") is None)
     if absent:
         return Evaluation(UNKNOWN, label, (), absent)
-    _, quality = _signal(view)
+    shown = _signal(view)
     if any(_faults(view)):
         return Evaluation(NOT_MET, label)
-    missing = tuple(name for name in needed if name not in quality)
+    missing = tuple(name for name in needed if shown is None or name not in shown.quality)
     return Evaluation(UNKNOWN if missing else MET, label, (), missing)
 
 
@@ -332,7 +376,7 @@ _PRONE: Final = (*_GAS, "state:prone", "state:intubated")
 ARDS: Final = (
     Predicate(
         "insult_recent",
-        "a known insult at most 7 days before onset",
+        "a known insult shortly before onset",
         "Berlin definition (source read)",
         ("state:ards_risk_factor", "state:covid19", "state:influenza"),
         _insult_recent,
@@ -340,7 +384,7 @@ ARDS: Final = (
     ),
     Predicate(
         "gas_known",
-        "an arterial sample on a steady FiO2 is not older than 6 h",
+        "an arterial sample on a steady FiO2 is new enough",
         "local setting",
         _GAS,
         _gas_known,
@@ -350,7 +394,7 @@ ARDS: Final = (
     ),
     Predicate(
         "fio2_unsteady",
-        "FiO2 was changed less than 15 min before the newest sample",
+        "FiO2 was changed shortly before the newest sample",
         "local setting",
         _GAS,
         _fio2_unsteady,
@@ -368,7 +412,7 @@ ARDS: Final = (
     ),
     Predicate(
         "vt_not_protective",
-        "tidal volume per predicted body weight above the limit for more than a fifth of the last 6 h",
+        "tidal volume per predicted body weight above the limit for too large a part of the last hours",
         "ATS/ESICM/SCCM 2017 (source read); tolerance: local setting",
         ("signal:tidal_volume", "signal:height", "state:sex", "state:intubated"),
         _vt_not_protective,
@@ -387,7 +431,7 @@ ARDS: Final = (
     ),
     Predicate(
         "supine_recently",
-        "turned back supine less than 4 h ago",
+        "turned back supine a short while ago",
         "PROSEVA (source read)",
         ("state:prone", "state:intubated"),
         _supine_recently,
@@ -397,7 +441,7 @@ ARDS: Final = (
     ),
     Predicate(
         "oxygenation_restored",
-        "at least 4 h after supine, P/F ≥ 150 on FiO2 ≤ 0.6 and PEEP ≤ 10, not by a new inhaled vasodilator",
+        "hours after supine no prone position is needed any more, and not by a new inhaled vasodilator",
         "stop rule of PROSEVA (source read); inhaled vasodilator: general clinical knowledge",
         (*_PRONE, "signal:peep"),
         _oxygenation_restored,
@@ -408,7 +452,7 @@ ARDS: Final = (
     ),
     Predicate(
         "inhaled_vasodilator_new",
-        "an inhaled vasodilator runs for less than 24 h",
+        "an inhaled vasodilator has run for a short while",
         "general clinical knowledge, not checked against a source",
         ("signal:weight",),
         _inhaled_vasodilator_new,

@@ -389,7 +389,7 @@ ARREST: Final = (
         "the arrest happened in hospital: said so, or admitted before it",
         _KNOWLEDGE,
         _in_hospital,
-        ("state:arrest_in_hospital", "state:admitted"),
+        ("state:arrest_in_hospital", "stay"),
     ),
     *(
         _about_the_course(

@@ -1,4 +1,4 @@
-"""Mean arterial pressure as rules read it: the median of the minute medians of the arterial line."""
+"""Mean arterial pressure as rules read it: the median of the minute medians of the arterial line, or as charted."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ def _minutes(view: View, length: int, enough: float) -> list[float]:
 
 
 def _mean_arterial_pressure(view: View) -> Value:
+    """The median of the window; where no line sends enough minutes, what was charted of it, while that may be used."""
     values = _minutes(view, view.duration("map_window"), view.number("map_minutes"))
     if not values:
-        return unknown("mean_arterial_pressure")
+        charted = view.charted("map_invasive", view.at)
+        if charted is None or not charted.value.readable:
+            return unknown("mean_arterial_pressure")
+        text = f"{number(charted.value.value)} mm[Hg] (charted)"
+        return exact(charted.value.value, Finding("mean_arterial_pressure", text, charted.at, charted.event))
     middle = median(values)
     text = f"{number(middle)} mm[Hg] (median of {len(values)} min)"
     return exact(middle, Finding("mean_arterial_pressure", text, view.at // MINUTE * MINUTE))
@@ -62,7 +67,7 @@ BLOOD_PRESSURE: Final = (
         "mean_arterial_pressure",
         "mean arterial pressure",
         "mm[Hg]",
-        "median of 15 minutes of the arterial line (local setting)",
+        "median of 15 minutes of the arterial line, or as charted (local setting)",
         ("signal:map_invasive",),
         _mean_arterial_pressure,
         parameters=("map_window", "map_minutes"),

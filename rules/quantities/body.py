@@ -30,17 +30,23 @@ FLUID_SHIFT: Final = 30.0
 
 
 def _weight(view: View) -> Value:
+    return _weighed(view)
+
+
+def _weighed(view: View, *, before_fluid: bool = False) -> Value:
+    """The weight; or the one that a patient had before the fluid, of which a shift takes nothing away."""
     facts = view.timeline.upto("signal:weight", view.at)
     if not facts or not _plain(facts[-1]):
         return view.signal("weight")
-    found = _size(view, "weight", list(_usable(view, facts)))
+    found = _size(view, "weight", list(_usable(view, facts, before_fluid=before_fluid)))
     return unknown(f"weight (last {clock_time(facts[-1].at)})") if found is None else found
 
 
-def _usable(view: View, facts: list[Fact]) -> Iterator[Fact]:
+def _usable(view: View, facts: list[Fact], *, before_fluid: bool) -> Iterator[Fact]:
     """The weights that can be read and are not too old."""
     for fact in filter(_plain, facts):
-        limit = view.age_limit("weight", "fluid_shift" if _shifted(view, fact) else None)
+        shifted = not before_fluid and _shifted(view, fact)
+        limit = view.age_limit("weight", "fluid_shift" if shifted else None)
         if limit is None or view.at - fact.at <= limit:
             view.note(None if limit is None else fact.at + limit + TICK)
             yield fact
@@ -106,7 +112,9 @@ def _shown(name: str, low: float, high: float, unit: str, missing: tuple[str, ..
 
 
 def _fluid_weight(view: View) -> Value:
-    weight, index = view.value("weight"), view.value("body_mass_index")
+    """Initial fluid is measured by the weight from before it."""
+    weight = _weighed(view, before_fluid=True)
+    index = _index(view.value("height"), weight)
     if not index.findings or index.high <= _OBESE:
         return weight
     ideal = view.value("predicted_body_weight")
@@ -120,7 +128,10 @@ def _fluid_weight(view: View) -> Value:
 
 
 def _body_mass_index(view: View) -> Value:
-    height, weight = view.value("height"), view.value("weight")
+    return _index(view.value("height"), view.value("weight"))
+
+
+def _index(height: Value, weight: Value) -> Value:
     missing = [*(["height"] if not height.findings else []), *weight.missing] if not weight.findings else height.missing
     if not height.findings or not weight.findings:
         return unknown(*(missing or ("height",)))

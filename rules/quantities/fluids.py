@@ -77,10 +77,10 @@ def _crystalloid_per_kilogram(view: View) -> Value:
 
 def _admitted_without(view: View, begin: int) -> bool:
     """Whether the patient came within the time that counts, and nothing is recorded from before."""
-    admitted = view.timeline.latest("state:admitted", view.at)
-    if admitted is None or admitted.at <= begin:
+    admissions = [move.at for move in view.timeline.upto("stay", view.at) if move.value.event == "admission"]
+    if not admissions or admissions[-1] <= begin:
         return False
-    return all(fact.at > admitted.at for fact, _, _ in _given(view, begin))
+    return all(fact.at > admissions[-1] for fact, _, _ in _given(view, begin))
 
 
 def _text(given: Value, millilitres: Mapping[str, float]) -> str:
@@ -96,7 +96,7 @@ FLUIDS: Final = (
         "crystalloid since shortly before shock was recognised",
         "mL/kg",
         "Surviving Sepsis Campaign 2026 (secondary source only); how long before: local setting",
-        ("fluid", "signal:weight", "signal:height", "state:sex", "state:admitted"),
+        ("fluid", "signal:weight", "signal:height", "state:sex", "stay"),
         _crystalloid_per_kilogram,
         parameters=("fluid_look_back",),
         episode=True,

@@ -15,14 +15,38 @@ if TYPE_CHECKING:
     from rules.view import View
 
 
+def fraction_with(view: View, gas: Fact) -> float | None:
+    """The inspired fraction that was reported with a gas: in the same message, or of the same specimen."""
+    for fact in reversed(view.timeline.upto("signal:fio2", gas.at)):
+        if fact.at < gas.at:
+            break
+        reported = fact.event == gas.event or fact.value.specimen is not None or fact.value.method == "laboratory"
+        if reported and fact.value.readable:
+            fraction: float = fact.value.value
+            return fraction
+    return None
+
+
+def fraction_in_force(view: View, at: int) -> Fact | None:
+    """The newest inspired fraction at an instant, None if it is too old for how it was obtained, or not readable."""
+    setting = view.timeline.latest("signal:fio2", at)
+    if setting is None or not setting.value.readable:
+        return None
+    limit = view.max_age("fio2", setting.value.method)
+    return None if limit is not None and at - setting.at > limit else setting
+
+
 def pf_ratio_of(view: View, gas: Fact) -> float | None:
     """PaO2/FiO2 in mmHg of one gas, or None for a venous sample or where no usable FiO2 was in force."""
     sample: Sample = gas.value
-    setting = view.timeline.latest("signal:fio2", gas.at)
-    limit = view.max_age("fio2")
-    if sample.specimen == "venous" or setting is None or (limit is not None and gas.at - setting.at > limit):
+    if sample.specimen == "venous":
         return None
-    fraction: float = setting.value.value
+    fraction = fraction_with(view, gas)
+    if fraction is None:
+        setting = fraction_in_force(view, gas.at)
+        if setting is None:
+            return None
+        fraction = setting.value.value
     return sample.value / fraction
 
 

@@ -7,10 +7,11 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.facts import Sample
-from rules.instants import DAY, HOUR, TICK, clock_time
+from rules.instants import DAY, TICK, clock_time
 from rules.logic import Finding
 from rules.lookback import MEMORY
 from rules.quantities.base import Quantity
+from rules.quantities.oxygenation import fraction_in_force, fraction_with
 from rules.quantities.sofa import SOFA_READS, components
 from rules.timeline import Fact
 from rules.values import Value, exact, number, unknown
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rules.view import View
 
 UNSTEADY: Final = "fio2_unsteady"
-FRACTION: Final = "fio2"
+FRACTION: Final = "fio2_at_sample"
 """Why a ratio is not known exactly: the inspired fraction was changed shortly before the sample, or is not known."""
 _WHOLE: Final = 1.0
 """No mixture holds more oxygen than pure oxygen."""
@@ -29,14 +30,20 @@ _FAILING: Final = 3
 
 def saturation_before(view: View, gas: Fact) -> float | None:
     """What the pulse oximeter showed just before a sample; None where that is not known."""
-    series = view.timeline.series("signal:spo2")
-    minute = None if series is None else series.newest_before(gas.at, view.max_age("spo2") or 0)
-    return None if series is None or minute is None else series.at(minute)
+    series, limit = view.timeline.series("signal:spo2"), view.max_age("spo2") or 0
+    minute = None if series is None else series.newest_before(gas.at, limit)
+    if series is not None and minute is not None:
+        return series.at(minute)
+    charted = view.timeline.latest("signal:spo2", gas.at)
+    if charted is None or not charted.value.readable or gas.at - charted.at > limit:
+        return None
+    value: float = charted.value.value
+    return value
 
 
 def probably_venous(view: View, gas: Fact) -> bool:
     """Whether a low oxygen tension and a good saturation just before it contradict each other."""
-    if gas.value.value >= view.number("venous_pao2"):
+    if not gas.value.readable or gas.value.value >= view.number("venous_pao2"):
         return False
     saturation = saturation_before(view, gas)
     return saturation is not None and saturation >= view.number("venous_spo2")
@@ -51,15 +58,16 @@ def arterial_gases(view: View) -> Iterator[Fact]:
 
 def fractions(view: View, at: int) -> list[float]:
     """The inspired fractions in force from shortly before an instant up to it; none if the last is too old."""
-    settings = view.timeline.upto("signal:fio2", at)
-    limit = view.max_age("fio2")
-    if not settings or (limit is not None and at - settings[-1].at > limit):
+    if fraction_in_force(view, at) is None:
         return []
+    settings = view.timeline.upto("signal:fio2", at)
     steady = view.duration("fio2_steady_for")
-    found = [settings[-1].value.value]
+    found: list[float] = [settings[-1].value.value]
     for later, earlier in zip(reversed(settings), reversed(settings[:-1]), strict=False):
         if at - later.at >= steady:
             break
+        if not earlier.value.readable:
+            return []
         found.append(earlier.value.value)
     return list(dict.fromkeys(found))
 
@@ -78,7 +86,10 @@ def _pf(view: View) -> Value:
         if view.at - gas.at > limit:
             return unknown(f"pao2 (last {clock_time(gas.at)})")
         view.note(gas.at + limit + TICK)
-    inspired = fractions(view, gas.at)
+    if not gas.value.readable:
+        return unknown(f"pao2 (not readable {clock_time(gas.at)})")
+    reported = fraction_with(view, gas)
+    inspired = fractions(view, gas.at) if reported is None else [reported]
     least = round(gas.value.value / max(inspired, default=_WHOLE), 6)
     if len(inspired) == 1:
         text = f"{number(round(least, 1))} mm[Hg] (PaO2 {number(gas.value.value)} on FiO2 {number(inspired[0])})"
@@ -136,6 +147,8 @@ def _latest_arterial(view: View, name: str) -> Value:
         if view.at - facts[-1].at > limit:
             return unknown(f"{name} (last {clock_time(facts[-1].at)})")
         view.note(facts[-1].at + limit + TICK)
+    if not facts[-1].value.readable:
+        return unknown(f"{name} (not readable {clock_time(facts[-1].at)})")
     finding = view.found(name, facts[-1].value.value, facts[-1])
     return exact(facts[-1].value.value, finding._replace(measure=f"arterial_{name}"))
 
@@ -208,10 +221,8 @@ def _injurious_days(view: View) -> Value:
     days = set()
     for fact in view.timeline.upto("signal:plateau_pressure", view.at):
         pressure: Sample = fact.value
-        inspired = view.timeline.latest("signal:fio2", fact.at)
-        limit = view.max_age("fio2") or HOUR
-        known = inspired is not None and fact.at - inspired.at <= limit
-        if fact.at < began or inspired is None or not known:
+        inspired = fraction_in_force(view, fact.at)
+        if fact.at < began or inspired is None:
             continue
         if pressure.value > view.number("pplat_limit") and inspired.value.value > view.number("injurious_fio2"):
             days.add((fact.at - began) // DAY)

@@ -247,7 +247,7 @@ class TestOxygenation:
 
     def test_without_a_fraction_only_the_least_is_known(self) -> None:
         value = Patient().signal(-70, fio2=0.8).gas(-5, 80).view().value("pf_steady")
-        assert (value.low, value.missing) == (80.0, ("fio2",))
+        assert (value.low, value.missing) == (80.0, ("fio2_at_sample",))
 
     def test_venous_samples_are_passed_over(self) -> None:
         patient = Patient().signal(-60, fio2=0.5).gas(-50, 80).gas(-5, 40, specimen="venous")
@@ -353,10 +353,23 @@ class TestProne:
         assert patient.asks("prone_attempted", 19) is NOT_MET
         assert patient.asks("prone_attempted", 20) is MET
 
-    def test_a_session_of_another_ventilation_does_not_count(self) -> None:
+    def test_a_session_before_the_tube_does_not_count(self) -> None:
         turns = ((-800, "present"), (-70, "absent"))
         assert proned(*turns, intubated=-65).asks("prone_attempted") is NOT_MET
-        assert proned(*turns, intubated=-65).anchor(episode=-100).asks("prone_attempted") is MET
+        assert proned(*turns, intubated=-65).anchor(episode=-900).asks("prone_attempted") is NOT_MET
+
+    @pytest.mark.parametrize(("intubated", "truth"), [(-790, MET), (-789, NOT_MET)])
+    def test_a_session_that_goes_on_through_intubation_counts_from_then(self, intubated: float, truth: Truth) -> None:
+        patient = proned((-1000, "present"), (-70, "absent"), intubated=intubated)
+        assert patient.anchor(episode=-1100).asks("prone_attempted") is truth
+
+    def test_a_session_of_another_ventilation_counts_within_the_episode(self) -> None:
+        def patient() -> Patient:
+            found = proned((-800, "present"), (-75, "absent"), intubated=-900)
+            return found.stated(-70, intubated="absent").stated(-65, intubated="present")
+
+        assert patient().asks("prone_attempted") is NOT_MET
+        assert patient().anchor(episode=-100).asks("prone_attempted") is MET
 
     def test_without_a_gas_since_nobody_knows_whether_it_failed(self) -> None:
         patient = Patient().stated(-2000, intubated="present").stated(-800, prone="present")
@@ -506,7 +519,7 @@ class TestCards:
         assert "ECMO" not in cards("ard-v4", "fix_first")[-1].suggestion
 
     def test_the_third_criterion_is_named(self) -> None:
-        assert "criterion 3" in cards("ard-v7", "vv_ecmo")[-1].suggestion
+        assert "criterion 3" in cards("ard-v7", "vv_ecmo")[0].suggestion
 
     def test_injurious_days_are_printed(self) -> None:
         text = " ".join(cards("ard-v6", "vv_ecmo")[-1].contraindications)
@@ -559,3 +572,105 @@ def test_an_evaluation_says_the_same_with_and_without_its_evidence() -> None:
         brief = SITE.view(patient.timeline, Fold(1, open=True), NOON + minutes * MINUTE)
         answers: list[Evaluation] = [node.evaluate(brief), node.evaluate(patient.view(minutes))]
         assert answers[0].truth is answers[1].truth
+
+
+class TestCharted:
+    """Values entered by hand: how long they hold, and how they stand beside those that a device sends."""
+
+    @staticmethod
+    def charted(minutes: float, method: str = "charted", patient: Patient | None = None, **values: float) -> Patient:
+        found = patient or Patient()
+        for name, value in values.items():
+            found.fact(f"signal:{name}", Sample(value, method), minutes)
+        return found
+
+    @pytest.mark.parametrize(
+        ("signal", "minutes"),
+        [("fio2", 240), ("peep", 240), ("tidal_volume", 240), ("respiratory_rate_set", 240), ("spo2", 75)],
+    )
+    def test_it_holds_for_its_interval_at_once_and_not_longer(self, signal: str, minutes: float) -> None:
+        patient = Patient().fact(f"signal:{signal}", Sample(0.6 if signal == "fio2" else 60, "charted"), 0)
+        assert [patient.view(at).value(signal).known for at in (0, minutes, minutes + 0.1)] == [True, True, False]
+
+    def test_what_a_device_sent_holds_as_long_as_ever(self) -> None:
+        patient = Patient().dense(-5, 0, peep=10).signal(-5, fio2=0.5)
+        assert patient.view(55).value("peep").known
+        assert not patient.view(61).value("peep").known
+        assert not patient.view(61).value("fio2").known
+
+    def test_a_device_that_goes_on_sending_is_not_interrupted_by_a_copy(self) -> None:
+        patient = self.charted(-2.5, patient=Patient().dense(-30, 0, spo2=90), spo2=97)
+        assert {patient.view(at).value("spo2").low for at in (-2.5, -2, -1, 0, 1)} == {90}
+
+    def test_what_was_charted_stands_in_once_the_device_is_silent(self) -> None:
+        patient = self.charted(10, patient=Patient().dense(-30, 0, spo2=90), spo2=97)
+        assert patient.view(1).value("spo2").low == 90
+        assert not patient.view(5).value("spo2").known
+        assert patient.view(10).value("spo2").low == 97
+
+    def test_an_older_charted_value_does_not_return_when_the_device_falls_silent(self) -> None:
+        patient = self.charted(-20, patient=Patient().dense(-10, 0, spo2=90), spo2=97)
+        assert patient.view(-15).value("spo2").low == 97
+        assert not patient.view(5).value("spo2").known
+
+    def test_one_that_cannot_be_read_hides_the_one_before(self) -> None:
+        patient = self.charted(-60, peep=10)
+        assert not self.charted(-5, patient=patient, peep=float("nan")).view().value("peep").known
+
+    def test_each_minute_has_the_tidal_volume_that_was_charted_for_it(self) -> None:
+        patient = Patient().signal(-900, height=165).stated(-900, sex="female", intubated="present")
+        for minutes in (-400, -160):
+            self.charted(minutes, patient=patient, tidal_volume=340)
+        assert patient.asks("vt_not_protective") is NOT_MET
+        assert self.charted(-100, patient=patient, tidal_volume=500).asks("vt_not_protective") is MET
+        assert patient.asks("vt_not_protective", 600) is UNKNOWN
+
+    def test_nobody_knows_how_good_the_signal_of_a_charted_saturation_was(self) -> None:
+        assert self.charted(-5, spo2=80).asks("sensor_artefact") is UNKNOWN
+        assert self.charted(-5, spo2=80).signal(-4, sao2=82).asks("sensor_artefact") is NOT_MET
+
+    @given(st.lists(st.tuples(st.integers(-300, -1), st.booleans()), min_size=1, max_size=12), st.integers(0, 200))
+    @settings(max_examples=60)
+    def test_the_newest_value_decides_and_never_an_older_one(self, parts: list[tuple[int, bool]], at: int) -> None:
+        patient = Patient()
+        for minute, by_hand in sorted(set(parts)):
+            if by_hand:
+                self.charted(minute, patient=patient, peep=10 + minute / 100)
+            else:
+                patient.dense(minute, minute + 1, peep=10 + minute / 100)
+        value = patient.view(at).value("peep")
+        newest = max(parts)[0]
+        if value.known:
+            assert round((value.low - 10) * 100) >= newest - 2
+        else:
+            assert at - newest > 59
+
+
+class TestReportedFraction:
+    """FiO2 that came with a gas, though the ventilator's was changed just before."""
+
+    @staticmethod
+    def gas(*fractions: tuple[str | None, str | None, bool]) -> Patient:
+        """PaO2 80 at noon after a change from 0.5 to 0.8; each fraction with method, specimen, and if in one event."""
+        patient = Patient().signal(-60, fio2=0.5).signal(-10, fio2=0.8)
+        patient.timeline.insert("signal:pao2", Fact(NOON, NOON, "gas", Sample(80.0, "laboratory", "arterial")), NOON)
+        for method, specimen, together in fractions:
+            event = "gas" if together else "other"
+            patient.timeline.insert("signal:fio2", Fact(NOON, NOON, event, Sample(1.0, method, specimen)), NOON)
+        return patient
+
+    @pytest.mark.parametrize(
+        "reported",
+        [(None, None, True), ("charted", None, True), ("laboratory", None, False), (None, "arterial", False)],
+    )
+    def test_it_is_that_of_the_gas(self, reported: tuple[str | None, str | None, bool]) -> None:
+        for measure in ("pf_steady", "pf_ratio"):
+            value = self.gas(reported).view().value(measure)
+            assert (value.known, value.low) == (True, 80)
+        assert self.gas(reported).asks("fio2_unsteady") is NOT_MET
+
+    def test_without_it_the_change_counts(self) -> None:
+        assert self.gas().asks("fio2_unsteady") is MET
+
+    def test_what_somebody_charts_at_the_same_minute_is_no_part_of_the_gas(self) -> None:
+        assert self.gas(("charted", None, False)).asks("fio2_unsteady") is MET

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rules import catalogue
-from rules.facts import Coded, Flow, Given, Sample, Volume
+from rules.facts import Coded, Flow, Given, Move, Sample, Volume
 from rules.instants import MINUTE, TICK
 from rules.pathway import Fold, Pathway
 from rules.quantities import QUANTITIES
@@ -253,7 +253,7 @@ class TestFluid:
 
     def test_what_was_given_before_the_admission_is_unknown_unless_recorded(self) -> None:
         patient = self.given((-5, 800, None, "crystalloid"))
-        patient.fact("state:admitted", Coded("present"), -60)
+        patient.fact("stay", Move("admission"), -60)
         value = patient.value("crystalloid_per_kilogram")
         assert (value.low, value.high, value.missing) == (10, inf, ("fluid_before_admission",))
         patient.fact("fluid", Volume(400, "crystalloid", None), -90)
@@ -559,3 +559,23 @@ class TestSteroids:
         patient = self.given(*(("hydrocortisone", -60 - 360 * number, 50) for number in range(4)))
         patient.pump("methylprednisolone", 1)
         assert patient.value("hydrocortisone_equivalent_per_day").low >= 300
+
+
+class TestChartedPressure:
+    def charted(self, minutes: float, level: float = 58) -> Patient:
+        patient = Patient()
+        patient.fact("signal:map_invasive", Sample(level, "charted"), minutes)
+        return patient
+
+    def test_it_decides_for_its_interval(self) -> None:
+        assert self.charted(-75).exactly("mean_arterial_pressure") == 58
+        assert not self.charted(-75.1).value("mean_arterial_pressure").known
+
+    def test_a_line_that_sends_enough_minutes_goes_before_it(self) -> None:
+        assert self.charted(-5).pressure(70).exactly("mean_arterial_pressure") == 70
+
+    def test_minutes_that_are_too_few_do_not_bring_back_an_older_one(self) -> None:
+        assert not self.charted(-30).pressure(70, minutes=4).value("mean_arterial_pressure").known
+
+    def test_one_value_is_no_five_minutes(self) -> None:
+        assert not self.charted(-1, 40).value("mean_arterial_pressure_highest").known

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from rules.engine import PatientEngine
-from rules.packs import with_overrides
+from rules.packs import PackError, load_packs, parse_pack, with_overrides
+from rules.packs.numbers import said_with_numbers
 from rules.settings import SettingsError, SiteSettings
-from tests.rules.strategies import septic
+from tests.rules.strategies import MINI_PACK, septic
 
 PACK = septic()
 
@@ -120,3 +121,23 @@ class TestOverrides:
                 attempt()
             assert f"overrides.septic-shock.{name}" in str(caught.value)
             assert reason in str(caught.value)
+
+
+def test_texts_say_the_numbers_of_the_site() -> None:
+    """A number in a title, a check or a suggestion is that of its parameter, and the pack is the same by its digest."""
+    ards = next(pack for pack in load_packs() if pack.id == "ards")
+    local = with_overrides(ards, SiteSettings(overrides={"ards": {"pplat_limit": 25.0, "steroid_window": "P10D"}}))
+    said = said_with_numbers(local)
+    assert "at most 25 cmH2O" in said.check("pplat_high").fix
+    assert "within 10 d of onset" in said.therapy("ards_corticosteroid").suggestion
+    assert "at most 30 cmH2O" in said_with_numbers(ards).check("pplat_high").fix
+    assert said.digest == local.digest
+    assert [text for text in said.model_dump_json().split('"') if "{" in text and "}" in text and " " in text] == [
+        text for text in said.words.values() if "{" in text
+    ]
+
+
+def test_a_text_that_names_no_parameter_is_refused() -> None:
+    text = MINI_PACK.replace("relapse:", "endings: [{title: 'after {no_such}', when: {use: high}}]\nrelapse:")
+    with pytest.raises(PackError, match="no parameter 'no_such'"):
+        parse_pack("mini.yaml", text)

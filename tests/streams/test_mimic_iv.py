@@ -619,6 +619,86 @@ def test_code_status_and_position_are_read_where_their_text_is_there(folder: Wri
     assert report.refused["icu/chartevents"] == {"text not known: Code Status": 1}
 
 
+def test_devices_say_what_they_rule_out_and_of_several_at_once_the_one_that_is_there_counts(folder: Write) -> None:
+    """A face mask is no tube; a tracheostomy mask leaves open whether there is one."""
+    events, _ = log(
+        folder(
+            icu__chartevents=[
+                chart(226732, "Endotracheal tube", "", "1 09:00", "1 09:00"),
+                chart(226732, "Trach mask", "", "1 12:00", "1 12:00"),
+                chart(226732, "Nasal cannula", "", "2 08:00", "2 08:00"),
+                chart(226732, "High flow nasal cannula", "", "2 08:00", "2 08:00"),
+            ]
+        ),
+        stays=[100],
+    )
+    told = [event for event in events if event.kind == "procedure"]
+    tube = [(event.effective_at, event.action) for event in told if event.code == "intubated"]
+    flow = [(event.effective_at, event.action) for event in told if event.code == "high_flow_nasal_oxygen"]
+    assert tube == [(at("1 09:00"), "start"), (at("2 08:00"), "stop")]
+    assert flow == [(at("1 09:00"), "stop"), (at("1 12:00"), "stop"), (at("2 08:00"), "start")]
+
+
+def test_seizures_and_arrests_that_were_charted_are_told(folder: Write) -> None:
+    events, report = log(
+        folder(
+            icu__chartevents=[
+                chart(228413, "Generalized tonic clonic", "", "1 09:00", "1 09:10"),
+                chart(228413, "None", "", "1 10:00", "1 10:10"),
+                chart(223923, "Unable to assess", "", "1 11:00", "1 11:10"),
+            ],
+            icu__procedureevents=[
+                f"100,{when('2 03:00')},{when('2 03:01')},{when('2 03:30')},225466,1,FinishedRunning"
+            ],
+        ),
+        stays=[100],
+    )
+    seizures = [(event.action, event.semiology) for event in events if event.kind == "seizure"]
+    assert seizures == [("ongoing", "tonic_clonic"), ("stop", "unspecified")]
+    assert [(e.action, e.effective_at) for e in events if e.kind == "resuscitation"] == [("collapse", at("2 03:00"))]
+    assert report.refused["icu/chartevents"] == {"text not known: Seizure Activity": 1}
+
+
+def test_capillary_refill_is_a_bound_and_of_two_sides_the_slower_one_counts(folder: Write) -> None:
+    events, _ = log(
+        folder(
+            icu__chartevents=[
+                chart(224308, "Abnormal >3 Seconds", "", "1 09:00", "1 09:10"),
+                chart(223951, "Normal <3 Seconds", "", "1 09:00", "1 09:10"),
+                chart(223951, "Normal <3 Seconds", "", "1 10:00", "1 10:10"),
+            ]
+        ),
+        stays=[100],
+    )
+    read = [reading for event in events if isinstance(event, Observations) for reading in event.readings]
+    assert [(reading.value, reading.comparator, reading.unit) for reading in read] == [(3, ">", "s"), (3, "<", "s")]
+
+
+def test_a_gas_says_how_its_patient_is_ventilated(folder: Write) -> None:
+    def value(item: int, said: str, numeric: str, unit: str = "") -> str:
+        return f"1,1,10,500,{item},{when('1 09:00')},{when('1 09:05')},{said},{numeric},{unit}"
+
+    events, _ = log(
+        folder(
+            hosp__labevents=[
+                value(52033, "ART.", ""),
+                value(50821, "71", "71", "mm Hg"),
+                value(50816, "80", "80", "%"),
+                value(50819, "12", "12"),
+                value(50826, "410", "410"),
+                value(50812, "INTUBATED.", ""),
+            ]
+        ),
+        stays=[100],
+    )
+    (gas,) = [event for event in events if isinstance(event, Observations)]
+    read = {reading.code: (reading.value, reading.method) for reading in gas.readings}
+    by = "laboratory"
+    assert read == {"pao2": (71, by), "fio2": (80, by), "peep": (12, by), "tidal_volume": (410, by)}
+    told = [(event.code, event.action, event.received_at) for event in events if event.kind == "procedure"]
+    assert told == [("intubated", "start", at("1 09:05"))]
+
+
 def test_cultures_are_taken_when_collected_and_known_when_stored(folder: Write) -> None:
     def isolate(specimen: int, rest: str, time: bool = True) -> str:
         taken = when("1 09:00") if time else ""
@@ -642,9 +722,11 @@ def test_cultures_are_taken_when_collected_and_known_when_stored(folder: Write) 
     assert (grown.effective_at, grown.received_at) == (at("1 09:00"), at("3 10:00"))
     assert (grown.specimen_type, grown.organism, grown.organism_group) == ("blood", "ESCHERICHIA COLI", "bacterial")
     assert [(s.drug, s.result) for s in grown.susceptibilities] == [("ceftriaxone", "R"), ("meropenem", "S")]
-    assert [(event.organism, event.effective_at) for event in cultures if event is not grown] == [(None, at("1 00:00"))]
+    end_of_day = at("1 23:59") + timedelta(seconds=59)
+    assert [(event.organism, event.effective_at) for event in cultures if event is not grown] == [(None, end_of_day)]
     taken = [event for event in events if event.kind == "procedure"]
-    assert [(event.code, event.received_at) for event in taken] == [("culture_taken", at("1 09:00"))] * 2
+    times = [(event.code, event.received_at) for event in taken]
+    assert times == [("culture_taken", moment) for moment in (at("1 09:00"), at("1 09:00"), end_of_day)]
     assert report.refused["hosp/microbiologyevents"] == {"cancelled, or the text of the result is withheld": 1}
     assert report.unmapped["hosp/microbiologyevents"] == {"GRAM STAIN": 1, "tested drug UNICORNICILLIN": 1}
 
@@ -825,7 +907,8 @@ def test_every_coded_name_is_known_to_the_catalogue() -> None:
     for procedure in items.procedures.values():
         for code in (*procedure.during, procedure.start, procedure.stop, procedure.done):
             assert code is None or catalogue.concept(code).name == code
-    assert all(text.procedure is None or catalogue.concept(text.procedure) for text in items.chart_texts.values())
+    texts = (*items.chart_texts.values(), *items.lab_texts.values())
+    assert all(catalogue.concept(code).name == code for text in texts for code in text.states)
 
 
 @pytest.mark.parametrize("drug", ["norepinephrine", "phenylephrine", "epinephrine", "dopamine"])

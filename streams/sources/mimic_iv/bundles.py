@@ -21,6 +21,7 @@ class Values(NamedTuple):
     method: str | None = None
     specimen: str | None = None
     quality: str | None = None
+    comparator: str | None = None
 
 
 def readings(rows: list[Values], report: ImportReport) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def readings(rows: list[Values], report: ImportReport) -> list[dict[str, Any]]:
 
 
 def _reading(row: Values) -> dict[str, Any]:
-    optional = {"method": row.method, "specimen": row.specimen, "quality": row.quality}
+    optional = {"method": row.method, "specimen": row.specimen, "quality": row.quality, "comparator": row.comparator}
     stated = {name: value for name, value in optional.items() if value is not None}
     return {"code": row.code, "value": row.value, "unit": row.unit, **stated}
 

@@ -1,11 +1,12 @@
-"""icu/chartevents and icu/outputevents: values charted at the bedside, one message per stay and time of charting."""
+"""icu/chartevents and icu/outputevents: what was charted at the bedside, one message per stay and time of charting."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from streams.sources.mimic_iv.items import Text
+from streams.sources.mimic_iv.bundles import Values
+from streams.sources.mimic_iv.items import Bound, Text
 from streams.sources.mimic_iv.records import record
 from streams.sources.mimic_iv.source import OTHER_STAY, Source, ranks, values
 from streams.sources.mimic_iv.stays import Stay
@@ -83,16 +84,42 @@ def _text(source: Source, stay: Stay, item: Text, item_id: str, row: tuple[str, 
     at, stored, said = stamp(row[0]), stamp(row[1]), " ".join(row[2].split())
     if at is None:
         source.report.refuse(CHARTS, "no time")
-    elif not said:
+        return
+    if not said:
         source.report.refuse(CHARTS, f"text missing: {item.label}")
-    elif item.procedure is not None:
-        action = "start" if said in item.start else "stop"
-        body = {"kind": "procedure", "code": item.procedure, "action": action}
-        name = f"chart/{at}/{stored or ''}/{item_id}"
-        yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
-    elif said in item.goals:
-        body = {"kind": "encounter", "goals_of_care": item.goals[said]}
-        name = f"chart/{at}/{stored or ''}/{item_id}"
-        yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
-    else:
+        return
+    if item.bound is not None and said in item.bound.texts:
+        yield from _bound(source, stay, item.bound, (row[0], row[1]), said)
+        return
+    bodies = list(told(item, said))
+    if not bodies:
         source.report.refuse(CHARTS, f"text not known: {item.label}")
+    for place, body in bodies:
+        name = "/".join(part for part in (f"chart/{at}/{stored or ''}/{item_id}", place) if part)
+        yield record(stay.subject, CHARTS, arrival(at, stored), at, name, body)
+
+
+def _bound(source: Source, stay: Stay, bound: Bound, times: tuple[str, str], said: str) -> Iterator[str]:
+    """A bound as a reading; of two in one bundle, such as of two sides, the higher one is sent."""
+    comparator, value = bound.texts[said]
+    rank = 0 if comparator.startswith(">") else 1
+    found = Values(rank, bound.code, bound.code, value, bound.unit, method="charted", comparator=comparator)
+    line = _bundle(source, stay, (CHARTS, "chart"), times, found)
+    if line is not None:
+        yield line
+
+
+def told(item: Text, said: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """What a text says: the body of each event, with what tells it from the others of the same item."""
+    if said in item.goals:
+        yield "", {"kind": "encounter", "goals_of_care": item.goals[said]}
+    for code, state in item.states.items():
+        action = state.action(said)
+        if action is not None:
+            place = code if len(item.states) > 1 else ""
+            yield place, {"kind": "procedure", "code": code, "action": action}
+    capitals = f" {said.upper()} "
+    found = next((pair for pair in item.seizures if pair[0] in capitals), None)
+    if found is not None:
+        seen = "stop" if found[1] is None else "ongoing"
+        yield "", {"kind": "seizure", "action": seen, "semiology": found[1] or "unspecified"}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 from streams.sources.mimic_iv.items import Cultures
 from streams.sources.mimic_iv.records import record
 from streams.sources.mimic_iv.source import OTHER_STAY, Source
 from streams.sources.mimic_iv.stays import Stay
-from streams.sources.mimic_iv.times import arrival, stamp
+from streams.sources.mimic_iv.times import arrival, stamp, to_moment, to_stamp
 
 MICROBIOLOGY: Final = "hosp/microbiologyevents"
+_DAY: Final = timedelta(hours=23, minutes=59, seconds=59)
 _COLUMNS: Final = (
     *("subject_id", "hadm_id", "micro_specimen_id", "chartdate", "charttime", "spec_type_desc", "test_seq"),
     *("storedate", "storetime", "test_itemid", "test_name", "org_itemid", "org_name", "isolate_num", "ab_name"),
@@ -23,7 +25,8 @@ _COLUMNS: Final = (
 def culture_records(source: Source) -> Iterator[str]:
     """A culture taken for each specimen, and a result for each isolate (or for no growth).
 
-    A specimen with a date but no time of day is not said to be taken; its result carries the start of that day.
+    A specimen with a date but no time of day may have been taken at any moment of it. It is said to be taken when that
+    is certain: at the end of the day, or when its result was stored if that was earlier; so never before it was.
     """
     table = source.items.cultures
     for fields in source.rows(MICROBIOLOGY, _COLUMNS):
@@ -35,19 +38,33 @@ def culture_records(source: Source) -> Iterator[str]:
             source.report.unmapped[MICROBIOLOGY][row["test_name"].strip()] += 1
             continue
         taken = stamp(row["charttime"])
-        at = taken or stamp(row["chartdate"])
+        at = taken or _by_then(row)
         if at is None:
             source.report.refuse(MICROBIOLOGY, "no time of collection")
             continue
-        stays = list(source.stays.holding(row["subject_id"], row["hadm_id"], at))
+        begin = taken or stamp(row["chartdate"]) or at
+        stays = list(_stays(source, row, at)) or list(_stays(source, row, begin))
         if not stays:
             source.report.refuse(MICROBIOLOGY, "not within 24 h before or during a stay")
         if stays and taken is None:
-            source.report.notes["cultures collected on a date without a time of day; only their result is sent"] += 1
+            source.report.notes["cultures collected on a date without a time of day, taken as of its end"] += 1
         for stay in stays:
-            if taken is not None:
-                yield _taken(stay, row, taken)
+            yield _taken(stay, row, at)
             yield from _result(source, stay, row, at)
+
+
+def _stays(source: Source, row: dict[str, str], at: str) -> Iterator[Stay]:
+    return source.stays.holding(row["subject_id"], row["hadm_id"], at)
+
+
+def _by_then(row: dict[str, str]) -> str | None:
+    """When a specimen of a date had certainly been taken; None without a date."""
+    begin = stamp(row["chartdate"])
+    if begin is None:
+        return None
+    end = to_stamp(to_moment(begin) + _DAY)
+    stored = stamp(row["storetime"])
+    return end if stored is None or not begin <= stored < end else stored
 
 
 def is_culture(table: Cultures, test: str) -> bool:

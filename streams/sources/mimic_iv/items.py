@@ -14,6 +14,7 @@ Route = Literal["iv", "im", "io", "enteral", "rectal", "buccal", "nasal", "inhal
 FluidKind = Literal["crystalloid", "albumin", "other_colloid", "blood_product"]
 Group = Literal["bacterial", "fungal", "viral", "anaerobic", "mycobacterial"]
 Part = Literal["gcs_eye", "gcs_verbal", "gcs_motor", "sum", "subtract"]
+Semiology = Literal["tonic_clonic", "focal_impaired", "absence", "myoclonic", "unspecified"]
 ItemId = Annotated[str, BeforeValidator(str)]
 
 
@@ -46,13 +47,39 @@ class Measured(_Entry):
         return self.signal or self.code
 
 
+class Said(_Entry):
+    """The texts by which a state starts and stops; without ``stop``, any other text stops it."""
+
+    start: tuple[str, ...]
+    stop: tuple[str, ...] | None = None
+
+    def action(self, text: str) -> Literal["start", "stop"] | None:
+        """What a text says of the state, if anything."""
+        if text in self.start:
+            return "start"
+        return "stop" if self.stop is None or text in self.stop else None
+
+
+class Bound(_Entry):
+    """A value of which a text only says that it lies below or above a number."""
+
+    code: str
+    unit: str
+    texts: Mapping[str, tuple[Literal["<", "<=", ">=", ">"], float]]
+
+
 class Text(_Entry):
-    """A text item: goals of care by text, or a state that starts with some texts and stops with any other."""
+    """A text item: goals of care, states by the texts that start and stop them, a bound, or what a seizure is like.
+
+    ``seizures`` are parts of a text in capital letters with the kind of seizure that each means, the first that is
+    found; None means that there was none.
+    """
 
     label: str
     goals: Mapping[str, Literal["full", "no_escalation", "dnr", "comfort"]] = {}
-    procedure: str | None = None
-    start: tuple[str, ...] = ()
+    states: Mapping[str, Said] = {}
+    bound: Bound | None = None
+    seizures: tuple[tuple[str, Semiology | None], ...] = ()
 
 
 class Drug(_Entry):
@@ -74,18 +101,22 @@ class Volume(_Entry):
 
 
 class Procedure(_Entry):
-    """A procedure: ``during`` which states hold, or one state that it starts or stops, or an act that is done."""
+    """A procedure: ``during`` which states hold, or one state that it starts or stops, or an act that is done.
+
+    A ``collapse`` is the beginning of a cardiac arrest.
+    """
 
     label: str
     during: tuple[str, ...] = ()
     start: str | None = None
     stop: str | None = None
     done: str | None = None
+    collapse: bool = False
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
-        if sum(map(bool, (self.during, self.start, self.stop, self.done))) != 1:
-            msg = "a procedure needs exactly one of during, start, stop and done"
+        if sum(map(bool, (self.during, self.start, self.stop, self.done, self.collapse))) != 1:
+            msg = "a procedure needs exactly one of during, start, stop, done and collapse"
             raise ValueError(msg)
         return self
 
@@ -136,6 +167,7 @@ class Items(_Entry):
     outputs: Mapping[ItemId, Measured]
     lab_specimen: LabSpecimen
     labs: Mapping[ItemId, Measured]
+    lab_texts: Mapping[ItemId, Text]
     drugs: Mapping[ItemId, Drug]
     fluids: Mapping[ItemId, Volume]
     procedures: Mapping[ItemId, Procedure]

@@ -8,8 +8,11 @@ from itertools import groupby
 from typing import Final
 
 from streams.sources.mimic_iv.bundles import Values
+from streams.sources.mimic_iv.charts import told
+from streams.sources.mimic_iv.items import Text
 from streams.sources.mimic_iv.records import record
 from streams.sources.mimic_iv.source import OTHER_STAY, Source, ranks, values
+from streams.sources.mimic_iv.stays import Stay
 from streams.sources.mimic_iv.times import arrival, stamp
 
 LABS: Final = "hosp/labevents"
@@ -24,22 +27,16 @@ def lab_records(source: Source) -> Iterator[str]:
     columns = ("subject_id", "hadm_id", "specimen_id", "charttime", "itemid", "value", "valuenum", "valueuom")
     sorter = source.sorter()
     rank, specimen_item = ranks(source.items.labs), source.items.lab_specimen.item
-    for row in source.rows(LABS, columns, ("storetime",)):
-        patient, hospital_stay, specimen, collected, item_id, said, numeric, spelled, stored = row
-        if not source.stays.knows(patient):
-            source.report.refuse(LABS, OTHER_STAY)
-            continue
-        at = stamp(collected)
-        if at is None:
-            source.report.refuse(LABS, "no time of collection")
-            continue
-        stays = list(source.stays.holding(patient, hospital_stay, at))
-        if not stays:
-            source.report.refuse(LABS, "not within 24 h before or during a stay")
-            continue
+    for stays, at, row in _dated(source, source.rows(LABS, columns, ("storetime",))):
+        _, hospital_stay, specimen, _, item_id, said, numeric, spelled, stored = row
         if item_id == specimen_item:
             for stay in stays:
                 sorter.add(f"{stay.stay_id}\t{specimen}\t0\t{json.dumps(said)}")
+            continue
+        text = source.items.lab_texts.get(item_id)
+        if text is not None:
+            for stay in stays:
+                yield from _told(stay, text, specimen, at, stamp(stored), said)
             continue
         item = source.items.labs.get(item_id)
         if item is None:
@@ -55,6 +52,28 @@ def lab_records(source: Source) -> Iterator[str]:
         for stay in stays:
             sorter.add(f"{stay.stay_id}\t{specimen}\t1\t{json.dumps([item.blood_gas, at, stamp(stored), found])}")
     yield from _with_specimens(source, sorter.sorted())
+
+
+def _dated(source: Source, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[list[Stay], str, tuple[str, ...]]]:
+    """The rows that belong to stays, with these and the time of collection; the others are counted."""
+    for row in rows:
+        patient, hospital_stay, _, collected, *_ = row
+        at = stamp(collected)
+        if not source.stays.knows(patient):
+            source.report.refuse(LABS, OTHER_STAY)
+        elif at is None:
+            source.report.refuse(LABS, "no time of collection")
+        elif stays := list(source.stays.holding(patient, hospital_stay, at)):
+            yield stays, at, row
+        else:
+            source.report.refuse(LABS, "not within 24 h before or during a stay")
+
+
+def _told(stay: Stay, item: Text, specimen: str, at: str, stored: str | None, said: str) -> Iterator[str]:
+    """What a text of a specimen says of the patient it was taken from."""
+    for place, body in told(item, said):
+        name = f"lab/{specimen}/{at}/{stored or ''}/{place or body['kind']}"
+        yield record(stay.subject, LABS, arrival(at, stored), at, name, body)
 
 
 def _with_specimens(source: Source, lines: Iterator[str]) -> Iterator[str]:

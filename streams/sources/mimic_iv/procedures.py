@@ -46,9 +46,12 @@ def procedure_records(source: Source) -> Iterator[str]:
 
 
 def _act(stay: Stay, item: Procedure, item_id: str, at: str, stored: str | None) -> str:
+    name = f"procedure/{item_id}/{at}/{stored or ''}"
+    if item.collapse:
+        collapse = {"kind": "resuscitation", "action": "collapse"}
+        return record(stay.subject, PROCEDURES, arrival(at, stored), at, name, collapse)
     code = item.start or item.stop or item.done
     action = "start" if item.start else "stop" if item.stop else "done"
-    name = f"procedure/{item_id}/{at}/{stored or ''}"
     body = {"kind": "procedure", "code": code, "action": action}
     return record(stay.subject, PROCEDURES, arrival(at, stored), at, name, body)
 
