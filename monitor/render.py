@@ -252,7 +252,9 @@ def _header(change: AlertChange) -> Text:
     header.append(f"  {clean(change.patient)}", style="bold")
     header.append(f"  {_clock(change)}")
     if change.priority.interrupts and not change.interrupts and change.change in _SPEAKS_UP:
-        header.append("  silent", style="dim")
+        header.append(
+            f"  silent{f': interruption waits, {clean(change.delayed)}' if change.delayed else ''}", style="dim"
+        )
     return header
 
 

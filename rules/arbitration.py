@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from rules.outputs import Advice, Priority
+from rules.outputs import Advice
 from rules.pack import Pack
 from rules.pathway import Counsel, Verdict
 
@@ -29,7 +29,7 @@ def arbitrate(packs: Sequence[Pack], verdicts: Sequence[Verdict | None]) -> list
     for candidates in wanting.values():
         if len(candidates) == 1:
             continue
-        first = min(candidates, key=lambda candidate: _RANK[candidate[1].priority])
+        first = max(candidates, key=lambda candidate: candidate[1].priority.urgency)
         others = [candidate for candidate in candidates if candidate is not first]
         also = tuple(_named(packs[index], other.therapy) for index, other in others)
         announced = _replaced(announced, first, first[1]._replace(also=also))
@@ -43,9 +43,6 @@ def _named(pack: Pack, therapy: str) -> str:
     """A therapy of another pathway, which its title may already name."""
     title = pack.therapy(therapy).title
     return title if pack.title in title else f"{title} ({pack.title})"
-
-
-_RANK: Final = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 def _replaced(verdicts: list[Verdict | None], place: tuple[int, Counsel], counsel: Counsel) -> list[Verdict | None]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
-from rules.alerts import Book, Moment, policy
+from rules.alerts import Book, Moment, damping, policy
 from rules.arbitration import arbitrate
 from rules.events import Action, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
@@ -75,7 +75,7 @@ class PatientEngine:
         pathways, self.translator, kept = prepare(packs, settings)
         self.timeline = Timeline(kept)
         self.tracks = [Track(pathway) for pathway in pathways]
-        self.books = [Book(patient, pathway.pack, policy(settings)) for pathway in pathways]
+        self.books = [Book(patient, pathway.pack, policy(settings), damping(settings)) for pathway in pathways]
         self._packs = [pathway.pack for pathway in pathways]
         self.pending: list[tuple[int, str, Event]] = []
         self.waiting: set[str] = set()
@@ -84,7 +84,7 @@ class PatientEngine:
         self.reached: int | None = None
         self.pruned: int | None = None
         self.next: int | None = None
-        """When a pathway must be judged next, or an alert escalated, although nothing has been received."""
+        """When a pathway must be judged next, or an alert brings itself to mind, although nothing has been received."""
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
@@ -357,7 +357,7 @@ class PatientEngine:
                 changes += self._tell(self.books[index], self.books[index].update(moment))
             if (self.books[index].due or FOREVER) <= now:
                 moment = Moment(self.tracks[index], entry, self.timeline, now)
-                changes += self._tell(self.books[index], self.books[index].escalate(moment))
+                changes += self._tell(self.books[index], self.books[index].remind(moment))
         self.touched = False
         self._urgent = self._read_at_once()
         for channel in self._urgent:

@@ -68,6 +68,10 @@ export function asksFor({ subject, headline }) {
 export const stateWords = (state) => STATE_WORDS[state] ?? state;
 export const goalWords = (goals) => GOAL_WORDS[goals] ?? (goals ? String(goals) : "goals not recorded");
 
+/** Why an alert called for somebody, or does not yet, in words; empty where nothing more is to be said. */
+export const attentionWords = ({ attention, delayed, cause }) =>
+  delayed ? `interruption waits: ${delayed}` : attention === "asked" && cause ? `asks: ${causeWords(cause)}` : "";
+
 /** A cause in words: those that are single words of the rules are spelt out. */
 export const causeWords = (cause) => (cause ? (SUPPRESSION_WORDS[cause] ?? cause) : "");
 
