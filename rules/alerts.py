@@ -263,7 +263,7 @@ class Book:
         elif alert.attention is Attention.ASKED and not alert.priority.interrupts:
             yield from self._follow(moment, alert, (*changed, Trigger.REST), cause)
         elif trigger is not None:
-            yield from self._follow(moment, alert, (trigger,), cause)
+            yield from self._follow(moment, alert, (trigger,), cause or alert.asking.wanted or None)
 
     def _follow(
         self, moment: Moment, alert: Alert, triggers: tuple[Trigger, ...], cause: str | None
