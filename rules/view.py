@@ -186,13 +186,21 @@ class View:
             if self.at - fact.at > limit:
                 return unknown(f"{name} (last {clock_time(fact.at)})")
             self.note(fact.at + limit + TICK)
-        return exact(sample.value, self.found(name, sample.value, fact))
+        if not sample.readable:
+            return unknown(f"{name} (not readable {clock_time(fact.at)})")
+        found = self.found(name, sample.value, fact)
+        if sample.comparator is not None:
+            return Value(*sample.bounds, (f"{name} (only {sample.comparator} {number(sample.value)})",), (found,))
+        return exact(sample.value, found)
 
     def found(self, name: str, value: float, fact: Fact) -> Finding:
         """Evidence for one sample of a signal."""
+        sample: Sample = fact.value
+        if not sample.readable:
+            return Finding(name, "not readable", fact.at, fact.event)
         unit = self.catalogue.signal(name).unit if name != "age" else "a"
         shown = number(value) if unit == "1" else f"{number(value)} {unit}"
-        return Finding(name, shown, fact.at, fact.event)
+        return Finding(name, f"{sample.comparator or ''} {shown}".lstrip(), fact.at, fact.event)
 
     def max_age(self, name: str, method: str | None = None) -> int | None:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
@@ -288,9 +296,8 @@ class View:
         if not found.by_age:
             return (found.number,), ()
         age = self.value("age")
-        if age.known:
-            return (found.for_age(age.low),), ()
-        return tuple(band.value for band in found.by_age), ("age",)
+        possible = found.for_ages(age.low, age.high)
+        return possible, () if len(possible) == 1 else ("age",)
 
     def since(self, anchor: str) -> int | None:
         """Milliseconds since an anchor, or None if it has not been reached."""
