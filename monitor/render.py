@@ -51,7 +51,7 @@ _CAUSES: Final = {
     "goals": "goals of care",
     "arrest": "cardiac arrest",
     "rosc": "circulation has returned; kept back while that is not yet sustained",
-    "merged": "another pathway suggests it already",
+    "merged": "a more urgent suggestion stands for it",
 }
 _SHOWN_WHOLE: Final = frozenset({AlertChangeKind.RAISED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED})
 _SPEAKS_UP: Final = _SHOWN_WHOLE | {AlertChangeKind.UPDATED, AlertChangeKind.ESCALATED}

@@ -39,7 +39,7 @@ const SUPPRESSION_WORDS = {
   goals: "goals of care",
   arrest: "cardiac arrest",
   rosc: "circulation has returned",
-  merged: "another pathway suggests it already",
+  merged: "a more urgent suggestion stands for it",
 };
 
 const GOAL_WORDS = {
