@@ -32,7 +32,8 @@ _TOLD_BY_NOTICE = (Advice.BLOCKED, Advice.PSEUDO, Advice.INDETERMINATE)
 class Standing(NamedTuple):
     """What a verdict means for one subject: the trigger, the words, the priority, the stage, and why.
 
-    ``doubtful`` says that it cannot be told whether the rules stand behind it, ``fixes`` is what must be fixed first.
+    ``doubtful`` says that it cannot be told whether the rules stand behind it, ``unsettled`` that
+    it may be more urgent; ``fixes`` is what must be fixed first.
     """
 
     trigger: Trigger
@@ -45,6 +46,7 @@ class Standing(NamedTuple):
     filled: tuple[str, ...] = ()
     doubtful: bool = False
     fixes: tuple[str, ...] = ()
+    unsettled: bool = False
 
 
 @dataclass(slots=True)
@@ -239,6 +241,8 @@ class Book:
         if standing.doubtful:
             return
         priority, fixes = standing.priority, standing.fixes
+        if standing.unsettled and shown(alert.state) and alert.priority.urgency > priority.urgency:
+            priority = alert.priority
         known = alert.asking.stands(priority, fixes, closing=standing.closing)
         alert.priority, alert.asking = priority, known._replace(closing=standing.closing)
         if not alert.supported:
@@ -377,7 +381,7 @@ def _advised(counsel: Counsel, therapy: Therapy) -> Standing:
         case Advice.ELIGIBLE | Advice.CAUTION:
             closing = counsel.window is not None and counsel.window.closing
             standing = Standing(Trigger.SUPPORT, words, counsel.priority, stage, closing=closing)
-            return standing._replace(also=counsel.also, filled=counsel.filled)
+            return standing._replace(also=counsel.also, filled=counsel.filled, unsettled=counsel.unsettled)
         case Advice.SUPPRESSED:
             return Standing(Trigger.SUPPRESS, words, counsel.priority, stage, reasons)
         case Advice.BLOCKED if therapy.deadline is not None and counsel.reasons == (therapy.deadline.id,):

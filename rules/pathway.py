@@ -66,7 +66,8 @@ class Counsel(NamedTuple):
     """Advice on one therapy.
 
     ``also`` are suggestions of other pathways that this one stands for; ``filled`` is what stands for the measures that
-    the suggestion names, so that it is said again when one of them changes.
+    the suggestion names, so that it is said again when one of them changes. ``unsettled`` says that it may be more
+    urgent: whether a rule of a higher priority is met is unknown.
     """
 
     therapy: str
@@ -76,6 +77,7 @@ class Counsel(NamedTuple):
     window: Window | None = None
     also: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    unsettled: bool = False
 
 
 class Decision(NamedTuple):
@@ -327,9 +329,9 @@ class Pathway:
         )
         if found is None:
             return None
-        priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
+        priority, unsettled = _priority(view, therapy)
         filled = tuple(evidence_of(view, measure) for measure in placeholders(therapy.suggestion))
-        return Counsel(therapy.id, *found, priority, window, filled=filled)
+        return Counsel(therapy.id, *found, priority, window, filled=filled, unsettled=unsettled)
 
     @staticmethod
     def _runs(view: View, therapy: str, running: Truth, found: dict[str, int | None]) -> bool:
@@ -396,6 +398,18 @@ class Pathway:
                 return "declined" if answer.action == "decline" else "snoozed"
             return None
         return None
+
+
+def _priority(view: View, therapy: Therapy) -> tuple[Priority, bool]:
+    """The priority of a suggestion by the first rule that is met, and whether one before it is unknown."""
+    unknown = [Priority.INFORMATION]
+    for rule in therapy.priority:
+        truth = MET if rule.when is None else rule.when.evaluate(view).truth
+        if truth is MET:
+            return rule.priority, max(found.urgency for found in unknown) > rule.priority.urgency
+        if truth is UNKNOWN:
+            unknown.append(rule.priority)
+    raise AssertionError("the last rule has no condition")
 
 
 def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> list[str]:

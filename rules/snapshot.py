@@ -233,8 +233,9 @@ def _verdict(raw: list[Any]) -> Verdict:
             None if window is None else Window(*window),
             tuple(also),
             tuple(filled),
+            unsettled,
         )
-        for therapy, advice, why, priority, window, also, filled in counsel
+        for therapy, advice, why, priority, window, also, filled, unsettled in counsel
     )
     return Verdict(
         State(state),

@@ -236,7 +236,7 @@ class TestFlapping:
         assert escalated(bed)[-1] == "10:55"
 
     def test_the_numbers_are_the_sites(self) -> None:
-        bed = shock(*FLAPS, until="12:00", flapping={"returns": 2, "within": "PT30M"})
+        bed = shock(*FLAPS, until="12:00", flapping={"returns": 2, "within": "PT35M"})
         assert asks(bed) == ["07:30", "08:10", "08:50", "09:30"]
         assert len(asks(bed)) < len(asks(shock(*FLAPS, until="12:00", flapping={"returns": 100})))
 
