@@ -20,8 +20,14 @@ _TEXT: Final = """\
 
 This is `rules.lifecycle.TRANSITIONS`, the only thing that changes the state of an alert. What happens to it is what
 the rules say (support, update, amend, withdraw, resolve, suppress, expire), what a clinician answers (acknowledge,
-accept, decline, snooze), or that nobody has answered (escalate); what is not in the table changes nothing.
+accept, decline, snooze), or that it calls for somebody (ask, rest, escalate); what is not in the table changes nothing.
 Alerts in these states are shown: {shown}.
+
+**Attention** is a state of its own: *asked* while an answer is wanted, *answered* once somebody has given one, *at
+rest* where nobody is called. An alert asks whenever the rules stand behind it at high or medium priority and nobody
+has answered what it says now: when it is new, when it comes back after it was off the board or less urgent, when it
+becomes more urgent, when something else must be fixed first, and when its window is about to close. Why it asks and
+what an interruption waits for is in [`rules/attention.py`](../rules/attention.py).
 
 ```mermaid
 stateDiagram-v2
@@ -29,8 +35,8 @@ stateDiagram-v2
 {edges}
 ```
 
-| state | what happens | next state | announced as |
-| --- | --- | --- | --- |
+| state | what happens | next state | announced as | attention |
+| --- | --- | --- | --- | --- |
 {rows}
 """
 
@@ -38,10 +44,13 @@ stateDiagram-v2
 def render() -> str:
     """The transition table as a diagram and as a table, in Markdown."""
     labels: dict[tuple[str, str], list[str]] = {}
-    for (state, trigger), (following, _) in TRANSITIONS.items():
-        labels.setdefault((state, following), []).append(trigger)
+    for (state, trigger), outcome in TRANSITIONS.items():
+        labels.setdefault((state, outcome.state), []).append(trigger)
     edges = [f"    {state} --> {following}: {', '.join(on)}" for (state, following), on in labels.items()]
-    rows = [f"| {state} | {on} | {following} | {kind} |" for (state, on), (following, kind) in TRANSITIONS.items()]
+    rows = [
+        f"| {state} | {on} | {outcome.state} | {outcome.change} | {outcome.attention or 'as before'} |"
+        for (state, on), outcome in TRANSITIONS.items()
+    ]
     visible = ", ".join(state for state in AlertState if shown(state))
     return _TEXT.format(shown=visible, edges="\n".join(edges), rows="\n".join(rows))
 

@@ -80,9 +80,10 @@ class PackText:
             ("It ends when", pack.resolution),
             ("Another begins after that when", pack.relapse),
             ("It turns out to be something else when", pack.ruled_out),
-            ("Changes do not interrupt while", pack.hush),
         ):
             yield from self._condition(title, node)
+        if pack.hush is not None:
+            yield from self._condition(f"Interruptions wait ({pack.hush.cause}) while", pack.hush.when)
         for found in pack.inhibit:
             what = "Every suggestion" if found.scope == "therapies" else "Every suggestion and notice"
             yield from self._condition(f"{what} is kept back ({found.cause}) while", found.when)

@@ -51,7 +51,7 @@ _CAUSES: Final = {
     "goals": "goals of care",
     "arrest": "cardiac arrest",
     "rosc": "circulation has returned; kept back while that is not yet sustained",
-    "merged": "another pathway suggests it already",
+    "merged": "a more urgent suggestion stands for it",
 }
 _SHOWN_WHOLE: Final = frozenset({AlertChangeKind.RAISED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED})
 _SPEAKS_UP: Final = _SHOWN_WHOLE | {AlertChangeKind.UPDATED, AlertChangeKind.ESCALATED}
@@ -252,7 +252,9 @@ def _header(change: AlertChange) -> Text:
     header.append(f"  {clean(change.patient)}", style="bold")
     header.append(f"  {_clock(change)}")
     if change.priority.interrupts and not change.interrupts and change.change in _SPEAKS_UP:
-        header.append("  silent", style="dim")
+        header.append(
+            f"  silent{f': interruption waits, {clean(change.delayed)}' if change.delayed else ''}", style="dim"
+        )
     return header
 
 

@@ -7,28 +7,34 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
+from rules.attention import CLOSING, NEVER_ASKED, Asking, Call, Damping
 from rules.cards import build
 from rules.events import Action
 from rules.facts import Refusal
-from rules.instants import format_duration, to_datetime
+from rules.instants import format_duration, to_datetime, to_instant
 from rules.lifecycle import AlertState, Trigger, follow, shown
-from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, PackReference, Priority, State
+from rules.outputs import Advice, AlertChange, AlertChangeKind, Attention, Card, PackReference, Priority, State
 from rules.pack import Pack, Therapy
 from rules.pathway import FIX_FIRST, NOTICES, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict
 from rules.settings import SiteSettings
+from rules.steps import earliest
 from rules.timeline import Timeline
 from rules.track import Entry, Track
 
-_RANK = {Priority.INFORMATION: 0, Priority.LOW: 1, Priority.MEDIUM: 2, Priority.HIGH: 3}
 _ANNOUNCING = (AlertChangeKind.RAISED, AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED)
+_ANSWERS = (Trigger.ACKNOWLEDGE, Trigger.ACCEPT)
 _STAYING = frozenset((AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.ESCALATED))
-"""Changes after which an alert can be answered as before."""
+"""Changes after which an alert can be answered as before, unless they interrupt."""
 _TOLD_BY_NOTICE = (Advice.BLOCKED, Advice.PSEUDO, Advice.INDETERMINATE)
 """Advice that has no card of its own: the notice of the state says why a therapy is not suggested."""
 
 
 class Standing(NamedTuple):
-    """What a verdict means for one subject: the trigger, the words, the priority, the stage, and why."""
+    """What a verdict means for one subject: the trigger, the words, the priority, the stage, and why.
+
+    ``doubtful`` says that it cannot be told whether the rules stand behind it, ``unsettled`` that
+    it may be more urgent; ``fixes`` is what must be fixed first.
+    """
 
     trigger: Trigger
     verdict: str
@@ -38,6 +44,9 @@ class Standing(NamedTuple):
     closing: bool = False
     also: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    doubtful: bool = False
+    fixes: tuple[str, ...] = ()
+    unsettled: bool = False
 
 
 @dataclass(slots=True)
@@ -53,10 +62,11 @@ class Alert:
     priority: Priority
     effective_from: int
     cause: str | None = None
-    notified: Priority | None = None
+    attention: Attention = Attention.AT_REST
+    asking: Asking = NEVER_ASKED
+    supported: bool = False
+    """Whether the rules stand behind it at present: where they do not, nobody is called."""
     said: str = ""
-    closing: bool = False
-    """Whether it has been announced that its window is about to close."""
     headline: str = ""
     """The headline of the card when the rules last stood behind it."""
     steps: tuple[tuple[str, int], ...] = ()
@@ -66,14 +76,18 @@ class Alert:
     taken: int = 0
     """How many of the steps have been taken."""
     moved: int = 0
-    """The sequence number of the change that brought it into its state."""
+    """The sequence number of the change after which it is to be answered: an older answer answers something else."""
+    moved_at: int = 0
+    """When that was decided."""
 
     @property
     def due(self) -> int | None:
-        """When the next role is to be asked."""
-        if self.asked_at is None or self.taken >= len(self.steps):
+        """When the next role is to be asked, or a damped interruption comes."""
+        if not self.supported:
             return None
-        return self.asked_at + self.steps[self.taken][1]
+        waits = self.asked_at is not None and self.taken < len(self.steps)
+        escalates = self.asked_at + self.steps[self.taken][1] if self.asked_at is not None and waits else None
+        return earliest(escalates, self.asking.until)
 
 
 Policy = Mapping[Priority, tuple[tuple[str, int], ...]]
@@ -86,6 +100,11 @@ def policy(settings: SiteSettings) -> Policy:
         Priority(priority): tuple((step.role, round(step.after.total_seconds() * 1000)) for step in steps)
         for priority, steps in settings.escalation.items()
     }
+
+
+def damping(settings: SiteSettings) -> Damping:
+    """From when on what keeps coming back is damped."""
+    return Damping(settings.flapping.returns, round(settings.flapping.within.total_seconds() * 1000))
 
 
 class Moment(NamedTuple):
@@ -108,6 +127,7 @@ class Book:
     patient: str
     pack: Pack
     policy: Policy
+    damping: Damping
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def update(self, moment: Moment) -> Iterator[AlertChange]:
@@ -118,10 +138,10 @@ class Book:
             alert = self.alerts.get(subject)
             standing = stand(self.pack, entry.verdict, subject)
             if alert is not None and alert.episode != entry.fold.episode:
-                yield from self._follow(moment, alert, Trigger.RESOLVE, "a new episode began")
+                yield from self._follow(moment, alert, (Trigger.RESOLVE,), "a new episode began")
                 alert = None
             elif alert is not None and self._risen(alert, standing):
-                yield from self._follow(moment, alert, Trigger.RESOLVE, f"the stage rose to {standing.stage}")
+                yield from self._follow(moment, alert, (Trigger.RESOLVE,), f"the stage rose to {standing.stage}")
                 alert = None
             if alert is None:
                 if standing.trigger not in (Trigger.SUPPORT, Trigger.SUPPRESS):
@@ -131,25 +151,31 @@ class Book:
 
     @property
     def due(self) -> int | None:
-        """When an alert that nobody has answered is next to be brought before another role."""
+        """When an alert is next to be brought before another role, or interrupts after it was damped."""
         return min((alert.due for alert in self.alerts.values() if alert.due is not None), default=None)
 
-    def escalate(self, moment: Moment) -> Iterator[AlertChange]:
-        """Bring before the next role what nobody has answered in time."""
+    def remind(self, moment: Moment) -> Iterator[AlertChange]:
+        """Bring before the next role what nobody has answered in time, and to attention what was damped until now."""
         for _, alert in sorted(self.alerts.items()):
+            if alert.supported and alert.asking.until is not None and alert.asking.until <= moment.at:
+                yield from self._attend(moment, alert, None, None)
             while alert.due is not None and alert.due <= moment.at:
                 role, after = alert.steps[alert.taken]
                 alert.taken += 1
                 cause = f"not answered for {format_duration(after)}: now before {role}"
-                yield from self._follow(moment, alert, Trigger.ESCALATE, cause)
+                yield from self._follow(moment, alert, (Trigger.ESCALATE,), cause)
 
     def answer(self, moment: Moment, alert: Alert, trigger: Trigger, words: str) -> Iterator[AlertChange]:
         """A clinician's answer to an alert, to which :meth:`objection` has none."""
-        yield from self._follow(moment, alert, trigger, words)
+        yield from self._follow(moment, alert, (trigger,), words)
 
     def objection(self, alert: Alert, pathway: Pathway, action: Action) -> Refusal | None:
         """Why an alert cannot be answered so, if it cannot."""
-        if action.based_on is not None and action.based_on < alert.moved:
+        if action.based_on is not None:
+            overtaken = action.based_on < alert.moved
+        else:
+            overtaken = to_instant(action.effective_at) < alert.moved_at
+        if overtaken:
             return Refusal("based_on", "conflict", f"{alert.subject} has changed since: {_now(alert)}")
         if follow(alert.state, Trigger(action.action)) is None:
             return Refusal("action", "not_possible", f"{alert.subject} {_now(alert)}")
@@ -163,8 +189,11 @@ class Book:
     def moved(self, change: AlertChange) -> None:
         """A change has got its sequence number."""
         alert = self.alerts.get(change.subject)
-        if alert is not None and alert.id == change.id and change.change not in _STAYING:
-            alert.moved = change.sequence
+        if alert is None or alert.id != change.id:
+            return
+        asks = change.interrupts and change.change is not AlertChangeKind.ESCALATED
+        if asks or change.change not in _STAYING:
+            alert.moved, alert.moved_at = change.sequence, to_instant(change.decided_at)
 
     def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
         trigger, cause = standing.trigger, standing.cause
@@ -187,46 +216,92 @@ class Book:
             else:
                 trigger, cause = Trigger.WITHDRAW, f"amended: {moment.late}"
         elif shown(alert.state) and trigger in (Trigger.SUPPORT, Trigger.UPDATE):
-            if said == alert.said:
+            if said == alert.said and not alert.asking.held_back(moment.at, verdict.hushed).ready:
                 return
             trigger = Trigger.UPDATE
         elif alert.state is AlertState.SUPPRESSED and trigger is Trigger.SUPPRESS and cause == alert.cause:
             return
-        if follow(alert.state, trigger) is None:
+        outcome = follow(alert.state, trigger)
+        if outcome is None:
             return
         if trigger in (Trigger.SUPPORT, Trigger.AMEND):
             alert.effective_from = self._since(moment.track, alert.subject)
         alert.verdict, alert.said = standing.verdict, said
-        if standing.closing and not alert.closing:
-            alert.closing, alert.notified, cause = True, None, cause or "the window is about to close"
-        if trigger in (Trigger.SUPPORT, Trigger.UPDATE, Trigger.AMEND):
-            alert.priority = standing.priority
-        yield from self._follow(moment, alert, trigger, cause, hushed=verdict.hushed)
+        if not shown(outcome.state):
+            yield from self._follow(moment, alert, (trigger,), cause)
+            return
+        if standing.closing and not alert.asking.closing:
+            cause = cause or CLOSING
+        self._weigh(alert, standing, moment.at)
+        yield from self._attend(moment, alert, trigger, cause)
+
+    def _weigh(self, alert: Alert, standing: Standing, now: int) -> None:
+        """Take in what stands now, and whether that is a reason to interrupt."""
+        alert.supported = standing.trigger is Trigger.SUPPORT
+        if standing.doubtful:
+            return
+        priority, fixes = standing.priority, standing.fixes
+        if standing.unsettled and shown(alert.state) and alert.priority.urgency > priority.urgency:
+            priority = alert.priority
+        known = alert.asking.stands(priority, fixes, closing=standing.closing)
+        alert.priority, alert.asking = priority, known._replace(closing=standing.closing)
+        if not alert.supported:
+            return
+        call = known.call(alert.state, alert.cause, priority, fixes)
+        if priority.interrupts and standing.closing and not known.closing:
+            call = Call(CLOSING, undamped=True)
+        if call is not None:
+            alert.asking = alert.asking.called(call, priority, fixes, now, self.damping)
+
+    def _attend(
+        self, moment: Moment, alert: Alert, trigger: Trigger | None, cause: str | None
+    ) -> Iterator[AlertChange]:
+        """Say what changes on the board, if anything; it interrupts if there is a reason to, and nothing delays it."""
+        waited = alert.asking.delayed
+        alert.asking = alert.asking.held_back(moment.at, moment.entry.verdict.hushed)
+        changed = () if trigger in (None, Trigger.UPDATE) else (trigger,)
+        if alert.supported and alert.asking.ready:
+            delay = f"delayed until now: {waited}" if waited and waited != alert.asking.delayed else None
+            reasons = dict.fromkeys(part for part in (cause, alert.asking.wanted, delay) if part)
+            yield from self._follow(moment, alert, (*changed, Trigger.ASK), "; ".join(reasons) or None)
+        elif alert.attention is Attention.ASKED and not alert.priority.interrupts:
+            yield from self._follow(moment, alert, (*changed, Trigger.REST), cause)
+        elif trigger is not None:
+            yield from self._follow(moment, alert, (trigger,), cause or alert.asking.wanted or None)
 
     def _follow(
-        self, moment: Moment, alert: Alert, trigger: Trigger, cause: str | None, *, hushed: bool = False
+        self, moment: Moment, alert: Alert, triggers: tuple[Trigger, ...], cause: str | None
     ) -> Iterator[AlertChange]:
-        outcome = follow(alert.state, trigger)
-        if outcome is None:
-            return
-        alert.state, kind = outcome
-        if trigger in (Trigger.SNOOZE, Trigger.DECLINE):
-            alert.notified = None
+        """Follow triggers that come at once; the change is called after the first, or that it is open again."""
+        kinds: list[AlertChangeKind] = []
+        for trigger in triggers:
+            outcome = follow(alert.state, trigger)
+            if outcome is None:
+                return
+            alert.state, kind, attention = outcome
+            alert.attention = alert.attention if attention is None else attention
+            kinds.append(kind)
+        kind = AlertChangeKind.REOPENED if AlertChangeKind.REOPENED in kinds else kinds[0]
+        asks = Trigger.ASK in triggers
         alert.cause = cause
-        interrupts = kind in _ANNOUNCING and alert.priority.interrupts and not hushed
-        interrupts = interrupts and (alert.notified is None or _RANK[alert.priority] > _RANK[alert.notified])
-        if interrupts:
-            alert.notified = alert.priority
+        if asks:
+            alert.asking = alert.asking.interrupted(alert.priority, moment.at)
             alert.steps, alert.asked_at, alert.taken = self.policy.get(alert.priority, ()), moment.at, 0
-        elif alert.state is not AlertState.OPEN:
+        elif alert.attention is not Attention.ASKED:
             alert.asked_at, alert.taken = None, 0
+        if not shown(alert.state):
+            alert.asking, alert.supported = alert.asking.left(), False
+        elif alert.attention is Attention.ANSWERED and triggers[0] in _ANSWERS:
+            alert.asking = alert.asking.was_answered(alert.priority)
         yield AlertChange(
             id=alert.id,
             patient=self.patient,
             sequence=0,
             change=kind,
-            interrupts=interrupts or trigger is Trigger.ESCALATE,
+            interrupts=asks or Trigger.ESCALATE in triggers,
             asked=alert.steps[alert.taken - 1][0] if alert.taken else None,
+            attention=alert.attention,
+            delayed=alert.asking.delayed,
             cause=cause,
             pathway=self.pack.id,
             episode=alert.episode,
@@ -264,8 +339,8 @@ class Book:
         )
 
     def _risen(self, alert: Alert, standing: Standing) -> bool:
-        """Whether the refractory state has gone on to a stage beyond the one that the alert is about."""
-        if alert.subject != REFRACTORY or standing.trigger is not Trigger.SUPPORT:
+        """Whether the state, or what is to be fixed first, is now of a stage beyond the one that the alert is about."""
+        if alert.subject not in (REFRACTORY, FIX_FIRST) or standing.trigger is not Trigger.SUPPORT:
             return False
         return self.pack.rank(standing.stage) > self.pack.rank(alert.stage)
 
@@ -306,7 +381,7 @@ def _advised(counsel: Counsel, therapy: Therapy) -> Standing:
         case Advice.ELIGIBLE | Advice.CAUTION:
             closing = counsel.window is not None and counsel.window.closing
             standing = Standing(Trigger.SUPPORT, words, counsel.priority, stage, closing=closing)
-            return standing._replace(also=counsel.also, filled=counsel.filled)
+            return standing._replace(also=counsel.also, filled=counsel.filled, unsettled=counsel.unsettled)
         case Advice.SUPPRESSED:
             return Standing(Trigger.SUPPRESS, words, counsel.priority, stage, reasons)
         case Advice.BLOCKED if therapy.deadline is not None and counsel.reasons == (therapy.deadline.id,):
@@ -317,7 +392,7 @@ def _advised(counsel: Counsel, therapy: Therapy) -> Standing:
         case Advice.PSEUDO:
             return Standing(Trigger.WITHDRAW, words, counsel.priority, stage, f"fix first: {reasons}")
         case Advice.INDETERMINATE:
-            return Standing(Trigger.UPDATE, words, counsel.priority, stage, f"not known: {reasons}")
+            return Standing(Trigger.UPDATE, words, counsel.priority, stage, f"not known: {reasons}", doubtful=True)
 
 
 def _now(alert: Alert) -> str:
@@ -340,14 +415,16 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
     if supported and kept_back:
         return Standing(Trigger.SUPPRESS, words, priority, stage, kept_back)
     if supported:
-        return Standing(Trigger.SUPPORT, words, priority, stage)
+        fixes = verdict.reasons if subject == FIX_FIRST else ()
+        return Standing(Trigger.SUPPORT, words, priority, stage, fixes=fixes)
     if subject == REFRACTORY and state is State.PSEUDO:
         return Standing(Trigger.WITHDRAW, words, priority, stage, f"fix first: {', '.join(verdict.reasons)}")
     if subject == REFRACTORY and (state is State.ACTIVE or (state is State.INDETERMINATE and concerned)):
         if verdict.suppressed:
             return Standing(Trigger.WITHDRAW, words, priority, stage, f"suppressed: {verdict.suppressed}")
-        why = "criteria not met now" if state is State.ACTIVE else "cannot be confirmed now"
-        return Standing(Trigger.UPDATE, words, priority, stage, why)
+        doubtful = state is State.INDETERMINATE
+        why = "cannot be confirmed now" if doubtful else "criteria not met now"
+        return Standing(Trigger.UPDATE, words, priority, stage, why, doubtful=doubtful)
     return Standing(Trigger.RESOLVE, words, priority, stage, _ending(verdict))
 
 

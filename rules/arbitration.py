@@ -1,11 +1,11 @@
-"""Across pathways: a therapy that several of them want is suggested once, by the one that presses most."""
+"""What several suggestions want, of one pathway or of several, is suggested once, by the one that presses most."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from rules.outputs import Advice, Priority
+from rules.outputs import Advice
 from rules.pack import Pack
 from rules.pathway import Counsel, Verdict
 
@@ -29,9 +29,9 @@ def arbitrate(packs: Sequence[Pack], verdicts: Sequence[Verdict | None]) -> list
     for candidates in wanting.values():
         if len(candidates) == 1:
             continue
-        first = min(candidates, key=lambda candidate: _RANK[candidate[1].priority])
+        first = max(candidates, key=lambda candidate: candidate[1].priority.urgency)
         others = [candidate for candidate in candidates if candidate is not first]
-        also = tuple(_named(packs[index], other.therapy) for index, other in others)
+        also = tuple(_named(packs[index], other.therapy, beside=index == first[0]) for index, other in others)
         announced = _replaced(announced, first, first[1]._replace(also=also))
         for other in others:
             kept_back = other[1]._replace(advice=Advice.SUPPRESSED, reasons=(MERGED,))
@@ -39,13 +39,10 @@ def arbitrate(packs: Sequence[Pack], verdicts: Sequence[Verdict | None]) -> list
     return announced
 
 
-def _named(pack: Pack, therapy: str) -> str:
-    """A therapy of another pathway, which its title may already name."""
+def _named(pack: Pack, therapy: str, *, beside: bool) -> str:
+    """A therapy, with its pathway unless that is the one ``beside`` which it is named, or its title names it."""
     title = pack.therapy(therapy).title
-    return title if pack.title in title else f"{title} ({pack.title})"
-
-
-_RANK: Final = {priority: rank for rank, priority in enumerate(Priority)}
+    return title if beside or pack.title in title else f"{title} ({pack.title})"
 
 
 def _replaced(verdicts: list[Verdict | None], place: tuple[int, Counsel], counsel: Counsel) -> list[Verdict | None]:

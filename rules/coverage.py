@@ -270,7 +270,7 @@ class _WatchedBook(Book):
     """The alerts of a pathway, which also tells what is advised each time that they are looked at."""
 
     def __init__(self, book: Book, coverage: Coverage) -> None:
-        super().__init__(book.patient, book.pack, book.policy, book.alerts)
+        super().__init__(book.patient, book.pack, book.policy, book.damping, book.alerts)
         self._coverage = coverage
 
     @override

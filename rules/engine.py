@@ -12,7 +12,7 @@ from math import nan
 from typing import Final, NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
-from rules.alerts import Book, Moment, policy
+from rules.alerts import Book, Moment, damping, policy
 from rules.arbitration import arbitrate
 from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
@@ -79,7 +79,7 @@ class PatientEngine:
         pathways, self.translator, kept = prepare(packs, settings)
         self.timeline = Timeline(kept, JUDGED)
         self.tracks = [Track(pathway) for pathway in pathways]
-        self.books = [Book(patient, pathway.pack, policy(settings)) for pathway in pathways]
+        self.books = [Book(patient, pathway.pack, policy(settings), damping(settings)) for pathway in pathways]
         self._packs = [pathway.pack for pathway in pathways]
         self.pending: list[tuple[int, str, Event]] = []
         self.waiting: set[str] = set()
@@ -88,7 +88,7 @@ class PatientEngine:
         self.reached: int | None = None
         self.pruned: int | None = None
         self.next: int | None = None
-        """When a pathway must be judged next, or an alert escalated, although nothing has been received."""
+        """When a pathway must be judged next, or an alert brings itself to mind, although nothing has been received."""
         self.touched = False
         """Whether a fact has been received that a pathway has not been judged by."""
         self.sequence = 0
@@ -380,7 +380,7 @@ class PatientEngine:
                 changes += self._tell(self.books[index], self.books[index].update(moment))
             if _is_past(self.books[index].due, now):
                 moment = Moment(self.tracks[index], entry, self.timeline, now)
-                changes += self._tell(self.books[index], self.books[index].escalate(moment))
+                changes += self._tell(self.books[index], self.books[index].remind(moment))
         self.touched = False
         self._going_on.clear()
         self.settle()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from rules.outputs import AlertChangeKind
+from rules.outputs import AlertChangeKind, Attention
 
 
 class AlertState(StrEnum):
@@ -42,10 +42,22 @@ class Trigger(StrEnum):
     """The time in which it could be acted on is over."""
     ESCALATE = "escalate"
     """Nobody has answered in the time that the site allows: the next role is asked."""
+    ASK = "ask"
+    """It interrupts: nobody has answered what it says now."""
+    REST = "rest"
+    """Nobody has answered, and it is no longer so urgent that anybody is called."""
     ACKNOWLEDGE = "acknowledge"
     ACCEPT = "accept"
     DECLINE = "decline"
     SNOOZE = "snooze"
+
+
+class Outcome(NamedTuple):
+    """The next state, what to call the change, and who is wanted then; None where that stays as it was."""
+
+    state: AlertState
+    change: AlertChangeKind
+    attention: Attention | None
 
 
 _SHOWN: Final = (AlertState.OPEN, AlertState.ACKNOWLEDGED, AlertState.ACCEPTED)
@@ -57,25 +69,39 @@ _CLOSED: Final = (
     AlertState.RESOLVED,
     AlertState.EXPIRED,
 )
+_REST: Final = Attention.AT_REST
+_ANSWERED: Final = Attention.ANSWERED
 
-TRANSITIONS: Final[dict[tuple[AlertState, Trigger], tuple[AlertState, AlertChangeKind]]] = {
-    (AlertState.NEW, Trigger.SUPPORT): (AlertState.OPEN, AlertChangeKind.RAISED),
-    (AlertState.NEW, Trigger.SUPPRESS): (AlertState.SUPPRESSED, AlertChangeKind.SUPPRESSED),
-    **{(state, Trigger.UPDATE): (state, AlertChangeKind.UPDATED) for state in _SHOWN},
-    **{(state, Trigger.AMEND): (state, AlertChangeKind.AMENDED) for state in _SHOWN},
-    **{(state, Trigger.WITHDRAW): (AlertState.WITHDRAWN, AlertChangeKind.WITHDRAWN) for state in _SHOWN},
-    **{(state, Trigger.RESOLVE): (AlertState.RESOLVED, AlertChangeKind.RESOLVED) for state in (*_SHOWN, *_CLOSED[:3])},
+
+def _into(state: AlertState, attention: Attention | None) -> Outcome:
+    """The outcome whose change is called as the state is."""
+    return Outcome(state, AlertChangeKind(state), attention)
+
+
+TRANSITIONS: Final[dict[tuple[AlertState, Trigger], Outcome]] = {
+    (AlertState.NEW, Trigger.SUPPORT): Outcome(AlertState.OPEN, AlertChangeKind.RAISED, _REST),
+    (AlertState.NEW, Trigger.SUPPRESS): _into(AlertState.SUPPRESSED, _REST),
+    **{(state, Trigger.UPDATE): Outcome(state, AlertChangeKind.UPDATED, None) for state in _SHOWN},
+    **{(state, Trigger.AMEND): Outcome(state, AlertChangeKind.AMENDED, None) for state in _SHOWN},
+    **{(state, Trigger.WITHDRAW): _into(AlertState.WITHDRAWN, _REST) for state in _SHOWN},
+    **{(state, Trigger.RESOLVE): _into(AlertState.RESOLVED, _REST) for state in (*_SHOWN, *_CLOSED[:3])},
     **{
-        (state, Trigger.SUPPRESS): (AlertState.SUPPRESSED, AlertChangeKind.SUPPRESSED)
+        (state, Trigger.SUPPRESS): _into(AlertState.SUPPRESSED, _REST)
         for state in (*_SHOWN, AlertState.SUPPRESSED, AlertState.WITHDRAWN, AlertState.RESOLVED, AlertState.EXPIRED)
     },
-    **{(state, Trigger.EXPIRE): (AlertState.EXPIRED, AlertChangeKind.EXPIRED) for state in _SHOWN},
-    (AlertState.OPEN, Trigger.ESCALATE): (AlertState.OPEN, AlertChangeKind.ESCALATED),
-    **{(state, Trigger.SUPPORT): (AlertState.OPEN, AlertChangeKind.REOPENED) for state in _CLOSED},
-    (AlertState.OPEN, Trigger.ACKNOWLEDGE): (AlertState.ACKNOWLEDGED, AlertChangeKind.ACKNOWLEDGED),
-    **{(state, Trigger.ACCEPT): (AlertState.ACCEPTED, AlertChangeKind.ACCEPTED) for state in _SHOWN[:2]},
-    **{(state, Trigger.DECLINE): (AlertState.DECLINED, AlertChangeKind.DECLINED) for state in _SHOWN},
-    **{(state, Trigger.SNOOZE): (AlertState.SNOOZED, AlertChangeKind.SNOOZED) for state in _SHOWN},
+    **{(state, Trigger.EXPIRE): _into(AlertState.EXPIRED, _REST) for state in _SHOWN},
+    (AlertState.OPEN, Trigger.ESCALATE): Outcome(AlertState.OPEN, AlertChangeKind.ESCALATED, Attention.ASKED),
+    **{(state, Trigger.SUPPORT): Outcome(AlertState.OPEN, AlertChangeKind.REOPENED, _REST) for state in _CLOSED},
+    (AlertState.OPEN, Trigger.ASK): Outcome(AlertState.OPEN, AlertChangeKind.UPDATED, Attention.ASKED),
+    **{
+        (state, Trigger.ASK): Outcome(AlertState.OPEN, AlertChangeKind.REOPENED, Attention.ASKED)
+        for state in _SHOWN[1:]
+    },
+    (AlertState.OPEN, Trigger.REST): Outcome(AlertState.OPEN, AlertChangeKind.UPDATED, _REST),
+    (AlertState.OPEN, Trigger.ACKNOWLEDGE): _into(AlertState.ACKNOWLEDGED, _ANSWERED),
+    **{(state, Trigger.ACCEPT): _into(AlertState.ACCEPTED, _ANSWERED) for state in _SHOWN[:2]},
+    **{(state, Trigger.DECLINE): _into(AlertState.DECLINED, _ANSWERED) for state in _SHOWN},
+    **{(state, Trigger.SNOOZE): _into(AlertState.SNOOZED, _ANSWERED) for state in _SHOWN},
 }
 
 
@@ -84,6 +110,6 @@ def shown(state: AlertState) -> bool:
     return state in _SHOWN
 
 
-def follow(state: AlertState, trigger: Trigger) -> tuple[AlertState, AlertChangeKind] | None:
-    """The next state and what to call the change, or None where the trigger changes nothing."""
+def follow(state: AlertState, trigger: Trigger) -> Outcome | None:
+    """What follows from a trigger, or None where it changes nothing."""
     return TRANSITIONS.get((state, trigger))

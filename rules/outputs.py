@@ -59,6 +59,22 @@ class Priority(StrEnum):
         """Whether an alert of this priority is counted as an interruption."""
         return self in (Priority.HIGH, Priority.MEDIUM)
 
+    @property
+    def urgency(self) -> int:
+        """The more urgent, the higher."""
+        return -_BY_URGENCY.index(self)
+
+
+_BY_URGENCY: Final = tuple(Priority)
+
+
+class Attention(StrEnum):
+    """Who is wanted: somebody to answer, nobody any more because somebody has, or nobody."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+    AT_REST = "at rest"
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
@@ -195,6 +211,8 @@ class AlertChange(_Frozen):
     """An alert was raised or changed; the last change of an id is its present state.
 
     ``asked`` is the role that has been asked to answer because nobody else did; None while those at the bedside are.
+    ``attention`` says whether an answer is wanted; None only in what was written before it was said. ``delayed`` is why
+    an interruption that is due does not come yet.
     """
 
     kind: Literal["alert"] = "alert"
@@ -205,6 +223,8 @@ class AlertChange(_Frozen):
     change: AlertChangeKind
     interrupts: bool
     asked: str | None = None
+    attention: Attention | None = None
+    delayed: str | None = None
     cause: str | None = None
     pathway: str
     episode: int

@@ -176,6 +176,13 @@ class Inhibition(_Frozen):
     scope: Literal["therapies", "all"] = "therapies"
 
 
+class Hush(_Frozen):
+    """While a condition is met interruptions wait, for a cause in words."""
+
+    cause: str
+    when: Condition
+
+
 class Therapy(_Frozen):
     """A rescue therapy: when to think of it, what speaks against it, and what every suggestion must say.
 
@@ -217,9 +224,10 @@ class Pack(_Frozen):
     ``recognition`` is when the clock of treatment starts, ``onset`` when an episode begins, ``resolution`` when it
     ends (and ``endings`` in which way, where there are several), ``relapse`` when another begins after that,
     ``ruled_out`` when it turns out to be something else. ``inhibit``
-    keeps suggestions back for a cause, and so do the goals of care in ``no_escalation``; while ``hush`` is met a change
-    does not interrupt. The parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a
-    suggestion back. ``age_context`` is the situation that decides how old values may be. ``display`` are the measures
+    keeps suggestions back for a cause, and so do the goals of care in ``no_escalation``; while ``hush`` is met
+    interruptions wait. The parameters ``decline_holds`` and ``snooze`` say how long a clinician's answer keeps a
+    suggestion back, and ``pause_tolerance`` how long a therapy that runs may be off and still counts as running.
+    ``age_context`` is the situation that decides how old values may be. ``display`` are the measures
     that every card shows; ``words`` says what a measure, a missing item or a therapy is called where its own title will
     not do, with ``{name}`` for the present value of a measure or parameter.
     """
@@ -245,7 +253,7 @@ class Pack(_Frozen):
     relapse: Condition
     ruled_out: Condition | None = None
     inhibit: tuple[Inhibition, ...] = ()
-    hush: Condition | None = None
+    hush: Hush | None = None
     no_escalation: tuple[Goals, ...] = (Goals.NO_ESCALATION, Goals.COMFORT)
     age_context: AgeContext | None = None
     priorities: dict[State, Harm]
@@ -317,8 +325,9 @@ class Pack(_Frozen):
     def _conditions(self) -> Iterator[tuple[str, Node | None]]:
         for name, condition in self.conditions.items():
             yield f"conditions.{name}", condition
-        for name in ("recognition", "onset", "resolution", "relapse", "ruled_out", "hush"):
+        for name in ("recognition", "onset", "resolution", "relapse", "ruled_out"):
             yield name, getattr(self, name)
+        yield "hush", None if self.hush is None else self.hush.when
         yield from ((f"endings.{index}", found.when) for index, found in enumerate(self.endings))
         yield from ((f"inhibit.{found.cause}", found.when) for found in self.inhibit)
         for check in self.checks:

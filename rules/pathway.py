@@ -10,7 +10,7 @@ from rules import stays
 from rules.catalogue import Catalogue
 from rules.facts import Answer
 from rules.instants import FOREVER, TICK, format_duration
-from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Truth
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
 from rules.packs import with_overrides
@@ -41,7 +41,8 @@ class Fold(NamedTuple):
 
     ``episode`` counts the episodes of the stay, ``open`` says whether it is going on, ``resolved`` whether the last one
     ended by its resolution rule. ``anchors`` are instants: ``episode``, ``recognition``, and each stage first reached;
-    ``markers`` are the marker stages that held.
+    ``markers`` are the marker stages that held; ``running`` are the therapies that were found running, with the instant
+    since when they are not, or None while they are.
     """
 
     episode: int = 0
@@ -49,6 +50,7 @@ class Fold(NamedTuple):
     resolved: bool = False
     anchors: tuple[tuple[str, int], ...] = ()
     markers: tuple[str, ...] = ()
+    running: tuple[tuple[str, int | None], ...] = ()
 
 
 class Window(NamedTuple):
@@ -71,7 +73,8 @@ class Counsel(NamedTuple):
     """Advice on one therapy.
 
     ``also`` are suggestions of other pathways that this one stands for; ``filled`` is what stands for the measures that
-    the suggestion names, so that it is said again when one of them changes.
+    the suggestion names, so that it is said again when one of them changes. ``unsettled`` says that it may be more
+    urgent: whether a rule of a higher priority is met is unknown.
     """
 
     therapy: str
@@ -81,6 +84,7 @@ class Counsel(NamedTuple):
     window: Window | None = None
     also: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    unsettled: bool = False
 
 
 class Decision(NamedTuple):
@@ -94,7 +98,8 @@ class Verdict(NamedTuple):
     """The verdict on a pathway at an instant.
 
     ``soft`` are checks that are met and block nothing; ``kept_back`` are notices kept back by a clinician's answer, and
-    why; ``confirmed`` is the furthest refractory stage that stands, whatever is said of one beyond it.
+    why; ``hushed`` is why interruptions wait; ``confirmed`` is the furthest refractory stage that stands, whatever is
+    said of one beyond it.
     """
 
     state: State
@@ -103,7 +108,7 @@ class Verdict(NamedTuple):
     suppressed: str | None = None
     soft: tuple[str, ...] = ()
     counsel: tuple[Counsel, ...] = ()
-    hushed: bool = False
+    hushed: str | None = None
     kept_back: tuple[tuple[str, str], ...] = ()
     confirmed: str | None = None
 
@@ -187,8 +192,12 @@ class Pathway:
         ended = self._ended(view, fold)
         if ended is not None:
             return Step(*ended, view.next_change)
-        verdict, markers = self._judge(view, fold.markers)
-        return Step(fold._replace(anchors=tuple(sorted(anchors.items())), markers=markers), verdict, view.next_change)
+        running = dict(fold.running)
+        verdict, markers = self._judge(view, fold.markers, running)
+        fold = fold._replace(
+            anchors=tuple(sorted(anchors.items())), markers=markers, running=tuple(sorted(running.items()))
+        )
+        return Step(fold, verdict, view.next_change)
 
     def _before(self, view: View, fold: Fold) -> Verdict | None:
         """The verdict while no episode is open, or None if one begins now."""
@@ -220,7 +229,9 @@ class Pathway:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None
 
-    def _judge(self, view: View, markers: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
+    def _judge(
+        self, view: View, markers: tuple[str, ...], running: dict[str, int | None]
+    ) -> tuple[Verdict, tuple[str, ...]]:
         base = self.pack.base
         decided = Decision(State.ACTIVE, ()) if base.id in view.anchors else self._decide(view, base)
         if decided is not None and decided.state is State.ACTIVE:
@@ -241,10 +252,11 @@ class Pathway:
         counsel = [
             found
             for therapy in self.pack.therapies
-            if (found := self._counsel(view, therapy, stage_now, goals=goals, inhibited=inhibited))
+            if (found := self._counsel(view, therapy, stage_now, running, goals=goals, inhibited=inhibited))
         ]
         muted = next((found.cause for found in inhibited if found.scope == "all"), None)
-        hushed = self.pack.hush is not None and self.pack.hush.evaluate(view).truth is MET
+        hush = self.pack.hush
+        hushed = hush.cause if hush is not None and hush.when.evaluate(view).truth is MET else None
         answers = ((notice, self._answered(view, notice, "snooze", stage_now)) for notice in NOTICES)
         verdict = Verdict(
             state,
@@ -313,15 +325,23 @@ class Pathway:
         return furthest, tuple(markers)
 
     def _counsel(
-        self, view: View, therapy: Therapy, stage: str | None, *, goals: bool, inhibited: list[Inhibition]
+        self,
+        view: View,
+        therapy: Therapy,
+        stage: str | None,
+        found_running: dict[str, int | None],
+        *,
+        goals: bool,
+        inhibited: list[Inhibition],
     ) -> Counsel | None:
         trigger = therapy.when.evaluate(view)
         if trigger.truth is NOT_MET:
+            found_running.pop(therapy.id, None)
             return None
         window = None if therapy.deadline is None else _window(view, therapy.deadline)
         back = [*(found.cause for found in inhibited)]
         running = _NEVER if therapy.running is None else therapy.running.evaluate(view)
-        if running.truth is MET:
+        if self._runs(view, therapy.id, running.truth, found_running):
             back.append("running")
         if goals:
             back.append("goals")
@@ -332,9 +352,26 @@ class Pathway:
         )
         if found is None:
             return None
-        priority = next(r.priority for r in therapy.priority if r.when is None or r.when.evaluate(view).truth is MET)
+        priority, unsettled = _priority(view, therapy)
         filled = tuple(evidence_of(view, measure) for measure in placeholders(therapy.suggestion))
-        return Counsel(therapy.id, *found, priority, window, filled=filled)
+        return Counsel(therapy.id, *found, priority, window, filled=filled, unsettled=unsettled)
+
+    @staticmethod
+    def _runs(view: View, therapy: str, running: Truth, found: dict[str, int | None]) -> bool:
+        """Whether a therapy runs, or is off for so short that it still counts: a line is changed, a pump restarted."""
+        if running is MET:
+            found[therapy] = None
+        elif running is UNKNOWN or therapy not in found:
+            found.pop(therapy, None)
+        else:
+            off_since = found[therapy]
+            since = found[therapy] = view.at if off_since is None else off_since
+            ends = since + view.duration("pause_tolerance")
+            if view.at <= ends:
+                view.note(ends + TICK)
+            else:
+                del found[therapy]
+        return therapy in found
 
     def _advice(
         self, view: View, therapy: Therapy, asked: tuple[Evaluation, ...], window: Window | None, stage: str | None
@@ -384,6 +421,18 @@ class Pathway:
                 return "declined" if answer.action == "decline" else "snoozed"
             return None
         return None
+
+
+def _priority(view: View, therapy: Therapy) -> tuple[Priority, bool]:
+    """The priority of a suggestion by the first rule that is met, and whether one before it is unknown."""
+    unknown = [Priority.INFORMATION]
+    for rule in therapy.priority:
+        truth = MET if rule.when is None else rule.when.evaluate(view).truth
+        if truth is MET:
+            return rule.priority, max(found.urgency for found in unknown) > rule.priority.urgency
+        if truth is UNKNOWN:
+            unknown.append(rule.priority)
+    raise AssertionError("the last rule has no condition")
 
 
 def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> list[str]:

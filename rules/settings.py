@@ -46,6 +46,13 @@ def _in_order(steps: tuple[EscalationStep, ...]) -> tuple[EscalationStep, ...]:
 Escalation = Annotated[tuple[EscalationStep, ...], AfterValidator(_in_order)]
 
 
+class Flapping(_Frozen):
+    """From when on an alert that keeps coming back is damped: so many ``returns`` ``within`` a time (local setting)."""
+
+    returns: Annotated[int, Field(ge=2, le=100)] = 4
+    within: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=2)
+
+
 class SiteSettings(_Frozen):
     """Settings of one site.
 
@@ -61,6 +68,8 @@ class SiteSettings(_Frozen):
         future_skew: how far ``effective_at`` may lie after ``received_at`` before a message is refused.
         escalation: by the priority of an alert that interrupts, who is asked in turn while nobody answers; without a
             policy nobody else is asked. An alert keeps the policy under which it interrupted.
+        flapping: what came back so often in that time interrupts only once in it; the interruption is delayed, not left
+            out.
         overrides: local values of pack parameters, by pack id and parameter name, in the parameter's own unit.
     """
 
@@ -73,6 +82,7 @@ class SiteSettings(_Frozen):
     rate_holds: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=6))] = timedelta(minutes=90)
     future_skew: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
     escalation: dict[Literal["HIGH", "MEDIUM"], Escalation] = {}
+    flapping: Flapping = Flapping()
     overrides: dict[str, dict[str, float | str]] = {}
 
     @classmethod

@@ -11,11 +11,12 @@ from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.alerts import Alert
+from rules.attention import Asking
 from rules.events import decode, encode
 from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Move, Sample, SeizureEvent, Volume
 from rules.instants import MINUTE, to_instant
 from rules.lifecycle import AlertState
-from rules.outputs import Advice, Priority, State
+from rules.outputs import Advice, Attention, Priority, State
 from rules.pathway import Counsel, Fold, Verdict, Window
 from rules.settings import settings_digest
 from rules.timeline import Fact, MinuteSeries
@@ -116,7 +117,7 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         for alert in alerts:
             alert.state, alert.priority = AlertState(alert.state), Priority(alert.priority)
             alert.steps = tuple((role, after) for role, after in alert.steps)
-            alert.notified = None if alert.notified is None else Priority(alert.notified)
+            alert.attention, alert.asking = Attention(alert.attention), _asking(alert.asking)
         book.alerts = {alert.subject: alert for alert in alerts}
     engine.settle()
     return engine
@@ -205,9 +206,26 @@ def _value(kind: Any, raw: list[Any]) -> Any:
     return kind(*raw)
 
 
+def _asking(raw: Any) -> Asking:
+    asking = Asking(*raw)
+    level, answered, peak = (
+        None if found is None else Priority(found) for found in (asking.level, asking.answered, asking.peak)
+    )
+    return asking._replace(
+        level=level, answered=answered, peak=peak, fixes=tuple(asking.fixes), returns=tuple(asking.returns)
+    )
+
+
 def _fold(raw: list[Any]) -> Fold:
-    episode, is_open, resolved, anchors, markers = raw
-    return Fold(episode, is_open, resolved, tuple((name, at) for name, at in anchors), tuple(markers))
+    episode, is_open, resolved, anchors, markers, running = raw
+    return Fold(
+        episode,
+        is_open,
+        resolved,
+        tuple((name, at) for name, at in anchors),
+        tuple(markers),
+        tuple((therapy, since) for therapy, since in running),
+    )
 
 
 def _verdict(raw: list[Any]) -> Verdict:
@@ -221,8 +239,9 @@ def _verdict(raw: list[Any]) -> Verdict:
             None if window is None else Window(*window),
             tuple(also),
             tuple(filled),
+            unsettled,
         )
-        for therapy, advice, why, priority, window, also, filled in counsel
+        for therapy, advice, why, priority, window, also, filled, unsettled in counsel
     )
     return Verdict(
         State(state),

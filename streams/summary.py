@@ -144,6 +144,8 @@ class Tally:
 
     def _count_alert(self, change: AlertChange) -> None:
         self._interruptions += change.interrupts
+        if change.delayed:
+            self._suppressed[f"interruption delayed: {change.delayed}"].add(change.id)
         match change.change:
             case AlertChangeKind.RAISED | AlertChangeKind.REOPENED if change.id not in self._shown:
                 self._shown.add(change.id)

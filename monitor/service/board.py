@@ -147,6 +147,8 @@ class Board:
             verdict=change.verdict,
             priority=change.priority,
             state=state,
+            attention=change.attention,
+            delayed=change.delayed,
             asked=change.asked,
             cause=change.cause,
             stage=change.stage,

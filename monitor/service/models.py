@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rules.explanation import Explanation
 from rules.lifecycle import AlertState
-from rules.outputs import AlertChange, Card, Priority, State, TherapyWindow
+from rules.outputs import AlertChange, Attention, Card, Priority, State, TherapyWindow
 
 Role = Literal["viewer", "clinician", "operator"]
 ActionKind = Literal["acknowledge", "accept", "decline", "snooze"]
@@ -44,7 +44,10 @@ class Results(_Frozen):
 
 
 class AlertSummary(_Frozen):
-    """One alert as it stands."""
+    """One alert as it stands.
+
+    ``attention`` says whether an answer is wanted, ``delayed`` why an interruption that is due does not come yet.
+    """
 
     id: str
     patient: str
@@ -56,6 +59,8 @@ class AlertSummary(_Frozen):
     verdict: str
     priority: Priority
     state: AlertState
+    attention: Attention | None
+    delayed: str | None
     asked: str | None
     cause: str | None
     stage: str

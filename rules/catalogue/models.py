@@ -110,6 +110,7 @@ DrugClass = Literal[
     "sglt2_inhibitor",
     "tetracycline",
     "thrombolytic",
+    "vasopressin_analogue",
     "vasopressor",
     "vitamin",
 ]

@@ -22,7 +22,7 @@ from rules.units import UnitError, conversion, is_ucum
 from rules.view import names_of
 from rules.wording import placeholders
 
-_ANSWERS = ("decline_holds", "snooze")
+_NEEDED = ("decline_holds", "snooze", "pause_tolerance")
 _ANNOUNCED = (State.CONFIRMED, State.SUSPECTED, State.PSEUDO, State.INDETERMINATE)
 
 
@@ -52,10 +52,12 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
 
 
 def _structure(pack: Pack) -> Iterator[str]:
-    for name in _ANSWERS:
+    for name in _NEEDED:
         if name not in pack.parameters or not pack.parameters[name].is_duration:
             yield f"parameters.{name}: missing, or not a duration"
     yield from (f"priorities: {state} is missing" for state in _ANNOUNCED if state not in pack.priorities)
+    if State.INDETERMINATE in pack.priorities and pack.priorities[State.INDETERMINATE].priority.interrupts:
+        yield "priorities.INDETERMINATE: what cannot be told must not interrupt"
     if sum(stage.role == "base" for stage in pack.stages) != 1:
         yield "stages: exactly one stage must have role 'base'"
     if not pack.refractory:

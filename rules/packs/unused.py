@@ -14,8 +14,8 @@ from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
 from rules.wording import placeholders
 
-_ANSWERS = frozenset({"decline_holds", "snooze"})
-"""Read by every pathway, for the answers of clinicians."""
+_ASKED_FOR = frozenset({"decline_holds", "snooze", "pause_tolerance"})
+"""Read by every pathway: how long answers hold, and how long what runs may be off."""
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ def _conditions(pack: Pack, mentions: _Mentions) -> set[str]:
 
 def _parameters(mentions: _Mentions) -> set[str]:
     """The parameters that are read: by conditions, by what quantities and predicates ask for, in texts."""
-    names = mentions.texts | _ANSWERS
+    names = mentions.texts | _ASKED_FOR
     for node in mentions.nodes:
         names |= {*node.numbers(), *node.durations()}
         if isinstance(node, Decide) and node.name in PREDICATES:

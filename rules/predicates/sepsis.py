@@ -14,7 +14,7 @@ from rules.quantities.steroids import SYSTEMIC
 from rules.quantities.vasoactive import BY_AMOUNT, KOTANI_2023
 from rules.timeline import Fact, MinuteSeries
 from rules.values import Value, compare, number
-from rules.view import View, names_of
+from rules.view import View
 
 
 def _infusion_interrupted(view: View) -> Evaluation:
@@ -372,12 +372,11 @@ def _recent_seizure(view: View) -> Evaluation:
 
 
 def _add_on_working(view: View) -> Evaluation:
-    label = "norepinephrine falls after an added vasopressor"
+    label = "norepinephrine falls after vasopressin or an analogue was added"
     window, relief = view.duration("relief_window"), view.number("relief")
     norepinephrine = view.rate("norepinephrine")
-    for name in names_of(view.catalogue, "vasopressor"):
-        if name == "norepinephrine" or name not in view.running(name):
-            continue
+    view.note(norepinephrine.next_step(view.at))
+    for name in view.running("vasopressin_analogue"):
         held = view.rate(name).held(view.at, "gt", 0.0, window + TICK, 0)
         view.note(held.next_change)
         if held.truth is not NOT_MET or held.since is None:
@@ -502,11 +501,11 @@ SEPSIS: Final = (
     ),
     Predicate(
         "add_on_working",
-        "norepinephrine fell within an hour of adding a vasopressor, whose own equivalents raise the sum",
+        "norepinephrine fell within an hour of adding vasopressin or an analogue, whose own equivalents raise the sum",
         "local setting: vasopressin of 0.03 U/min adds 0.075 to the equivalents by itself",
         ("infusion:norepinephrine",),
         _add_on_working,
-        ("vasopressor",),
+        ("vasopressin_analogue",),
         parameters=("relief", "relief_window"),
         can_be_unknown=False,
     ),

@@ -12,7 +12,7 @@ from rules.lifecycle import TRANSITIONS, AlertState
 from rules.outputs import AlertChange, AlertChangeKind, AnyChange, Change, Rejection, StatusChange, TherapyWindow
 
 _OUTCOMES: Final = {
-    kind: {state for state, name in TRANSITIONS.values() if name is kind} for _, kind in TRANSITIONS.values()
+    kind: {outcome.state for outcome in TRANSITIONS.values() if outcome.change is kind} for kind in AlertChangeKind
 }
 STATE_AFTER: Final[Mapping[AlertChangeKind, AlertState]] = {
     kind: states.pop() for kind, states in _OUTCOMES.items() if len(states) == 1

@@ -128,6 +128,22 @@ def test_unanswered_comes_before_accepted_and_high_before_medium(page: Page) -> 
     assert order == ["high", "seen", "medium", "accepted"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"attention": "asked", "cause": "came back after it was resolved"}, "asks: came back after it was resolved"),
+        (
+            {"attention": "at rest", "delayed": "came back 4 times in 2 h"},
+            "interruption waits: came back 4 times in 2 h",
+        ),
+        ({"attention": "answered", "cause": "acknowledged by dr-1 (registrar)"}, ""),
+        ({"attention": None, "cause": None}, ""),
+    ],
+)
+def test_why_an_alert_asks_or_waits_is_said(page: Page, fields: dict[str, Any], said: str) -> None:
+    assert run(page, "alerts", "m.attentionWords(a[0])", summary(**fields)) == said
+
+
 def test_what_to_fix_first_comes_before_what_to_consider(page: Page) -> None:
     newer = summary(id="newer", raised_at="2026-03-14T08:30:00Z")
     alerts = [newer, summary(id="fix", subject="fix_first"), summary(id="older")]

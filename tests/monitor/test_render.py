@@ -124,6 +124,7 @@ def test_a_priority_is_a_mark_and_a_word(priority: Priority, mark: str) -> None:
 
 def test_an_alert_that_could_interrupt_and_does_not_is_silent() -> None:
     assert "silent" in rendered(alert(interrupts=False))
+    assert "silent: interruption waits, relief" in rendered(alert(interrupts=False, delayed="relief"))
     assert "silent" not in rendered(alert())
     assert "silent" not in rendered(alert(priority=Priority.LOW, interrupts=False))
     assert "silent" not in rendered(alert(change=AlertChangeKind.RESOLVED, interrupts=False))

@@ -434,6 +434,7 @@ sources: {paper: {text: a paper}, local: {text: local setting}}
 parameters:
   decline_holds: {title: d, value: PT12H, source: local, strength: D, kind: engine}
   snooze: {title: s, value: PT60M, source: local, strength: D, kind: engine}
+  pause_tolerance: {title: p, value: PT5M, source: local, strength: D, kind: engine}
   none: {title: no time, value: PT0S, source: local, strength: D, kind: engine}
   minutes_2: {title: two minutes, value: PT2M, source: local, strength: D, kind: engine}
   minutes_10: {title: ten minutes, value: PT10M, source: local, strength: D, kind: engine}

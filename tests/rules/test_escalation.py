@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rules.engine import PatientEngine
 from rules.events import Event
-from rules.outputs import AlertChange, AlertChangeKind, Change, Rejection
+from rules.outputs import AlertChange, AlertChangeKind, Attention, Change, Rejection
 from rules.settings import Capability, SiteSettings
 from tests.rules.strategies import PATIENT, alerts, as_bytes, make, moment, packs, readings
 
@@ -84,8 +84,16 @@ def test_without_a_policy_nobody_else_is_asked() -> None:
 @pytest.mark.parametrize("action", ["acknowledge", "accept", "decline"])
 def test_an_answer_ends_the_asking(action: str) -> None:
     reason = {"reason": "other plan"} if action == "decline" else {}
-    changes = play(answer(REFRACTORY_AT + 2, raised(), action, **reason))
+    changes = play(answer(REFRACTORY_AT + 2, raised(), action, **reason), until=24)
     assert escalations(changes) == [(REFRACTORY_AT + 1, "intensivist")]
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "accept"])
+def test_an_answer_does_not_cover_that_the_window_is_about_to_close(action: str) -> None:
+    changes = play(answer(REFRACTORY_AT + 2, raised(), action))
+    (asks,) = [alert for alert in of_ecpr(changes) if alert.interrupts and alert.change is AlertChangeKind.REOPENED]
+    assert (asks.attention, asks.cause) == (Attention.ASKED, "the window is about to close")
+    assert [role for _, role in escalations(changes)] == ["intensivist", "intensivist", "ecmo_coordinator"]
 
 
 def test_whoever_answers_is_told_at_once_what_came_of_it() -> None:

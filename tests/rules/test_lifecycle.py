@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from rules.lifecycle import TRANSITIONS, AlertState, Trigger, follow, shown
-from rules.outputs import AlertChangeKind
+from rules.outputs import AlertChangeKind, Attention
 
 CLINICIAN = (Trigger.ACKNOWLEDGE, Trigger.ACCEPT, Trigger.DECLINE, Trigger.SNOOZE)
 
@@ -14,10 +14,10 @@ def reachable(start: AlertState) -> set[AlertState]:
     found, waiting = {start}, [start]
     while waiting:
         state = waiting.pop()
-        for (before, _), (after, _) in TRANSITIONS.items():
-            if before is state and after not in found:
-                found.add(after)
-                waiting.append(after)
+        for (before, _), outcome in TRANSITIONS.items():
+            if before is state and outcome.state not in found:
+                found.add(outcome.state)
+                waiting.append(outcome.state)
     return found
 
 
@@ -26,7 +26,7 @@ def test_every_state_is_reached_from_new() -> None:
 
 
 def test_nothing_leads_back_to_new() -> None:
-    assert AlertState.NEW not in {after for after, _ in TRANSITIONS.values()}
+    assert AlertState.NEW not in {outcome.state for outcome in TRANSITIONS.values()}
 
 
 @pytest.mark.parametrize("state", [state for state in AlertState if state is not AlertState.NEW])
@@ -42,7 +42,7 @@ def test_a_new_alert_can_only_be_raised_or_suppressed() -> None:
 
 def test_every_trigger_and_every_change_is_used() -> None:
     assert {trigger for _, trigger in TRANSITIONS} == set(Trigger)
-    assert {kind for _, kind in TRANSITIONS.values()} == set(AlertChangeKind)
+    assert {outcome.change for outcome in TRANSITIONS.values()} == set(AlertChangeKind)
 
 
 @pytest.mark.parametrize(("state", "trigger"), [(s, t) for s, t in product(AlertState, CLINICIAN) if not shown(s)])
@@ -69,17 +69,20 @@ def test_saying_something_else_leaves_the_answer_in_place(trigger: Trigger) -> N
     for state in (state for state in AlertState if shown(state)):
         outcome = follow(state, trigger)
         assert outcome is not None
-        assert outcome[0] is state
+        assert outcome.state is state
+        assert outcome.attention is None
 
 
 def test_an_alert_that_comes_back_is_open_and_says_reopened() -> None:
     for state in AlertState:
         if state is not AlertState.NEW and not shown(state):
-            assert follow(state, Trigger.SUPPORT) == (AlertState.OPEN, AlertChangeKind.REOPENED)
+            back = follow(state, Trigger.SUPPORT)
+            assert back is not None
+            assert back[:2] == (AlertState.OPEN, AlertChangeKind.REOPENED)
 
 
 def test_only_new_alerts_are_raised() -> None:
-    assert [key for key, (_, kind) in TRANSITIONS.items() if kind is AlertChangeKind.RAISED] == [
+    assert [key for key, outcome in TRANSITIONS.items() if outcome.change is AlertChangeKind.RAISED] == [
         (AlertState.NEW, Trigger.SUPPORT)
     ]
 
@@ -88,3 +91,25 @@ def test_a_withdrawn_or_resolved_alert_is_not_resolved_again() -> None:
     assert follow(AlertState.WITHDRAWN, Trigger.RESOLVE) is None
     assert follow(AlertState.RESOLVED, Trigger.RESOLVE) is None
     assert follow(AlertState.RESOLVED, Trigger.WITHDRAW) is None
+
+
+def test_whatever_has_been_answered_is_answered_and_whatever_is_off_the_board_is_at_rest() -> None:
+    for (_, trigger), outcome in TRANSITIONS.items():
+        if trigger in CLINICIAN:
+            assert outcome.attention is Attention.ANSWERED
+        elif not shown(outcome.state):
+            assert outcome.attention is Attention.AT_REST
+
+
+def test_who_asks_is_open_and_waits_for_an_answer_whatever_was_answered_before() -> None:
+    for state in (state for state in AlertState if shown(state)):
+        outcome = follow(state, Trigger.ASK)
+        assert outcome is not None
+        assert (outcome.state, outcome.attention) == (AlertState.OPEN, Attention.ASKED)
+        answered = state is not AlertState.OPEN
+        assert outcome.change is (AlertChangeKind.REOPENED if answered else AlertChangeKind.UPDATED)
+
+
+def test_only_what_asks_or_is_escalated_is_asked() -> None:
+    asking = {trigger for (_, trigger), outcome in TRANSITIONS.items() if outcome.attention is Attention.ASKED}
+    assert asking == {Trigger.ASK, Trigger.ESCALATE}

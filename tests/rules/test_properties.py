@@ -13,7 +13,7 @@ from rules.engine import PatientEngine
 from rules.events import Encounter, Event, Infusion, MalformedEventError, Observations, decode, encode
 from rules.instants import to_instant
 from rules.lifecycle import AlertState
-from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Priority, Rejection, State
+from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Rejection, State
 from rules.pathway import Verdict
 from rules.settings import SiteSettings
 from rules.track import Track
@@ -492,17 +492,6 @@ class TestAlerts:
                 new and alert.change is AlertChangeKind.SUPPRESSED
             )
             states[alert.id] = AlertState.OPEN if alert.change not in CLOSED else AlertState(str(alert.change))
-
-    @quick
-    @given(courses())
-    def test_only_what_is_new_or_more_urgent_interrupts(self, course: list[Event]) -> None:
-        rank = [Priority.INFORMATION, Priority.LOW, Priority.MEDIUM, Priority.HIGH]
-        told: dict[str, int] = {}
-        for alert in alerts(play(course)):
-            if alert.interrupts:
-                assert alert.priority.interrupts
-                assert rank.index(alert.priority) > told.get(alert.id, -1)
-                told[alert.id] = rank.index(alert.priority)
 
     @pytest.mark.parametrize(("action", "minutes_held"), [("snooze", 60), ("decline", 720)])
     def test_a_suggestion_kept_back_by_an_answer_comes_back(self, action: str, minutes_held: int) -> None:

@@ -39,7 +39,7 @@ const SUPPRESSION_WORDS = {
   goals: "goals of care",
   arrest: "cardiac arrest",
   rosc: "circulation has returned",
-  merged: "another pathway suggests it already",
+  merged: "a more urgent suggestion stands for it",
 };
 
 const GOAL_WORDS = {
@@ -67,6 +67,10 @@ export function asksFor({ subject, headline }) {
 
 export const stateWords = (state) => STATE_WORDS[state] ?? state;
 export const goalWords = (goals) => GOAL_WORDS[goals] ?? (goals ? String(goals) : "goals not recorded");
+
+/** Why an alert called for somebody, or does not yet, in words; empty where nothing more is to be said. */
+export const attentionWords = ({ attention, delayed, cause }) =>
+  delayed ? `interruption waits: ${delayed}` : attention === "asked" && cause ? `asks: ${causeWords(cause)}` : "";
 
 /** A cause in words: those that are single words of the rules are spelt out. */
 export const causeWords = (cause) => (cause ? (SUPPRESSION_WORDS[cause] ?? cause) : "");

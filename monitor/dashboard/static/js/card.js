@@ -1,7 +1,7 @@
 // The card of one alert: what stands in it, in the order of the alert text contract, and the answers to it.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { SHOWN, STRUCK, asksFor, causeWords, stateWords } from "./alerts.js";
+import { SHOWN, STRUCK, asksFor, attentionWords, causeWords, stateWords } from "./alerts.js";
 import { windowLeft } from "./beds.js";
 import { kindMark, mark } from "./marks.js";
 import { inLocalTime, instant, span, timeOfDay } from "./time.js";
@@ -86,9 +86,10 @@ function stateLine(alert, now) {
     `${alert.pathway_title} ${alert.stage}`,
     `raised ${timeOfDay(raised, now)}, ${span(now - raised)} ago`,
   ];
+  const attention = SHOWN.has(alert.state) ? attentionWords(alert) : "";
   return html`<b>${struckWords(alert)}</b
     ><span>${alert.cause && !SHOWN.has(alert.state) ? inLocalTime(causeWords(alert.cause), now) : ""}</span
-    >${alert.asked ? html`<span>${alert.asked.replaceAll("_", " ")} asked</span>` : nothing}<span
+    >${attention ? html`<span class="attention">${inLocalTime(attention, now)}</span>` : nothing}${alert.asked ? html`<span>${alert.asked.replaceAll("_", " ")} asked</span>` : nothing}<span
       >${parts.join(", ")}</span
     >`;
 }
@@ -161,8 +162,9 @@ function historyLine(change, now) {
   const at = instant(change.decided_at);
   const asked = change.asked ? `, ${change.asked.replaceAll("_", " ")} asked` : "";
   const cause = change.cause ? `: ${inLocalTime(causeWords(change.cause), now)}` : "";
+  const delayed = change.delayed ? `; interruption waits: ${change.delayed}` : "";
   return html`<li>
-    <time datetime=${change.decided_at}>${timeOfDay(at, now, { seconds: true })}</time> ${change.change}${asked}${cause}
+    <time datetime=${change.decided_at}>${timeOfDay(at, now, { seconds: true })}</time> ${change.change}${asked}${cause}${delayed}
   </li>`;
 }
 
