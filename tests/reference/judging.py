@@ -29,7 +29,7 @@ NOTICES: Final = ("refractory", "fix_first", "obtain_data")
 
 @dataclass(frozen=True)
 class Memory:
-    """What an episode remembers: its number, whether it goes on or was resolved, since when what, which markers held."""
+    """What an episode remembers: its number, whether it goes on or was resolved, since when what, and which markers."""
 
     episode: int = 0
     open: bool = False
@@ -284,9 +284,9 @@ class Judge:
             if check.kind == "soft" and self._met(view, check.when):
                 yield check.id
         for hard in next(stage for stage in self.pack.stages if stage.id == about).hard:
-            if hard.unless is not None and self._met(view, hard.unless):
-                if view.named(f"check {hard.check}").truth is MET:
-                    yield hard.check
+            excused = hard.unless is not None and self._met(view, hard.unless)
+            if excused and view.named(f"check {hard.check}").truth is MET:
+                yield hard.check
 
     def _counsel(
         self, view: View, therapy: Therapy, stage: str | None, goals: bool, causes: list[str]
