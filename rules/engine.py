@@ -279,9 +279,10 @@ class PatientEngine:
     def _retract_dense(self, event: Observations, at: int, now: int) -> None:
         for outcome in self.translator.facts(event):
             if not isinstance(outcome, Refusal) and outcome[0] in self.timeline.dense:
-                self.timeline.dense[outcome[0]].remove(at, now)
-                self._going_on.pop(outcome[0], None)
-                self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
+                channel = outcome[0]
+                self.timeline.dense[channel].remove(at, now)
+                self._going_on.pop(channel, None)
+                self._touch(channel, at if channel in self.translator.live else (at // MINUTE + 1) * MINUTE)
 
     def _insert(
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: dict[str, str]

@@ -79,7 +79,7 @@ def _signals(draw: st.DrawFn, course: Course, end: int) -> None:
     at = 7.0
     for _ in range(draw(st.integers(1, 4))):
         every = draw(st.sampled_from([0.5, 1, 2]))
-        values = {"etco2": (draw(st.sampled_from([22, 14, 8, 40])), "mm[Hg]")}
+        values: dict[str, tuple[float, str]] = {"etco2": (draw(st.sampled_from([22, 14, 8, 40])), "mm[Hg]")}
         if rarely(draw):
             values |= {"cpr_fraction": (draw(st.sampled_from([85, 52])), "%"), "cpr_rate": (110, "/min")}
             values |= {"cpr_depth": (draw(st.sampled_from([5.4, 4.1])), "cm")}

@@ -10,12 +10,14 @@ from typing import Annotated, Any, Final
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter
 
+from rules.catalogue import load
 from rules.events import Event
 from rules.pathway import NOTICES
 from tests.courses.patients import rarely
 from tests.rules.strategies import SECOND, START, Course, Log, alert_id, in_order, minutes, packs
 
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+_LIVE: Final = frozenset(signal.name for signal in load().signals if signal.live)
 _DELAYS: Final = (-1.0, 0.5, 3.0, 20.0, 90.0)
 """How many minutes after an event it is corrected; before it where messages overtake each other."""
 
@@ -104,8 +106,10 @@ def _answers(draw: st.DrawFn, course: Course, end: int) -> None:
         )
 
 
-def with_repetitions(draw: st.DrawFn, events: Sequence[Event]) -> list[Event]:
-    """The events, of which some are received again: as they were, or stamped anew."""
+@st.composite
+def with_repetitions(draw: st.DrawFn, course: st.SearchStrategy[Log]) -> list[Event]:
+    """A course of which some events are received again: as they were, or stamped anew."""
+    events = draw(course)
     chosen = draw(st.lists(st.sampled_from(events), max_size=3))
     again = [
         event.model_copy(
@@ -130,6 +134,25 @@ def on_the_second(events: Sequence[Event]) -> list[Event]:
         }
         moved.append(event.model_copy(update=updated))
     return in_order(moved)
+
+
+def without_live(events: Sequence[Event]) -> list[Event]:
+    """The events without readings of the signals of which the minute that goes on counts."""
+    kept: list[Event] = []
+    for event in events:
+        if event.kind == "observations":
+            left = tuple(reading for reading in event.readings if reading.code not in _LIVE)
+            if not left:
+                continue
+            kept.append(event.model_copy(update={"readings": left}))
+        else:
+            kept.append(event)
+    return kept
+
+
+def punctual(events: Sequence[Event], bound: timedelta) -> list[Event]:
+    """The events, none received longer after it happened than a bound; those that say so are left out."""
+    return [event for event in events if event.received_at - event.happened_at <= bound]
 
 
 def _rounded(moment: datetime, *, up: bool) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -78,7 +78,7 @@ def _laboratory(draw: st.DrawFn, course: Course, at: int) -> None:
 def _anaesthesia(draw: st.DrawFn, course: Course) -> None:
     """A day and more under anaesthesia, with what a ketogenic diet must know."""
     drug, rate = draw(st.sampled_from([("midazolam", 0.3), ("midazolam", 0.3), ("propofol", 4.0), ("ketamine", 2.0)]))
-    rated = {"drug": drug, "unit": "mg/kg/h"}
+    rated: dict[str, Any] = {"drug": drug, "unit": "mg/kg/h"}
     course.add("infusion", 60, action="start", rate=rate, **rated)
     course.add("seizure", 70, action="stop", semiology="tonic_clonic")
     if often(draw):

@@ -58,7 +58,7 @@ def _pack(pathway: str) -> Pack:
 @pytest.mark.parametrize("pathway", [name for name in PATHWAYS if name != "mixed"])
 def test_few_courses_reach_the_first_failure_of_treatment_and_what_fixes_it(pathway: str) -> None:
     first = _pack(pathway).refractory[0].id
-    wanted = {("state", state) for state in (State.ACTIVE, State.PSEUDO, State.CONFIRMED)}
+    wanted: set[tuple[str, str]] = {("state", state) for state in (State.ACTIVE, State.PSEUDO, State.CONFIRMED)}
     assert wanted | {("stage", f"{first} {State.CONFIRMED}")} <= reached(pathway, 25)
 
 
@@ -66,7 +66,7 @@ def test_few_courses_reach_the_first_failure_of_treatment_and_what_fixes_it(path
 @pytest.mark.parametrize("pathway", [name for name in PATHWAYS if name != "mixed"])
 def test_many_courses_reach_every_state_failure_and_therapy(pathway: str) -> None:
     pack = _pack(pathway)
-    wanted = {("state", state) for state in State}
+    wanted: set[tuple[str, str]] = {("state", state) for state in State}
     wanted |= {("stage", f"{stage.id} {State.CONFIRMED}") for stage in pack.refractory}
     wanted |= {("therapy", therapy.id) for therapy in pack.therapies}
     assert wanted - reached(pathway, 400) == set()

@@ -14,6 +14,7 @@ from rules.outputs import (
     AlertChange,
     AlertChangeKind,
     Change,
+    State,
     StatusChange,
     TherapyStatus,
     TherapyWindow,
@@ -71,25 +72,26 @@ class Compared:
             return []  # late samples wait for the end of the minute
         course = Course(self._events[: self._fed], self._settings, self._answers(), self._sees, self._step)
         found: list[str] = []
-        verdicts, moments = [], []
+        verdicts: list[Verdict] = []
+        moments: list[int | None] = []
         for pack, track in zip(self._packs, self.engine.tracks, strict=True):
             told = [(entry.at, *_of_engine(entry)) for entry in track.entries]
             said = history(pack, course, at, self._looks)
             mine = [(entry.at, *_of_reference(entry)) for entry in said]
             found += [f"{pack.id}: {line}" for line in _unlike(told, mine, at)]
-            verdicts.append(said[-1].verdict)
-            moments.append(since(said))
+            verdicts.append(said[-1].verdict if said else Verdict(State.NOT_APPLICABLE))
+            moments.append(since(said) if said else None)
         for pack, verdict, moment in zip(self._packs, weighed(self._packs, verdicts), moments, strict=True):
             status = self._status(pack.id)
-            if status is None:
-                found.append(f"{pack.id}: the engine has said nothing, the reference {verdict}")
+            if moment is None and status is None:
                 continue
-            mine = _announced(verdict, moment)
-            theirs = {name: getattr(status, name) for name in mine}
+            if status is None or moment is None:
+                found.append(f"{pack.id}: the engine says {status}, the reference {verdict} since {moment}")
+                continue
             found += [
-                f"{pack.id}: at {to_datetime(at)} {name} is {theirs[name]}, by the reference {mine[name]}"
-                for name in mine
-                if mine[name] != theirs[name]
+                f"{pack.id}: at {to_datetime(at)} {name} is {getattr(status, name)}, by the reference {wanted}"
+                for name, wanted in _announced(verdict, moment).items()
+                if getattr(status, name) != wanted
             ]
         return found
 

@@ -47,12 +47,18 @@ class Course:
         return Record((e for e in self.events if to_instant(e.received_at) <= by), self.settings, self.answers)
 
 
-def grid(record: Record, until: int, looks: Collection[int], step: int) -> list[int]:
-    """Where the reference looks: when something becomes true, at each full ``step``, and each time a second later."""
+def grid(judge: Judge, record: Record, until: int, looks: Collection[int], step: int) -> list[int]:
+    """Where the reference looks: when something becomes true, and at each full ``step``.
+
+    It begins when something becomes true that the pathway reads; before that there is nothing to say of it.
+    Where it looks each minute it does so a second later too: then what changes *after* an instant has changed.
+    """
     known = list(record.instants())
-    first = min([*known, until])
+    first = min(record.instants(judge.reads), default=until + 1)
     instants = {*known, *range(first // step * step + step, until + 1, step)}
-    instants |= {instant + SECOND for instant in instants} | {until, *looks}
+    if step == MINUTE:
+        instants |= {instant + SECOND for instant in instants}
+    instants |= {until, *looks}
     return sorted(instant for instant in instants if first <= instant <= until)
 
 
@@ -71,7 +77,7 @@ def history(pack: Pack, course: Course, until: int, looks: Collection[int] = ())
     record, judge = course.known(until), Judge.of(pack, course.settings, course.sees)
     frozen = max((now - REACH for now, at in record.received if at < now - REACH), default=None)
     said: list[Said] = []
-    instants = grid(record, until, looks, course.step)
+    instants = grid(judge, record, until, looks, course.step)
     if frozen is not None:
         said = [entry for entry in history(pack, course, frozen + REACH - 1, looks) if entry.at < frozen]
         instants = [frozen, *(instant for instant in instants if instant > frozen)]

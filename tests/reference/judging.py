@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 from typing_extensions import override
 
@@ -13,7 +13,7 @@ from rules import catalogue as catalogues
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Pack, Stage, Therapy
-from rules.packs import with_overrides
+from rules.packs import channels_read, with_overrides
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
 from rules.timeline import Timeline
@@ -44,7 +44,7 @@ class Window:
 
     closes: int
     decide_by: int
-    state: str
+    state: Literal["open", "closed", "extended"]
     closing: bool = False
     extended: str | None = None
 
@@ -125,6 +125,7 @@ class Judge:
     pack: Pack
     knowledge: Knowledge
     sees: type[View]
+    reads: frozenset[str]
 
     @staticmethod
     def of(pack: Pack, settings: SiteSettings, sees: type[View] = PlainView) -> Judge:
@@ -136,7 +137,7 @@ class Judge:
         knowledge = Knowledge(
             settings, catalogues.load(), QUANTITIES, pack.parameters, durations, named, pack.age_context
         )
-        return Judge(pack, knowledge, sees)
+        return Judge(pack, knowledge, sees, channels_read(pack, catalogues.load()))
 
     def at(self, instant: int, record: Record, memory: Memory) -> tuple[Memory, Verdict]:
         """What is remembered and said from an instant on."""

@@ -6,7 +6,7 @@ in the world. Conditions read it through a view exactly as they read the timelin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from functools import cache
 from statistics import median
 from typing import Final, NamedTuple, TypeVar
@@ -108,11 +108,15 @@ class Record:
         used = list(_used(events, settings))
         back = {f"{event.source} {event.corrects}" for event in used if event.corrects is not None}
         before: dict[str, Event] = {}
+        corrected: set[str] = set()
         told: list[Told] = []
         for event in used:
             if event.corrects is not None:
+                corrected.add(f"{event.source} {event.corrects}")
                 self._take_back(before.get(f"{event.source} {event.corrects}"), to_instant(event.received_at))
             before[event.key] = event
+            if event.key in corrected:
+                continue
             if event.status != Status.ENTERED_IN_ERROR:
                 told += self._told(event, taken.get(event.key), gone=event.key in back)
         for channel, fact in sorted(told, key=lambda found: (found.fact.at, found.fact.received, found.fact.event)):
@@ -151,14 +155,19 @@ class Record:
             if not isinstance(outcome, Refusal) and outcome[0] in self.dense:
                 self.dense[outcome[0]].take_back(happened(target), received)
 
-    def instants(self) -> Iterator[int]:
-        """When something became true: each fact, and each sample and each end of a minute of a dense signal."""
-        for facts in self.channels.values():
-            yield from (fact.at for fact in facts)
-        for minutes in self.dense.values():
-            for minute, samples in minutes.samples.items():
-                yield from samples
-                yield (minute + 1) * MINUTE
+    def instants(self, channels: Container[str] | None = None) -> Iterator[int]:
+        """When something became true, at all or in some channels: each fact, and each end of a minute with samples.
+
+        If all is asked for, that is each sample too.
+        """
+        for channel, facts in self.channels.items():
+            if channels is None or channel in channels:
+                yield from (fact.at for fact in facts)
+        for channel, minutes in self.dense.items():
+            if channels is None or channel in channels:
+                yield from ((minute + 1) * MINUTE for minute in minutes.samples)
+            if channels is None:
+                yield from (at for samples in minutes.samples.values() for at in samples)
 
     # What conditions ask for.
 
