@@ -213,6 +213,8 @@ class PatientEngine:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
         timeline = self.timeline
         if key in timeline.seen or key in timeline.settled or key in self.refused:
+            if self._overtaken(event, key):
+                self._correct(event, to_instant(event.happened_at), received, now, late)
             return
         happened = event.happened_at
         at = received if happened == event.received_at else to_instant(happened)
@@ -238,6 +240,11 @@ class PatientEngine:
                 self._dense(channel, at, value, now)
             elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
+
+    def _overtaken(self, event: Event, key: str) -> bool:
+        """Whether a correction was itself taken back before it came: what it corrects is wrong all the same."""
+        settled = self.timeline.settled
+        return event.corrects is not None and key in settled and f"{event.source} {event.corrects}" not in settled
 
     def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> None:
         """Take back the facts of the event that this one corrects."""
