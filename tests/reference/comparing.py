@@ -24,7 +24,7 @@ from rules.pack import Pack
 from rules.settings import SiteSettings
 from rules.view import View
 from tests.reference.history import Course, Said, history, since, weighed
-from tests.reference.judging import Counsel, PlainView, Verdict
+from tests.reference.judging import Counsel, Memory, PlainView, Verdict
 from tests.reference.record import Taken
 
 _ANSWERS = {AlertChangeKind.DECLINED: "decline", AlertChangeKind.SNOOZED: "snooze"}
@@ -75,23 +75,21 @@ class Compared:
         verdicts: list[Verdict] = []
         moments: list[int | None] = []
         for pack, track in zip(self._packs, self.engine.tracks, strict=True):
-            told = [(entry.at, *_of_engine(entry)) for entry in track.entries]
+            told = _begun([(entry.at, *_of_engine(entry)) for entry in track.entries])
             said = history(pack, course, at, self._looks)
-            mine = [(entry.at, *_of_reference(entry)) for entry in said]
+            mine = _begun([(entry.at, *_of_reference(entry)) for entry in said])
             found += [f"{pack.id}: {line}" for line in _unlike(told, mine, at)]
             verdicts.append(said[-1].verdict if said else Verdict(State.NOT_APPLICABLE))
-            moments.append(since(said) if said else None)
+            moments.append(since(said) if mine and since(said) >= mine[0][0] else None)
         for pack, verdict, moment in zip(self._packs, weighed(self._packs, verdicts), moments, strict=True):
             status = self._status(pack.id)
-            if moment is None and status is None:
-                continue
-            if status is None or moment is None:
-                found.append(f"{pack.id}: the engine says {status}, the reference {verdict} since {moment}")
+            if status is None:
+                found += [] if moment is None else [f"{pack.id}: the engine says nothing, the reference {verdict}"]
                 continue
             found += [
                 f"{pack.id}: at {to_datetime(at)} {name} is {getattr(status, name)}, by the reference {wanted}"
                 for name, wanted in _announced(verdict, moment).items()
-                if getattr(status, name) != wanted
+                if getattr(status, name) != wanted and (name, wanted) != ("effective_from", None)
             ]
         return found
 
@@ -142,6 +140,13 @@ class Compared:
         return taken
 
 
+def _begun(told: list[tuple[int, Any, Any]]) -> list[tuple[int, Any, Any]]:
+    """A history from where something is first said of the pathway: when it began to be looked at does not matter."""
+    idle = _of_reference(Said(0, Memory(), Verdict(State.NOT_APPLICABLE)))
+    first = next((index for index, (_, *said) in enumerate(told) if tuple(said) != idle), len(told))
+    return told[first:]
+
+
 def _of_engine(entry: Any) -> tuple[Any, Any]:
     fold, verdict = entry.fold, entry.verdict
     counsel = tuple(_therapy(found, _window(found.window)) for found in verdict.counsel)
@@ -177,7 +182,7 @@ def _plain_window(window: Any) -> tuple[Any, ...] | None:
     return (window.closes, window.decide_by, window.state, window.closing, window.extended)
 
 
-def _announced(verdict: Verdict, moment: int) -> dict[str, Any]:
+def _announced(verdict: Verdict, moment: int | None) -> dict[str, Any]:
     return {
         "state": verdict.state,
         "stage": verdict.stage,
@@ -185,7 +190,7 @@ def _announced(verdict: Verdict, moment: int) -> dict[str, Any]:
         "suppressed": verdict.suppressed,
         "soft": verdict.soft,
         "therapies": tuple(map(_status, verdict.counsel)),
-        "effective_from": to_datetime(moment),
+        "effective_from": None if moment is None else to_datetime(moment),
     }
 
 
@@ -213,7 +218,7 @@ def _unlike(told: Sequence[tuple[Any, Any, Any]], mine: Sequence[tuple[Any, Any,
         if ours == theirs:
             continue
         if ours is None or theirs is None:
-            yield f"from {to_datetime(instant)} on {theirs}, by the reference {ours}"
+            yield f"from {to_datetime(instant)} on {theirs or 'nothing'}, by the reference {ours or 'nothing'}"
             return
         if ours[0] != theirs[0]:
             yield f"from {to_datetime(instant)} on it remembers {theirs[0]}, by the reference {ours[0]}"
