@@ -55,10 +55,27 @@ SECOND_LINE: Final = (
     Row("lacosamide", _IV, "lacosamide_per_kg", "lacosamide_cap"),
 )
 CARBAPENEMS: Final = ("meropenem", "ertapenem", "doripenem", "imipenem", "meropenem_vaborbactam")
-_DRUGS: Final = tuple(dict.fromkeys(row.drug for row in (*FIRST_LINE, *SECOND_LINE)))
+LASTING: Final = (
+    "levetiracetam",
+    "brivaracetam",
+    "fosphenytoin",
+    "phenytoin",
+    "valproate",
+    "phenobarbital",
+    "lacosamide",
+    "carbamazepine",
+    "topiramate",
+    "zonisamide",
+)
+"""Antiseizure drugs that are taken every day."""
+_USUAL: Final = 2
+"""So many doses before the seizure show that a drug is taken."""
+_DRUGS: Final = tuple(dict.fromkeys((*(row.drug for row in (*FIRST_LINE, *SECOND_LINE)), *LASTING)))
 READS: Final = (
     *seizures.READS,
     "state:asm_incomplete",
+    "state:home_asm_missed",
+    "signal:valproate_level",
     *(f"{kind}:{drug}" for drug in (*_DRUGS, *CARBAPENEMS) for kind in ("dose", "infusion")),
 )
 PARAMETERS: Final = (
@@ -75,6 +92,10 @@ PARAMETERS: Final = (
     "second_line_cumulative",
     "order_limit",
     "carbapenem_window",
+    "before_onset",
+    "home_drug_window",
+    "home_drug_missed_after",
+    "home_drug_look_back",
 )
 
 
@@ -201,9 +222,53 @@ def carbapenem(view: View, end: int) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def treated_from(view: View) -> int | None:
+    """From when on what was given counts as given against the seizures of the episode.
+
+    That is a little before their charted onset: whoever charts the onset on arrival has often treated before it.
+    """
+    onset = seizures.episode_onset(view)
+    return None if onset is None else onset - view.duration("before_onset")
+
+
+def home_valproate(view: View) -> int | None:
+    """When a patient who takes valproate was last known to have some of it, or None."""
+    begin = view.at - view.duration("home_drug_window")
+    doses = [f.at for f in view.timeline.upto("dose:valproate", view.at) if f.value.status == "given" and f.at >= begin]
+    level, drawn = view.value("valproate_level"), view.timeline.latest("signal:valproate_level", view.at)
+    if level.known and level.low > 0 and drawn is not None:
+        doses.append(drawn.at)
+    if view.running("valproate"):
+        doses.append(view.at)
+    return max(doses, default=None)
+
+
+def missed(view: View) -> Finding | None:
+    """A home antiseizure drug that was not given: recorded so, or given again and again and then no more."""
+    doses = sorted(
+        (fact.at, drug, fact.event)
+        for drug in LASTING
+        for fact in view.timeline.upto(f"dose:{drug}", view.at)
+        if fact.value.status == "given"
+    )
+    flagged, fact = view.coded("home_asm_missed")
+    if flagged == "present" and fact is not None and not (doses and doses[-1][0] > fact.at):
+        return Finding("home_asm_missed", "recorded", fact.at, fact.event)
+    begin = treated_from(view)
+    if begin is None or not doses:
+        return None
+    last, drug, event = doses[-1]
+    due = last + view.duration("home_drug_missed_after")
+    view.note(due)
+    usual = [at for at, _, _ in doses if begin - view.duration("home_drug_look_back") <= at < begin]
+    if last >= begin or view.at < due or len(usual) < _USUAL or any(view.running(name) for name in LASTING):
+        return None
+    return Finding("home_asm_missed", f"{drug} last given {clock_time(last)}", last, event)
+
+
 def incomplete(view: View) -> tuple[Finding, ...]:
     """Second-line drugs that were broken off, paused, lost, or ordered and not given."""
-    begin = seizures.episode_onset(view)
+    begin = treated_from(view)
     if begin is None:
         return ()
     found = []
@@ -279,7 +344,7 @@ def _share(view: View, row: Row, parts: tuple[Part, ...]) -> Value:
 
 def _doses(view: View, row: Row) -> list[Part]:
     """Completed doses of the episode."""
-    begin = seizures.episode_onset(view)
+    begin = treated_from(view)
     found = []
     for fact in view.timeline.upto(f"dose:{row.drug}", view.at):
         given: Given = fact.value
@@ -292,7 +357,7 @@ def _doses(view: View, row: Row) -> list[Part]:
 
 def _runs(view: View, row: Row) -> Iterator[Part]:
     """Loads by pump that were stopped at their end, as the integral of the rate."""
-    begin = seizures.episode_onset(view)
+    begin = treated_from(view)
     facts = view.timeline.upto(f"infusion:{row.drug}", view.at)
     if begin is None or not facts:
         return

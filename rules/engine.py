@@ -8,12 +8,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from math import nan
 from typing import NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, policy
 from rules.arbitration import arbitrate
-from rules.events import Action, Event, Observations, Resuscitation, Status
+from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
 from rules.instants import FOREVER, HOUR, MINUTE, clock_time, to_datetime, to_instant
@@ -222,8 +223,9 @@ class PatientEngine:
             text = f"effective {clock_time(at)}, received {clock_time(received)}"
             yield self._refuse(event, Refusal("effective_at", "future", text), now)
             return
+        replaced: dict[str, int] = {}
         if event.corrects is not None:
-            self._correct(event, at, received, now, late)
+            replaced = self._correct(event, at, received, now, late)
             if event.status == Status.ENTERED_IN_ERROR:
                 return
         if isinstance(event, Action):
@@ -236,25 +238,36 @@ class PatientEngine:
                 yield self._refuse(event, outcome, now)
                 continue
             channel, value = outcome
+            replaced.pop(channel, None)
             if channel in self.translator.dense:
                 self._dense(channel, at, value, now)
             elif channel in self.translator.wanted:
                 self._insert(channel, value, key, at, received, now, late)
+        for channel, since in replaced.items():
+            self._insert(channel, Sample(nan), key, since, received, now, late)
 
     def _overtaken(self, event: Event, key: str) -> bool:
         """Whether a correction was itself taken back before it came: what it corrects is wrong all the same."""
         settled = self.timeline.settled
         return event.corrects is not None and key in settled and f"{event.source} {event.corrects}" not in settled
 
-    def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> None:
-        """Take back the facts of the event that this one corrects."""
+    def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> dict[str, int]:
+        """Take back the facts of the event that this one corrects.
+
+        Returns:
+            The results that were wrong, by channel, with their times: they are not known, unless the event says them.
+        """
         self.timeline.settled[event.key] = now
+        results: dict[str, int] = {}
         for channel, fact in self.timeline.retract(f"{event.source} {event.corrects}", now):
             self._touch(channel, fact.at)
             words = f"{describe(channel, fact.value)} of {clock_time(fact.at)} taken back"
             late.setdefault(event.key, f"{words}, received {clock_time(received)}")
+            if isinstance(fact.value, Sample) and isinstance(event, Observations | Assessment):
+                results[channel] = fact.at
         if isinstance(event, Observations):
             self._retract_dense(event, at, now)
+        return results
 
     def _dense(self, channel: str, at: int, value: float, now: int) -> None:
         series = self.timeline.dense.get(channel)
@@ -462,7 +475,7 @@ def describe(channel: str, value: object) -> str:
     """A fact for people: ``lactate 1.6``, ``norepinephrine rate``; of an event with several facts the first will do."""
     kind, _, name = channel.partition(":")
     if isinstance(value, Sample):
-        words = f"{name} {value.value:g}"
+        words = f"{name} {value.comparator or ''}{value.value:g}" if value.readable else f"{name} without a value"
     elif isinstance(value, Flow):
         words = f"{name} {value.action}"
     elif channel == "state:admitted":

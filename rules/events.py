@@ -6,52 +6,40 @@ with status ``corrected`` or ``entered-in-error`` names in ``corrects`` the even
 that it replaces or takes back.
 
 Codes, units and plausible ranges are not checked here but against the catalogues (see :mod:`rules.facts`): a message
-may be well formed and still be refused because nobody knows its unit.
+may be well formed and still be refused because nobody knows its unit. What becomes of a
+message of which only a part can be read is in :mod:`rules.salvage`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 from typing_extensions import override
+
+from rules.notation import (
+    Age,
+    AgeText,
+    Code,
+    Comparator,
+    Identifier,
+    Moment,
+    NonNegative,
+    Number,
+    Ordinal,
+    Positive,
+    SchemaVersion,
+    Source,
+    Unit,
+)
+from rules.salvage import Fault, Loss, repair, repeated_key, written_keys
 
 SCHEMA_VERSION: Final = 1
 """Version of the wire format that this release writes and reads."""
-
-Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]
-Source = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
-"""A sender; it has no space, so that source and id together name a message without doubt."""
-Code = Annotated[str, Field(min_length=1, max_length=80)]
-Unit = Annotated[str, Field(min_length=1, max_length=40)]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """The same instant in Python's own UTC, with which arithmetic is several times as fast as with pydantic's zones."""
-    return moment.astimezone(UTC)
-
-
-Moment = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC)),
-    AfterValidator(_in_utc),
-]
-"""A time with its zone; MIMIC-IV shifts its dates as far as the year 2200."""
-Number = Annotated[float, Field(allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Status(StrEnum):
@@ -93,10 +81,21 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=True)
 
 
-class Envelope(_Frozen):
-    """What every message carries."""
+_NAMES_ITS_TARGET: Final[dict[str, Any]] = {
+    "if": {"properties": {"status": {"enum": ["corrected", "entered-in-error"]}}, "required": ["status"]},
+    "then": {"properties": {"corrects": {"type": "string"}}, "required": ["corrects"]},
+}
 
-    schema_version: Literal[1]
+
+class Envelope(_Frozen):
+    """What every message carries.
+
+    ``unreadable`` says what of the message could not be read when it was taken in; a gateway may say so too.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [_NAMES_ITS_TARGET]})
+
+    schema_version: SchemaVersion
     id: Identifier
     source: Source
     subject: Identifier
@@ -104,6 +103,7 @@ class Envelope(_Frozen):
     received_at: Moment
     status: Status = Field(default=Status.FINAL, validate_default=True)
     corrects: Identifier | None = None
+    unreadable: Annotated[tuple[Loss, ...], Field(max_length=500)] = ()
 
     @property
     def happened_at(self) -> datetime:
@@ -138,15 +138,17 @@ class Quality(StrEnum):
 class Reading:
     """One value: a LOINC code or catalogue name, a number and its UCUM unit.
 
+    Null says that it was measured and that the result is not known. With a ``comparator`` the number is only a bound.
     A slotted dataclass because a ward sends thousands of them a second, and its fields are read several times each.
     """
 
     code: Code
-    value: Number
+    value: Number | None
     unit: Unit
     quality: Quality = Field(default=Quality.VALID, validate_default=True)
     method: Method | None = None
     specimen: Specimen | None = None
+    comparator: Comparator | None = None
 
 
 class Observations(Envelope):
@@ -185,7 +187,23 @@ class InfusionAlarm(StrEnum):
 
 
 class Infusion(Envelope):
-    """A change of a continuous infusion; ``start`` and ``rate`` carry the rate that holds until the next change."""
+    """A change of a continuous infusion; ``start`` and ``rate`` carry the rate that holds until the next change.
+
+    A rate without a unit, or none where there should be one, cannot be read: the rate is then unknown.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _NAMES_ITS_TARGET,
+                {
+                    "if": {"properties": {"action": {"const": "alarm"}}},
+                    "then": {"properties": {"alarm": {"type": "string"}}, "required": ["alarm"]},
+                    "else": {"properties": {"alarm": {"type": "null"}}},
+                },
+            ]
+        }
+    )
 
     kind: Literal["infusion"]
     drug: Code
@@ -198,14 +216,7 @@ class Infusion(Envelope):
     alarm: InfusionAlarm | None = None
 
     @model_validator(mode="after")
-    def _rate_with_unit(self) -> Infusion:
-        needs_rate = self.action in (InfusionAction.START, InfusionAction.RATE)
-        if needs_rate and (self.rate is None or self.unit is None):
-            msg = f"action '{self.action}' needs 'rate' and 'unit'"
-            raise ValueError(msg)
-        if self.rate is not None and self.unit is None:
-            msg = "a rate needs its 'unit'"
-            raise ValueError(msg)
+    def _alarm_with_its_action(self) -> Infusion:
         if (self.action == InfusionAction.ALARM) != (self.alarm is not None):
             msg = "'alarm' belongs to action 'alarm', and only to it"
             raise ValueError(msg)
@@ -356,7 +367,7 @@ class Encounter(Envelope):
     event: Literal["admission", "update", "transfer", "discharge"] = "update"
     unit_name: Identifier | None = None
     bed: Identifier | None = None
-    age_years: Annotated[float, Field(ge=0, le=130)] | None = None
+    age_years: Age | AgeText | None = None
     sex: Literal["male", "female"] | None = None
     weight_kg: Positive | None = None
     height_cm: Positive | None = None
@@ -372,6 +383,18 @@ class Action(Envelope):
     that somebody else has answered meanwhile is refused. To decline needs one of the reasons of the pack.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _NAMES_ITS_TARGET,
+                {
+                    "if": {"properties": {"action": {"const": "decline"}}},
+                    "then": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+                },
+            ]
+        }
+    )
+
     kind: Literal["action"]
     alert_id: Identifier
     action: Literal["acknowledge", "accept", "decline", "snooze"]
@@ -379,7 +402,7 @@ class Action(Envelope):
     role: Identifier
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     comment: Annotated[str, Field(min_length=1, max_length=500)] | None = None
-    based_on: Annotated[int, Field(ge=1)] | None = None
+    based_on: Ordinal | None = None
 
     @model_validator(mode="after")
     def _decline_says_why(self) -> Action:
@@ -404,6 +427,7 @@ Event = (
 )
 
 _SHOWN_INPUT: Final = 60
+_VALID: Final = str(Quality.VALID)
 
 _ADAPTER: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
@@ -415,13 +439,50 @@ class MalformedEventError(ValueError):
 def decode(message: bytes | str) -> Event:
     """Decode one JSON message.
 
+    JSON is read strictly: ``true`` and ``"4"`` are no numbers, and no key may be given twice. What can be used of a
+    message is used: a reading or field that cannot be read is left out and listed in ``unreadable``.
+
     Raises:
         MalformedEventError: naming the field and the reason of each fault.
     """
     try:
-        return _ADAPTER.validate_json(message)
+        event = _ADAPTER.validate_json(message, strict=True)
     except ValidationError as error:
-        raise MalformedEventError(_describe(error)) from None
+        event = _salvaged(message, error)
+    else:
+        if _keys(event) == written_keys(message):
+            return event
+    repeated = repeated_key(message)
+    if repeated is not None:
+        raise MalformedEventError(f"{repeated}: the key is given twice")
+    return event
+
+
+def _salvaged(message: bytes | str, error: ValidationError) -> Event:
+    """The event without what of it cannot be read."""
+    faults = [Fault(detail["loc"], _words(detail)) for detail in error.errors(include_url=False, include_context=False)]
+    repaired = repair(message, faults)
+    if repaired is not None:
+        try:
+            return _ADAPTER.validate_json(repaired, strict=True)
+        except ValidationError:
+            pass  # more is wrong with it than what could be left out
+    raise MalformedEventError("; ".join(fault.text for fault in faults)) from None
+
+
+def _keys(event: Event) -> int | None:
+    """How many keys a bundle of readings needs at least, if none is given twice; None for other kinds.
+
+    That every key is there once is plain for nearly all bundles by counting; the others are looked at key by key.
+    """
+    if not isinstance(event, Observations) or event.unreadable:
+        return None
+    count = len(event.model_fields_set) + 3 * len(event.readings)
+    for reading in event.readings:
+        if reading.quality != _VALID or reading.method or reading.specimen or reading.comparator:
+            optional = (reading.method, reading.specimen, reading.comparator)
+            count += (reading.quality != _VALID) + sum(given is not None for given in optional)
+    return count
 
 
 def encode(event: Event) -> str:
@@ -435,15 +496,9 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rescue-monitor event", **schema}
 
 
-def _describe(error: ValidationError) -> str:
-    parts = []
-    for detail in error.errors(include_url=False, include_context=False):
-        place = ".".join(str(step) for step in detail["loc"]) or "message"
-        given = detail["input"]
-        shown = (
-            f" (got {given!r})"
-            if isinstance(given, str | int | float | bool) and len(repr(given)) <= _SHOWN_INPUT
-            else ""
-        )
-        parts.append(f"{place}: {detail['msg']}{shown}")
-    return "; ".join(parts)
+def _words(detail: ErrorDetails) -> str:
+    """The reason of a fault, and what was given if it is short."""
+    given = detail["input"]
+    if isinstance(given, str | int | float | bool) and len(repr(given)) <= _SHOWN_INPUT:
+        return f"{detail['msg']} (got {given!r})"
+    return detail["msg"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from math import inf
+from math import inf, isnan, nan, nextafter
 from typing import Any, Final, NamedTuple
 
 from rules import events
@@ -15,11 +15,37 @@ from rules.units import UnitError, conversion, dose_conversion, rate_conversion
 
 
 class Sample(NamedTuple):
-    """A value of a sparse signal in its canonical unit."""
+    """A value of a sparse signal in its canonical unit: not a number where it was measured but cannot be read.
+
+    With a ``comparator`` the value is only a bound.
+    """
 
     value: float
     method: str | None = None
     specimen: str | None = None
+    comparator: str | None = None
+
+    @property
+    def readable(self) -> bool:
+        """Whether anything is known of it."""
+        return not isnan(self.value)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest that it may be."""
+        match self.comparator:
+            case _ if not self.readable:
+                return -inf, inf
+            case "<":
+                return -inf, nextafter(self.value, -inf)
+            case "<=":
+                return -inf, self.value
+            case ">=":
+                return self.value, inf
+            case ">":
+                return nextafter(self.value, inf), inf
+            case _:
+                return self.value, self.value
 
 
 class Flow(NamedTuple):
@@ -112,8 +138,8 @@ class Refusal(NamedTuple):
 class ReadingPlan(NamedTuple):
     """How to treat readings of one code in one unit, worked out once.
 
-    ``channel`` is None where no rule reads the signal; a ``fault`` comes with a range that no value lies in. Of a
-    ``dense`` signal the bare number is wanted.
+    ``channel`` is None where no rule reads the signal, or nobody knows which it is; a ``fault`` comes with a range that
+    no value lies in. Of a ``dense`` signal the bare number is wanted.
     """
 
     unit: str
@@ -172,14 +198,16 @@ class Translator:
     def _make_plan(self, code: str, unit: str) -> ReadingPlan:
         try:
             signal = self._catalogue.signal(code)
-            scale = conversion(signal, unit)
         except UnknownCodeError as error:
             return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_code", str(error)))
-        except UnitError as error:
-            return ReadingPlan(unit, None, False, 1.0, 0.0, inf, -inf, Refusal(None, "unknown_unit", str(error)))
         channel = f"signal:{signal.name}"
-        low, high = signal.plausible
         wanted = channel if channel in self.wanted else None
+        try:
+            scale = conversion(signal, unit)
+        except UnitError as error:
+            fault = Refusal(None, "unknown_unit", str(error))
+            return ReadingPlan(unit, wanted, signal.dense, 1.0, 0.0, inf, -inf, fault)
+        low, high = signal.plausible
         return ReadingPlan(unit, wanted, signal.dense, scale.factor, scale.offset, low, high)
 
     def facts(self, event: events.Event, at: int = 0, going_on: GoingOn = NOTHING) -> Iterator[Outcome]:
@@ -191,12 +219,21 @@ class Translator:
             going_on: the samples of dense signals in the minute of ``at``; further samples are added to them here, by
                 the shortest way, and are not among the facts. A time that has its sample keeps it.
         """
-        if isinstance(event, events.Observations):
+        if isinstance(event, events.Observations) and not event.unreadable:
             return self._readings(event.readings, at, going_on)
-        return self._others(event)
+        return self._others(event, at, going_on)
 
-    def _others(self, event: events.Event) -> Iterator[Outcome]:
+    def _others(self, event: events.Event, at: int, going_on: GoingOn) -> Iterator[Outcome]:
+        for outcome in self._read(event, at, going_on):
+            if not (isinstance(outcome, Refusal) and _told(event, outcome.place)):
+                yield outcome
+        for loss in event.unreadable:
+            yield Refusal(loss.place, "unreadable", loss.reason)
+
+    def _read(self, event: events.Event, at: int, going_on: GoingOn) -> Iterator[Outcome]:
         match event:
+            case events.Observations():
+                yield from self._readings(event.readings, at, going_on)
             case events.Infusion():
                 yield self._infusion(event)
             case events.Dose():
@@ -234,6 +271,9 @@ class Translator:
             if plan is None or plan[0] != reading.unit:
                 plan = self._plan(reading.code, reading.unit)
             _, channel, dense, factor, offset, low, high, _ = plan
+            if reading.value is None or reading.comparator is not None:
+                yield from self._bounded(f"readings.{readings.index(reading)}", reading, plan)
+                continue
             value = reading.value * factor + offset
             if low <= value <= high and reading.quality != _INVALID:
                 samples = going_on.get(channel)
@@ -243,6 +283,24 @@ class Translator:
                     yield channel, (value if dense else Sample(round(value, 9), reading.method, reading.specimen))
             else:
                 yield _refused(f"readings.{readings.index(reading)}", reading, plan)
+                yield from _unread(reading, plan)
+
+    def _bounded(self, place: str, reading: events.Reading, plan: ReadingPlan) -> Iterator[Outcome]:
+        """A reading of which at most a bound is known; of a dense signal that is too little for a median."""
+        value = None if reading.value is None else reading.value * plan.factor + plan.offset
+        if value is not None and (plan.fault or not plan.low <= value <= plan.high or reading.quality == _INVALID):
+            yield _refused(place, reading, plan)
+        elif plan.fault is not None and plan.fault.reason == "unknown_code":
+            yield plan.fault._replace(place=place)
+        elif value is None:
+            yield Refusal(place, "unreadable", f"{reading.code} has no value")
+        elif plan.dense:
+            yield Refusal(place, "unreadable", f"{reading.code}: only a bound, of a signal that is read by the minute")
+        else:
+            if plan.channel is not None:
+                yield plan.channel, Sample(round(value, 9), reading.method, reading.specimen, reading.comparator)
+            return
+        yield from _unread(reading, plan)
 
     def _infusion(self, event: events.Infusion) -> Outcome:
         try:
@@ -293,7 +351,11 @@ class Translator:
         if event.event in ("admission", "discharge"):
             yield "state:admitted", Coded("present" if event.event == "admission" else "absent")
         if event.age_years is not None:
-            yield "signal:age", Sample(event.age_years)
+            yield "signal:age", _age(event.age_years)
+        for loss in event.unreadable:
+            signal = _STATED.get(loss.place)
+            if signal is not None:
+                yield f"signal:{signal}", Sample(nan)
         if event.sex is not None:
             yield "state:sex", Coded(event.sex)
         for name, value, unit in (("weight", event.weight_kg, "kg"), ("height", event.height_cm, "cm")):
@@ -320,6 +382,29 @@ class Translator:
                 place, "unknown_code", f"{concept.name} has no value {value!r} (known: {', '.join(concept.values)})"
             )
         return f"state:{concept.name}", Coded(value, since)
+
+
+_STATED: Final = {"age_years": "age", "weight_kg": "weight", "height_cm": "height"}
+"""Signals by the field of an encounter that states them."""
+
+
+def _told(event: events.Event, place: str | None) -> bool:
+    """Whether the message says itself that it could not be read there."""
+    return place is not None and any(f"{loss.place}.".startswith(f"{place}.") for loss in event.unreadable)
+
+
+def _age(stated: float | str) -> Sample:
+    """An age in years, or the bound that was told of it (``> 89``)."""
+    if isinstance(stated, str):
+        comparator = stated.rstrip("0123456789 ")
+        return Sample(float(stated.removeprefix(comparator)), comparator=comparator)
+    return Sample(stated)
+
+
+def _unread(reading: events.Reading, plan: ReadingPlan) -> Iterator[Outcome]:
+    """What a reading that cannot be used leaves behind: the value from before does not stand on."""
+    if plan.channel is not None:
+        yield plan.channel, nan if plan.dense else Sample(nan, reading.method, reading.specimen)
 
 
 def _fluid(event: events.Fluid) -> Outcome:

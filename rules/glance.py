@@ -95,7 +95,7 @@ def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | 
     if not facts:
         return None, None, None
     sample: Sample = facts[-1].value
-    return facts[-1].at, sample.value, sample.method
+    return facts[-1].at, sample.value if sample.readable else None, sample.method
 
 
 @cache
@@ -108,7 +108,7 @@ def limit_of(signal: str, method: str | None, context: AgeContext | None) -> int
 def age_of(timeline: Timeline) -> float | None:
     """The age in years, as recorded last."""
     ages = timeline.facts("signal:age")
-    return ages[-1].value.value if ages else None
+    return ages[-1].value.value if ages and ages[-1].value.readable else None
 
 
 def _newest(timeline: Timeline, signal: str) -> tuple[int | None, str | None]:

@@ -220,6 +220,7 @@ RefusalReason = Literal[
     "unknown_unit",
     "implausible",
     "invalid_quality",
+    "unreadable",
     "future",
     "unknown_target",
     "not_possible",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -81,6 +82,8 @@ class Parameter(_Frozen):
         """The number, in ``unit``."""
         return float(self.value or 0.0)
 
-    def for_age(self, years: float) -> float:
-        """The number for an age."""
-        return [band.value for band in self.by_age if band.from_years <= years][-1]
+    def for_ages(self, least: float, most: float) -> tuple[float, ...]:
+        """The numbers for the ages between two, in years."""
+        bounds = [*(band.from_years for band in self.by_age[1:]), inf]
+        bands = zip(self.by_age, bounds, strict=True)
+        return tuple(band.value for band, end in bands if end > least and band.from_years <= most)

@@ -152,7 +152,7 @@ class Pathway:
         age = view.value("age")
         if view.coded("admitted")[0] == "absent":
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), None)
-        if age.known and age.low < ADULT:
+        if age.high < ADULT:
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
         if not fold.open:
             verdict = self._before(view, fold)

@@ -3,19 +3,21 @@
 This is the one place that decides it. A seizure that was seen goes on until its stop is recorded, but only for as long
 as somebody confirms it: after that nobody knows. Nor does anybody under a neuromuscular blocker without an EEG, where
 neither a stop nor silence means anything. The EEG counts by its software's values and by electrographic seizures on
-record; a value that has grown old after showing a seizure is unknown, not over.
+record; a value that has grown old after showing a seizure is unknown, not over. Time that nobody observed is never
+free of seizures: an EEG that was lost begins anew, and so does what a blocker hid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.facts import SeizureEvent
 from rules.instants import HOUR, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
 from rules.timeline import RETENTION
-from rules.values import Value, number, unknown
+from rules.values import Operator, Value, compare, exact, number, unknown
 
 if TYPE_CHECKING:
     from rules.timeline import MinuteSeries
@@ -27,6 +29,15 @@ BIN: Final = 10 * MINUTE
 LOOK_BACK: Final = 2 * HOUR
 """How far back the onset is sought in a running seizure burden; beyond that, the episode's own beginning counts."""
 
+T1: Final = {
+    "tonic_clonic": "t1_tonic_clonic",
+    "focal_impaired": "t1_focal",
+    "absence": "t1_absence",
+    "myoclonic": "t1_other",
+    "unspecified": "t1_other",
+    "electrographic": "t1_electrographic",
+}
+"""The parameter with the t1 of each kind of seizure."""
 _NMBA: Final = ("rocuronium", "cisatracurium", "vecuronium", "atracurium", "pancuronium", "suxamethonium")
 READS: Final = (
     "seizure",
@@ -35,6 +46,7 @@ READS: Final = (
     "signal:eeg_longest_run",
     "signal:eeg_impedance",
     "signal:eeg_electrodes_off",
+    "signal:burst_suppression",
     "signal:gcs",
     "signal:weight",
     "state:ceeg",
@@ -55,6 +67,18 @@ PARAMETERS: Final = (
     "gcs_full",
     "gcs_coma",
 )
+
+
+_FAULTS: Final = (("eeg_valid", "absent"), ("eeg_artefact", "present"))
+"""What is recorded of an EEG that is not usable."""
+_LIMITS: Final[tuple[tuple[str, str, Operator], ...]] = (
+    ("eeg_impedance", "eeg_impedance_limit", "gt"),
+    ("eeg_electrodes_off", "eeg_electrodes_limit", "gte"),
+)
+"""Signals, and the parameters beyond which an EEG is not usable."""
+_LIFTED: Final = ("present", "absent")
+_SOFTWARE: Final = ("eeg_seizure_burden", "eeg_longest_run", "burst_suppression")
+"""What EEG software sends each minute."""
 
 
 class Bout(NamedTuple):
@@ -151,6 +175,19 @@ def _bouts(view: View, *, electrographic: bool) -> list[Bout]:
     return found
 
 
+def t1_of(view: View, bout: Bout) -> int:
+    """When a seizure had lasted, or will have, as long as the t1 of how it looked, from when it first looked so."""
+    due = min(at + view.duration(T1[kind]) for at, kind in bout.seen)
+    view.note(due)
+    return due
+
+
+def t1_seen(view: View) -> int | None:
+    """The same of the newest seizure that was seen and goes on; None where none does."""
+    known = bouts(view, electrographic=False)
+    return t1_of(view, known[-1]) if known and known[-1].stop is None else None
+
+
 def paralysed_since(view: View, at: int) -> int | None:
     """Since when a neuromuscular blocker has been in effect at an instant: its last dose, or the present rate."""
     effect = view.duration("nmba_effect")
@@ -189,28 +226,61 @@ def _delivered(view: View, drug: str, at: int) -> tuple[list[int], list[int]]:
     return ([since], []) if since is not None else ([], [ended] if ended is not None else [])
 
 
-def eeg_there(view: View, at: int) -> bool:
-    """Whether an EEG was looked at: recorded as running and usable, or its software sent a recent value."""
-    running, valid = (view.timeline.latest(f"state:{name}", at) for name in ("ceeg", "eeg_valid"))
-    if valid is not None and valid.value.value == "absent":
+def eeg_running(view: View, at: int) -> bool:
+    """Whether a usable EEG was running, or was read, at an instant.
+
+    It runs from the record of its start to that of its end, and while its software sends values. A reading of it on
+    record neither begins nor ends it: where no EEG runs, it covers its own time, as long as a value would count.
+    """
+    return _usable(view, at) and (_monitored_since(view, at) is not None or _read(view, at) or _sending(view, at))
+
+
+def watched(view: View, at: int) -> bool:
+    """Whether a seizure would be known from the EEG at an instant: what its software no longer sends, nobody saw."""
+    if not _usable(view, at):
         return False
-    if running is not None and running.value.value == "present":
+    if _sending(view, at) or _read(view, at):
         return True
-    return _fresh_value(view, at)
+    since = _monitored_since(view, at)
+    return since is not None and not _sent(view, since, at)
+
+
+def _usable(view: View, at: int) -> bool:
+    return not faults(view if at == view.at else view.past(at))
+
+
+def _monitored_since(view: View, at: int) -> int | None:
+    """Since when an EEG has been recorded as running, or None where it is not."""
+    since: int | None = None
+    for fact in view.timeline.upto("state:ceeg", at):
+        if fact.value.value == "present":
+            since = fact.at if since is None else since
+        elif fact.value.value == "absent":
+            since = None
+    return since
+
+
+def _read(view: View, at: int) -> bool:
+    """Whether a reading of the EEG was recorded just before an instant."""
+    limit = view.max_age("eeg_seizure_burden") or 0
+    done = [fact.at for fact in view.timeline.upto("state:ceeg", at) if fact.value.value == "done"]
+    if not done or at - done[-1] > limit:
+        return False
+    view.note(done[-1] + limit + TICK)
+    return True
 
 
 def faults(view: View) -> tuple[Finding, ...]:
     """What makes the EEG unusable now."""
     found = []
-    for concept, bad in (("eeg_valid", "absent"), ("eeg_artefact", "present")):
+    for concept, bad in _FAULTS:
         value, fact = view.coded(concept)
         if value == bad and fact is not None:
             found.append(Finding(concept, "not valid" if bad == "absent" else "artefact", fact.at, fact.event))
-    impedance, off = view.value("eeg_impedance"), view.value("eeg_electrodes_off")
-    if impedance.known and impedance.low > view.number("eeg_impedance_limit"):
-        found += impedance.findings
-    if off.known and off.low >= view.number("eeg_electrodes_limit"):
-        found += off.findings
+    for name, parameter, operator in _LIMITS:
+        value_ = view.value(name)
+        if value_.known and compare(value_, operator, view.number(parameter)) is MET:
+            found += value_.findings
     return tuple(found)
 
 
@@ -228,7 +298,7 @@ def spans(view: View) -> list[Span]:
             open_end = view.at if index == len(known) - 1 else bout.last_seen
             found.append(Span(bout.start, open_end if bout.stop is None else bout.stop))
     bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.value > 0]
+    found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.bounds[0] > 0]
     return sorted([*found, *_burden_span(view)])
 
 
@@ -267,13 +337,16 @@ def episode_onset(view: View) -> int | None:
 
 def recovered(view: View, begin: int | None, end: int) -> bool:
     """Whether consciousness is known to have come back between two instants."""
-    if begin is None:
-        return False
+    return begin is not None and recovered_at(view, begin, end) is not None
+
+
+def recovered_at(view: View, begin: int, end: int) -> int | None:
+    """When consciousness is first known to have come back between two instants, or None."""
     back = view.timeline.upto("state:returned_to_baseline", end)
-    if any(fact.value.value == "present" for fact in back if fact.at >= begin):
-        return True
-    full = view.number("gcs_full")
-    return any(f.value.value >= full for f in view.timeline.upto("signal:gcs", end) if f.at >= begin)
+    found = [fact.at for fact in back if fact.at >= begin and fact.value.value == "present"][:1]
+    full, scores = view.number("gcs_full"), view.timeline.upto("signal:gcs", end)
+    found += [fact.at for fact in scores if fact.at >= begin and fact.value.bounds[0] >= full][:1]
+    return min(found, default=None)
 
 
 def awake_since(view: View, instant: int) -> Truth:
@@ -293,15 +366,71 @@ def quiet_on_eeg(view: View) -> bool:
 
 
 def free_since(view: View) -> tuple[int | None, tuple[str, ...]]:
-    """Since when there has been no seizure; None while there is one, or with what is missing to tell."""
+    """Since when there has been no seizure; None while there is one, or with what is missing to tell.
+
+    A seizure whose end nobody saw ended, at the latest, when consciousness came back or a usable EEG began to show
+    none. Whoever is not awake is free of seizures only as long as an EEG has shown none without a break.
+    """
+    return view.once("free_since", _free_since)
+
+
+def _free_since(view: View) -> tuple[int | None, tuple[str, ...]]:
     now = seizing(view)
     if now.truth is not NOT_MET:
         return None, now.missing
     if blind(view):
         return None, ("paralysed_no_eeg",)
-    ended = [span.end for span in _events_and_bins(view)]
+    ends = [*_ends(view)]
+    ended = max((end for end, seen in ends if seen), default=-1)
+    unseen = max((end for end, seen in ends if not seen), default=-1)
+    quiet = _quiet_since(view) if quiet_on_eeg(view) else None
+    if unseen > ended:
+        known = [instant for instant in (recovered_at(view, unseen, view.at), quiet) if instant is not None]
+        if not known:
+            return None, ("seizure_update",)
+        ended = max(ended, min(known))
+    ended = max(ended, _hidden_until(view))
+    if quiet is not None and awake_since(view, ended) is not MET:
+        ended = max(ended, quiet)
+    return ended, ()
+
+
+def _ends(view: View) -> Iterator[tuple[int, bool]]:
+    """The end of every seizure so far, or when it was last seen; and whether its end was seen."""
+    for electrographic in (False, True):
+        known = bouts(view, electrographic=electrographic)
+        for index, bout in enumerate(known):
+            followed = bout.stop is None and index < len(known) - 1
+            yield (bout.last_seen if bout.stop is None else bout.stop), (bout.stop is not None or followed)
+    bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
+    limit = view.max_age("eeg_seizure_minutes") or 0
+    for fact, following in zip(bins, [*(f.at for f in bins[1:]), view.at], strict=False):
+        if fact.value.bounds[1] > 0:
+            yield fact.at, following - fact.at <= limit
     burden = _burden_ended(view)
-    return max([*ended, *([burden] if burden is not None else [])], default=-1), ()
+    if burden is not None:
+        yield burden
+
+
+def _hidden_until(view: View) -> int:
+    """Until when a blocker hid what nobody watched; before every instant where none did."""
+    effect, over = view.duration("nmba_effect"), -1
+    flagged = view.timeline.latest("state:neuromuscular_blockade", view.at)
+    for name in _NMBA:
+        last = [fact.at for fact in view.timeline.upto(f"dose:{name}", view.at) if fact.value.status == "given"][-1:]
+        if view.timeline.facts(f"infusion:{name}"):
+            last += _delivered(view, name, view.at)[1]
+        over = max([over, *(instant + effect for instant in last)])
+    if flagged is not None and flagged.value.value == "absent":
+        over = min(over, flagged.at) if over > flagged.at else max(over, _flag_lifted(view))
+    return over if 0 <= over <= view.at and not watched(view, over) else -1
+
+
+def _flag_lifted(view: View) -> int:
+    """When a recorded blockade was recorded as over; before every instant where there was none."""
+    facts = view.timeline.upto("state:neuromuscular_blockade", view.at)
+    lifted = [fact.at for before, fact in pairwise(facts) if (before.value.value, fact.value.value) == _LIFTED]
+    return max(lifted, default=-1)
 
 
 def _events_and_bins(view: View) -> Iterator[Span]:
@@ -309,7 +438,7 @@ def _events_and_bins(view: View) -> Iterator[Span]:
         for bout in bouts(view, electrographic=electrographic):
             yield Span(bout.start, bout.last_seen if bout.stop is None else bout.stop)
     for fact in view.timeline.upto("signal:eeg_seizure_minutes", view.at):
-        if fact.value.value > 0:
+        if fact.value.bounds[0] > 0:
             yield Span(fact.at - BIN, fact.at)
 
 
@@ -327,7 +456,7 @@ def _seen(view: View) -> list[Sight]:
         return []
     last, limit = known[-1], view.duration("seizure_update_limit")
     since = paralysed_since(view, view.at)
-    if since is not None and not eeg_there(view, view.at) and last.last_seen <= since:
+    if since is not None and not watched(view, view.at) and last.last_seen <= since:
         recent = last.stop is None or since - last.stop <= view.duration("recovery_window")
         return [Sight(UNKNOWN, None, "paralysed_no_eeg")] if recent else []
     return [_followed(view, last, limit)]
@@ -358,9 +487,10 @@ def _binned(view: View) -> Sight | None:
     if fact is None:
         return None
     value = view.value("eeg_seizure_minutes")
-    if value.known:
-        return Sight(MET if value.low > 0 else NOT_MET, value.findings[0])
-    return Sight(UNKNOWN, None, value.missing[0]) if fact.value.value > 0 else None
+    truth = compare(value, "gt", 0.0)
+    if truth is not UNKNOWN:
+        return Sight(truth, value.findings[0])
+    return Sight(UNKNOWN, None, value.missing[0]) if fact.value.bounds[1] > 0 else None
 
 
 def _series(view: View) -> MinuteSeries | None:
@@ -379,7 +509,7 @@ def _burden(view: View) -> Sight | None:
     high = view.number("eeg_status_burden")
     value = view.value("eeg_seizure_burden")
     if not value.known:
-        return Sight(UNKNOWN, None, "eeg_seizure_burden") if (series.at(newest) or 0.0) >= high else None
+        return Sight(UNKNOWN, None, value.missing[0]) if (series.at(newest) or 0.0) > 0 else None
     earlier = series.newest_before((newest + 1) * MINUTE - BIN, BIN)
     before = None if earlier is None else series.at(earlier)
     if before is not None and value.low > before:
@@ -407,9 +537,13 @@ def _burden_span(view: View) -> Iterator[Span]:
     yield Span(first * MINUTE, view.at)
 
 
-def _burden_ended(view: View) -> int | None:
-    """When the last seizure in the running burden ended at the latest: the burden is nought only an hour later."""
-    series = _series(view)
+def _burden_ended(view: View) -> tuple[int, bool] | None:
+    """When the last seizure in the running burden ended at the latest, and whether that was seen.
+
+    The burden is nought only an hour after it; that hour counts as far as it was observed. A value that shows seizures
+    and is followed by none in time leaves their end unseen.
+    """
+    series, limit = _series(view), view.max_age("eeg_seizure_burden") or 0
     if series is None:
         return None
     last, nought = view.at // MINUTE - 1, None
@@ -417,9 +551,71 @@ def _burden_ended(view: View) -> int | None:
         value = series.at(minute)
         if value is not None and value > 0:
             end = (minute + 1) * MINUTE
-            return end if nought is None else max(end - HOUR, min(end, (nought + 1) * MINUTE - HOUR))
+            if nought is None:
+                return end, view.at - end <= limit
+            if (nought - minute - 1) * MINUTE > limit:
+                return end, False
+            earliest = max(end - HOUR, min(end, (nought + 1) * MINUTE - HOUR))
+            return max(earliest, min(end, _burden_from(view, series, minute))), True
         nought = minute if value is not None else nought
     return None
+
+
+def _burden_from(view: View, series: MinuteSeries, minute: int) -> int:
+    """Since when the running burden had been observed without a break at a minute."""
+    limit = (view.max_age("eeg_seizure_burden") or 0) // MINUTE
+    first, oldest = minute, minute - RETENTION // MINUTE
+    while (
+        before := next((m for m in range(first - 1, first - 2 - limit, -1) if series.at(m) is not None), None)
+    ) is not None:
+        if before < oldest:
+            break
+        first = before
+    return first * MINUTE
+
+
+def _quiet_since(view: View) -> int:
+    """Since when a usable EEG that shows no seizure now has shown none without a break."""
+    began = [_bins_quiet_since(view)]
+    series = _series(view)
+    newest = series.newest_before(view.at, view.max_age("eeg_seizure_burden") or 0) if series is not None else None
+    if series is not None and newest is not None:
+        began.append(_burden_from(view, series, newest))
+    ended = _burden_ended(view)
+    sound = max(_fault_ended(view), -1 if ended is None else ended[0])
+    return max(min(instant for instant in began if instant is not None), sound)
+
+
+def _bins_quiet_since(view: View) -> int | None:
+    facts, limit = view.timeline.upto("signal:eeg_seizure_minutes", view.at), view.max_age("eeg_seizure_minutes") or 0
+    since, later = None, view.at
+    for fact in reversed(facts):
+        if later - fact.at > limit or fact.value.bounds[1] > 0:
+            break
+        since, later = fact.at - BIN, fact.at
+    return since
+
+
+def _fault_ended(view: View) -> int:
+    """When the EEG last became usable again; before every instant where it always was."""
+    ended = [-1]
+    for concept, bad in _FAULTS:
+        facts = view.timeline.upto(f"state:{concept}", view.at)
+        ended += [fact.at for before, fact in pairwise(facts) if before.value.value == bad != fact.value.value]
+    for name, parameter, operator in _LIMITS:
+        series = view.timeline.series(f"signal:{name}")
+        worst = None if series is None else _last_minute(view, series, operator, view.number(parameter))
+        ended += [] if worst is None else [(worst + 1) * MINUTE]
+    return max(ended)
+
+
+def _last_minute(view: View, series: MinuteSeries, operator: Operator, limit: float) -> int | None:
+    """The newest minute whose median stands so."""
+    last = view.at // MINUTE - 1
+    minutes = range(last, last - RETENTION // MINUTE, -1)
+    return next(
+        (m for m in minutes if (v := series.at(m)) is not None and compare(exact(v), operator, limit) is MET), None
+    )
 
 
 def on_eeg(view: View) -> bool:
@@ -429,13 +625,18 @@ def on_eeg(view: View) -> bool:
     return dense or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
 
 
-def _fresh_value(view: View, at: int) -> bool:
+def _sending(view: View, at: int) -> bool:
+    """Whether EEG software had sent a value that still counted at an instant."""
     fact = view.timeline.latest("signal:eeg_seizure_minutes", at)
     limit = view.max_age("eeg_seizure_minutes")
     if fact is not None and limit is not None and at - fact.at <= limit:
         view.note(fact.at + limit + TICK)
         return True
-    series, limit = _series(view), view.max_age("eeg_seizure_burden")
+    return any(_minute_counts(view, name, at) for name in _SOFTWARE)
+
+
+def _minute_counts(view: View, name: str, at: int) -> bool:
+    series, limit = view.timeline.series(f"signal:{name}"), view.max_age(name)
     if series is None or limit is None:
         return False
     newest = series.newest_before(at, limit)
@@ -445,8 +646,18 @@ def _fresh_value(view: View, at: int) -> bool:
     return newest is not None
 
 
+def _sent(view: View, begin: int, end: int) -> bool:
+    """Whether EEG software sent any value between two instants."""
+    minutes = view.timeline.upto("signal:eeg_seizure_minutes", end)
+    if minutes and minutes[-1].at >= begin:
+        return True
+    found = (view.timeline.series(f"signal:{name}") for name in _SOFTWARE)
+    age = min(end - begin, RETENTION)
+    return any(series.newest_before(end, age) is not None for series in found if series is not None)
+
+
 def _blind(view: View, at: int) -> bool:
-    return paralysed_since(view, at) is not None and not eeg_there(view, at)
+    return paralysed_since(view, at) is not None and not watched(view, at)
 
 
 def hourly_burden(view: View) -> Value:
@@ -466,14 +677,16 @@ def hourly_burden(view: View) -> Value:
 def _summed(view: View) -> Value | None:
     facts = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
     if not facts or not view.value("eeg_seizure_minutes").known:
-        return unknown("eeg_seizure_minutes", low=0.0) if facts and facts[-1].value.value > 0 else None
+        return unknown("eeg_seizure_minutes", low=0.0) if facts and facts[-1].value.bounds[1] > 0 else None
     end = facts[-1].at
     begin = max(end - HOUR, facts[0].at - BIN)
     counted = [fact for fact in facts if fact.at > end - HOUR]
-    minutes = sum(fact.value.value for fact in counted)
+    bounds = [fact.value.bounds for fact in counted]
+    minutes = sum(max(least, 0.0) for least, _ in bounds)
+    most = sum(min(greatest, BIN / MINUTE) for _, greatest in bounds)
     covered = sum(min(BIN, fact.at - begin) for fact in counted)
     open_minutes = max(0, end - begin - covered) / MINUTE
-    low, high = round(minutes / 0.6, 6), round(min(minutes + open_minutes, 60) / 0.6, 6)
+    low, high = round(minutes / 0.6, 6), round(min(most + open_minutes, 60) / 0.6, 6)
     text = f"{number(minutes)} of the last 60 min ({number(round(low, 1))} %)"
     finding = Finding("electrographic_burden", text, end, facts[-1].event)
     return Value(low, high, ("eeg_seizure_minutes",) if high > low else (), (finding,))
@@ -483,7 +696,7 @@ def longest_run(view: View) -> Value:
     """The longest electrographic seizure of the last hour; ten-minute values that are full say at least ten minutes."""
     own = view.value("eeg_longest_run")
     facts = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    full = [fact for fact in facts if fact.at > facts[-1].at - HOUR and fact.value.value * MINUTE >= BIN]
+    full = [fact for fact in facts if fact.at > facts[-1].at - HOUR and fact.value.bounds[0] * MINUTE >= BIN]
     if full and view.value("eeg_seizure_minutes").known and not (own.known and own.low * MINUTE >= BIN):
         minutes = BIN / MINUTE
         words = f"at least {number(minutes)} min"

@@ -7,6 +7,7 @@ import heapq
 import json
 import zlib
 from collections.abc import Sequence
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.alerts import Alert
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 2
+VERSION: Final = 3
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -48,7 +49,7 @@ def dump(engine: PatientEngine) -> bytes:
         "refused": list(engine.refused.items()),
         "pending": [encode(event) for _, _, event in sorted(engine.pending, key=lambda item: item[:2])],
         "channels": {
-            name: [list(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts
+            name: [_fact(fact) for fact in facts] for name, facts in sorted(timeline.channels.items()) if facts
         },
         "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
         "settled": timeline.settled,
@@ -140,6 +141,13 @@ def _names(identities: list[list[str]]) -> str:
     return ", ".join(" ".join(identity) for identity in identities) or "none"
 
 
+def _fact(fact: Fact) -> list[Any]:
+    """A fact as JSON has it, which knows no number for what could not be read."""
+    if isinstance(fact.value, Sample) and not fact.value.readable:
+        return [*fact[:3], fact.value._replace(value=None)]  # type: ignore[arg-type] # written as null
+    return list(fact)
+
+
 def _dense(series: MinuteSeries) -> dict[str, Any]:
     """Runs of consecutive minutes, and the samples of minutes that have not settled.
 
@@ -148,7 +156,8 @@ def _dense(series: MinuteSeries) -> dict[str, Any]:
     unsettled = []
     for minute, (settles, samples) in sorted(series.unsettled.items()):
         begin, times = minute * MINUTE, sorted(samples)
-        unsettled.append([minute, settles - begin, [at - begin for at in times], [samples[at] for at in times]])
+        values = [None if isnan(samples[at]) else samples[at] for at in times]
+        unsettled.append([minute, settles - begin, [at - begin for at in times], values])
     return {"runs": list(series.runs()), "unsettled": unsettled}
 
 
@@ -158,7 +167,8 @@ def _series(raw: dict[str, Any]) -> MinuteSeries:
         series.fill(start, values)
     for minute, settles, times, values in raw["unsettled"]:
         begin = minute * MINUTE
-        samples = {begin + after: value for after, value in zip(times, values, strict=True)}
+        read = [nan if value is None else value for value in values]
+        samples = {begin + after: value for after, value in zip(times, read, strict=True)}
         series.unsettled[minute] = (begin + settles, samples)
         series.newest = minute if series.newest is None else max(series.newest, minute)
     return series
@@ -184,6 +194,8 @@ def _value_type(channel: str) -> Any:
 def _value(kind: Any, raw: list[Any]) -> Any:
     if kind is CultureResult:
         return CultureResult(raw[0], raw[1], raw[2], tuple((drug, result) for drug, result in raw[3]))
+    if kind is Sample and raw[0] is None:
+        return Sample(nan, *raw[1:])
     return kind(*raw)
 
 

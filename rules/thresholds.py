@@ -94,4 +94,4 @@ def _values(parameter: Parameter, age: float | None) -> tuple[float, ...]:
     """The value that holds for somebody of an age; all that may hold if the age is not known."""
     if not parameter.by_age:
         return (parameter.number,)
-    return tuple(band.value for band in parameter.by_age) if age is None else (parameter.for_age(age),)
+    return tuple(band.value for band in parameter.by_age) if age is None else parameter.for_ages(age, age)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right, insort
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from math import isnan, nan
+from math import inf, isfinite, isnan, nan
 from operator import attrgetter
 from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
@@ -43,13 +43,16 @@ _NOT_CACHED: Final = (0, 0.0)
 _ORDER: Final = attrgetter("at", "received", "event")
 _AT: Final = attrgetter("at")
 T = TypeVar("T")
+_UNREAD: Final = -inf
+"""Stands for the median of a settled minute in which something was measured and nothing could be read."""
 
 
 class MinuteSeries:
     """A dense signal, reduced to the median of each minute.
 
     Samples are kept until their minute has settled; the same sample twice changes nothing, and a sample for a settled
-    minute is too late to change its median.
+    minute is too late to change its median. A sample that could not be read is not a number: the median is of the
+    others, and where there are none, the minute hides what was known before it.
     """
 
     __slots__ = ("_cache", "_first", "_medians", "newest", "unsettled")
@@ -100,12 +103,17 @@ class MinuteSeries:
 
     def at(self, minute: int) -> float | None:
         """The median of a minute, or None where it has no valid sample."""
+        value = self._found(minute)
+        return None if value is None or value == _UNREAD else value
+
+    def _found(self, minute: int) -> float | None:
+        """The median of a minute, a mark where nothing in it could be read, or None where it has no sample."""
         value = self._settled(minute)
         if value is None and minute in self.unsettled:
             samples = self.unsettled[minute][1]
             count, value = self._cache.get(minute, _NOT_CACHED)
             if count != len(samples):
-                value = median(samples.values())
+                value = _median(samples.values())
                 self._cache[minute] = len(samples), value
         return value
 
@@ -118,13 +126,18 @@ class MinuteSeries:
         """The median of the minute that is going on at an instant, up to then; None once that minute has settled."""
         entry = self.unsettled.get(at // MINUTE)
         samples = [value for moment, value in entry[1].items() if moment <= at] if entry is not None else []
-        return median(samples) if samples else None
+        value = _median(samples) if samples else _UNREAD
+        return None if value == _UNREAD else value
 
     def newest_before(self, at: int, age: int) -> int | None:
-        """The last whole minute with a value that ended at most ``age`` milliseconds before an instant."""
+        """The last whole minute with a value that ended at most ``age`` milliseconds before an instant.
+
+        None also where a later minute has samples and none of them could be read.
+        """
         last = at // MINUTE - 1
         oldest = -(-(at - age) // MINUTE) - 1
-        return next((minute for minute in range(last, oldest - 1, -1) if self.at(minute) is not None), None)
+        minute = next((minute for minute in range(last, oldest - 1, -1) if self._found(minute) is not None), None)
+        return None if minute is None or self._found(minute) == _UNREAD else minute
 
     def next_end(self, after: int) -> int | None:
         """When the first minute with a value that ends later than an instant is over."""
@@ -148,20 +161,23 @@ class MinuteSeries:
         if self._medians and self._first < oldest - 60:
             self._drop(oldest - self._first)
 
-    def runs(self) -> Iterator[tuple[int, list[float]]]:
-        """The medians of settled minutes: of each unbroken run the first minute and the values."""
-        run: list[float] = []
+    def runs(self) -> Iterator[tuple[int, list[float | None]]]:
+        """The medians of settled minutes: of each unbroken run the first minute and the values.
+
+        None where nothing could be read.
+        """
+        run: list[float | None] = []
         for minute, value in enumerate((*self._medians, nan), start=self._first):
             if not isnan(value):
-                run.append(value)
+                run.append(value if isfinite(value) else None)
             elif run:
                 yield minute - len(run), run
                 run = []
 
-    def fill(self, first: int, values: Sequence[float]) -> None:
+    def fill(self, first: int, values: Sequence[float | None]) -> None:
         """Set the medians of settled minutes that follow one another."""
         for minute, value in enumerate(values, start=first):
-            self._set(minute, value)
+            self._set(minute, _UNREAD if value is None else value)
             self.newest = minute if self.newest is None else max(self.newest, minute)
 
     def _settled(self, minute: int) -> float | None:
@@ -198,8 +214,14 @@ class MinuteSeries:
         self._first += places
 
     def _reduce(self, minute: int) -> None:
-        self._set(minute, median(self.unsettled.pop(minute)[1].values()))
+        self._set(minute, _median(self.unsettled.pop(minute)[1].values()))
         self._cache.pop(minute, None)
+
+
+def _median(samples: Collection[float]) -> float:
+    """The median of the samples that could be read, or the mark for none."""
+    read = [sample for sample in samples if not isnan(sample)]
+    return median(read) if read else _UNREAD
 
 
 class Timeline:

@@ -32,7 +32,9 @@ class Value(NamedTuple):
 
     def text(self, unit: str) -> str:
         """The value for people, e.g. ``0.45-0.9 ug/kg/min``."""
-        if self.low == -inf or self.high == inf:
+        if self.low == -inf and self.high < inf:
+            return f"at most {number(self.high)} {unit}".rstrip()
+        if self.high == inf:
             return "unknown" if self.low in (-inf, 0.0) else f"at least {number(self.low)} {unit}".rstrip()
         shown = number(self.low) if self.known else f"{number(self.low)}-{number(self.high)}"
         return f"{shown} {'' if unit == '1' else unit}".rstrip()

@@ -34,6 +34,14 @@ def names_of(catalogue: Catalogue, drug_or_class: str) -> tuple[str, ...]:
     return (catalogue.drug(drug_or_class).name,)
 
 
+def wanting(name: str, fact: Fact) -> str:
+    """What is missing where a sample of a signal has no value, or only a bound."""
+    sample: Sample = fact.value
+    if not sample.readable:
+        return f"{name} (not readable {clock_time(fact.at)})"
+    return f"{name} (only {sample.comparator} {number(sample.value)})"
+
+
 @cache
 def _age_limit(catalogue: Catalogue, signal: str, charted: bool, context: AgeContext | None) -> int | None:
     limit = catalogue.signal(signal).age_limit(charted=charted, when=context)
@@ -186,13 +194,21 @@ class View:
             if self.at - fact.at > limit:
                 return unknown(f"{name} (last {clock_time(fact.at)})")
             self.note(fact.at + limit + TICK)
-        return exact(sample.value, self.found(name, sample.value, fact))
+        if not sample.readable:
+            return unknown(wanting(name, fact))
+        found = self.found(name, sample.value, fact)
+        if sample.comparator is not None:
+            return Value(*sample.bounds, (wanting(name, fact),), (found,))
+        return exact(sample.value, found)
 
     def found(self, name: str, value: float, fact: Fact) -> Finding:
         """Evidence for one sample of a signal."""
+        sample: Sample = fact.value
+        if not sample.readable:
+            return Finding(name, "not readable", fact.at, fact.event)
         unit = self.catalogue.signal(name).unit if name != "age" else "a"
         shown = number(value) if unit == "1" else f"{number(value)} {unit}"
-        return Finding(name, shown, fact.at, fact.event)
+        return Finding(name, f"{sample.comparator or ''} {shown}".lstrip(), fact.at, fact.event)
 
     def max_age(self, name: str, method: str | None = None) -> int | None:
         """How old a value of a signal may be, in milliseconds; None where age does not matter."""
@@ -288,9 +304,8 @@ class View:
         if not found.by_age:
             return (found.number,), ()
         age = self.value("age")
-        if age.known:
-            return (found.for_age(age.low),), ()
-        return tuple(band.value for band in found.by_age), ("age",)
+        possible = found.for_ages(age.low, age.high)
+        return possible, () if len(possible) == 1 else ("age",)
 
     def since(self, anchor: str) -> int | None:
         """Milliseconds since an anchor, or None if it has not been reached."""

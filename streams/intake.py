@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from rules.events import Event, MalformedEventError, Source, decode
+from rules.events import Event, MalformedEventError, decode
+from rules.notation import Moment, SchemaVersion, Source
+from rules.salvage import repeated_key
 from streams.deadletters import DeadLetter
 from streams.logfile import LONGEST_LINE
 from streams.topics import TopicName, topic_of
@@ -48,9 +50,23 @@ class TimeMark(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["time"] = "time"
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     source: Source
-    received_at: AwareDatetime
+    received_at: Moment
+
+    @classmethod
+    def read(cls, message: bytes | str) -> TimeMark:
+        """A time mark from JSON, read as strictly as an event.
+
+        Raises:
+            ValueError: if it is none, or has a key twice.
+        """
+        mark = cls.model_validate_json(message, strict=True)
+        repeated = repeated_key(message)
+        if repeated is not None:
+            msg = f"{repeated}: the key is given twice"
+            raise ValueError(msg)
+        return mark
 
 
 ReasonKind = Literal["empty", "too_long", "malformed", "wrong_key", "wrong_topic", "future"]
@@ -97,8 +113,8 @@ def _content(record: Record, skew: timedelta) -> Event | TimeMark | Unusable:
 def _decoded(record: Record, value: bytes) -> Event | TimeMark | Unusable:
     if record.key is None:
         try:
-            return TimeMark.model_validate_json(value)
-        except ValidationError:
+            return TimeMark.read(value)
+        except ValueError:
             return Unusable("wrong_key", "no key, and not a time mark")
     try:
         event = decode(value)

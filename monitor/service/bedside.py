@@ -128,7 +128,8 @@ def _points(timeline: Timeline, signal: str, span: Span) -> Iterator[tuple[int, 
     for fact in timeline.facts(f"signal:{signal}"):
         if span.since <= fact.at <= span.until:
             sample: Sample = fact.value
-            yield fact.at, sample.value
+            if sample.readable:
+                yield fact.at, sample.value
 
 
 def _treatments(engine: PatientEngine, span: Span) -> Iterator[Treatment]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from monitor.service.models import Login, Role
 from monitor.service.security import ROLES, CredentialError, Principal
-from rules.events import Identifier
+from rules.notation import Identifier
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures by a key that only the provider has; none with a shared secret, and never none at all."""

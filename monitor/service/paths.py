@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from monitor.service.problems import responses
 from monitor.service.security import Permission, Principal
 from monitor.service.service import Service
-from rules.events import Moment
+from rules.notation import Moment
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = responses(
     HTTPStatus.BAD_REQUEST,

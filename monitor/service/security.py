@@ -14,7 +14,7 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from monitor.service.models import Login, Role
-from rules.events import Identifier
+from rules.notation import Identifier
 from streams.embedded.wall import Wall
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)

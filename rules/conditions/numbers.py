@@ -12,8 +12,8 @@ from rules.conditions.node import Node
 from rules.facts import Sample
 from rules.instants import MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
-from rules.values import SYMBOLS, Operator, Value, compare, exact, number, unknown
-from rules.view import View
+from rules.values import SYMBOLS, Operator, Value, compare, number, unknown
+from rules.view import View, wanting
 
 _OPERATORS: Final = ("gt", "gte", "lt", "lte")
 
@@ -208,10 +208,12 @@ class Persistent(_Comparison):
         kept: list[int] = []
         for fact in reversed(facts):
             sample: Sample = fact.value
-            if self.decide(view, exact(sample.value))[0] is not MET:
-                run.append(view.found(self.measure, sample.value, fact))
-                break
             run.append(view.found(self.measure, sample.value, fact))
+            truth, missing = self.decide(view, Value(*sample.bounds))
+            if truth is UNKNOWN:  # nobody can tell whether it ends the run
+                return Evaluation(UNKNOWN, label, tuple(run), missing or (wanting(self.measure, fact),))
+            if truth is NOT_MET:
+                break
             if not kept or kept[-1] - fact.at >= spacing:
                 kept.append(fact.at)
             if len(kept) >= self.samples:
@@ -249,13 +251,18 @@ class Fell(Node):
             return Evaluation(UNKNOWN, label, (), (f"repeat {self.measure}" if facts else self.measure,))
         view.note(facts[0].at + within + TICK)
         last = facts[-1]
-        highest = max(facts, key=lambda f: (f.value.value, f.at))
-        fall = round(highest.value.value - last.value.value, 6)
+        least, most = last.value.bounds
+        highest = max(facts, key=lambda f: (f.value.bounds[0], f.at))
+        possible = max(f.value.bounds[1] for f in facts)
         found = (
             view.found(self.measure, highest.value.value, highest),
             view.found(self.measure, last.value.value, last),
         )
-        return Evaluation(MET if fall >= limit else NOT_MET, label, found)
+        if round(highest.value.bounds[0] - most, 6) >= limit:
+            return Evaluation(MET, label, found)
+        if round(possible - least, 6) >= limit:
+            return Evaluation(UNKNOWN, label, found, (self.measure,))
+        return Evaluation(NOT_MET, label, found)
 
     @override
     def measures(self) -> tuple[str, ...]:

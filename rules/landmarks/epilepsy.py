@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rules import anaesthesia, antiseizure, seizures
+from rules import antiseizure, seizures
 from rules.instants import DAY
 from rules.landmarks.base import Landmark, Mark
 
@@ -28,6 +28,17 @@ def _first_line_end(view: View) -> Mark:
     return Mark(done.end) if done is not None else Mark(None, antiseizure.perhaps_adequate(view, courses))
 
 
+def _first_benzodiazepine(view: View) -> Mark:
+    """The first benzodiazepine of the episode; where there is none, its first seizure."""
+    given = antiseizure.first_line(view)
+    return Mark(given[0].end if given else seizures.episode_onset(view))
+
+
+def _status_seen(view: View) -> Mark:
+    due = seizures.t1_seen(view)
+    return Mark(due if due is not None and due <= view.at else None)
+
+
 def _second_line_attempt(view: View) -> Mark:
     tried = antiseizure.attempts(view)
     return Mark(tried[0] if tried and tried[0] <= view.at else None)
@@ -37,21 +48,6 @@ def _second_line_end(view: View) -> Mark:
     courses = antiseizure.second_line(view)
     done = antiseizure.adequate(view, courses)
     return Mark(done.end) if done is not None else Mark(None, antiseizure.perhaps_adequate(view, courses))
-
-
-def _anaesthetic_start(view: View) -> Mark:
-    return Mark(anaesthesia.start(view))
-
-
-def _ketogenic_start(view: View) -> Mark:
-    """Since when a ketogenic diet has been running without a break."""
-    since: int | None = None
-    for fact in view.timeline.upto("state:ketogenic_diet", view.at):
-        if fact.value.value != "present":
-            since = None
-        elif since is None:
-            since = fact.value.since or fact.at
-    return Mark(since)
 
 
 _SOURCE: Final = "seizures on record and EEG"
@@ -83,6 +79,23 @@ EPILEPSY: Final = (
         _first_line_end,
     ),
     Landmark(
+        "first_benzodiazepine",
+        "first benzodiazepine of the episode, or its first seizure",
+        "record",
+        antiseizure.READS,
+        _first_benzodiazepine,
+        can_be_unknown=False,
+    ),
+    Landmark(
+        "status_seen",
+        "when the newest seizure that was seen had lasted as long as its t1",
+        "ILAE 2015",
+        seizures.READS,
+        _status_seen,
+        parameters=tuple(dict.fromkeys(seizures.T1.values())),
+        can_be_unknown=False,
+    ),
+    Landmark(
         "second_line_attempt",
         "first second-line drug tried, adequate or not",
         "ESETT, AES 2016",
@@ -96,22 +109,5 @@ EPILEPSY: Final = (
         "ESETT, AES 2016",
         antiseizure.READS,
         _second_line_end,
-    ),
-    Landmark(
-        "anaesthetic_start",
-        "start of anaesthesia in this episode",
-        "pump rates",
-        anaesthesia.READS,
-        _anaesthetic_start,
-        remembers=_REMEMBERED,
-        can_be_unknown=False,
-    ),
-    Landmark(
-        "ketogenic_start",
-        "start of the ketogenic diet",
-        "record",
-        ("state:ketogenic_diet",),
-        _ketogenic_start,
-        can_be_unknown=False,
     ),
 )

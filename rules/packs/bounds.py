@@ -142,7 +142,7 @@ class Facts:
             if duration is None or gap is None or duration <= gap:
                 return None
             kind = "sustained" if isinstance(node, Sustained) else "now"
-        limit = found.for_age(self.world.ages[0]) if found.by_age else found.number
+        limit = found.for_ages(self.world.ages[0], self.world.ages[0])[0] if found.by_age else found.number
         operator = node.operator if wanted else _OPPOSITE[node.operator]
         words = f"{node.measure} {SYMBOLS[operator]} {number(limit)}"
         signal = self._signal(node.measure)

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rules import anaesthesia, antiseizure, seizures
 from rules.instants import DAY, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, disjunction
 from rules.predicates.base import Predicate
-from rules.values import compare, number
+from rules.values import Value, compare
 from rules.view import View
 
 _REMEMBERED: Final = 14 * DAY
-_T1: Final = {
-    "tonic_clonic": "t1_tonic_clonic",
-    "focal_impaired": "t1_focal",
-    "absence": "t1_absence",
-    "myoclonic": "t1_other",
-    "unspecified": "t1_other",
-    "electrographic": "t1_electrographic",
-}
 _T2: Final = {
     "tonic_clonic": "t2_tonic_clonic",
     "focal_impaired": "t2_focal",
@@ -52,7 +44,7 @@ def _prolonged(view: View) -> Evaluation:
     for electrographic in (False, True):
         for bout in seizures.bouts(view, electrographic=electrographic)[-1:]:
             end = view.at if bout.stop is None else bout.stop
-            due = min(at + view.duration(_T1[kind]) for at, kind in bout.seen)
+            due = seizures.t1_of(view, bout)
             view.note(due)
             if due <= end:
                 going = bout.stop is None and now.truth is not NOT_MET
@@ -83,7 +75,7 @@ def _without_recovery(view: View) -> Evaluation:
     between = [f for f in view.timeline.upto("state:returned_to_baseline", end) if f.at >= begin]
     scores = [f for f in view.timeline.upto("signal:gcs", end) if f.at >= begin]
     absent = bool(between) and between[-1].value.value == "absent"
-    coma = bool(scores) and scores[-1].value.value <= view.number("gcs_coma")
+    coma = bool(scores) and scores[-1].value.bounds[1] <= view.number("gcs_coma")
     if absent or coma:
         return Evaluation(MET, label, found)
     if seizures.recovered(view, after, view.at) and second.stop is not None:
@@ -159,7 +151,7 @@ def _quiet_eeg(view: View) -> Evaluation:
 
 def _eeg_seen(view: View) -> Evaluation:
     """Whether there is an EEG by which an anaesthetic could be judged."""
-    there = seizures.eeg_there(view, view.at)
+    there = seizures.eeg_running(view, view.at)
     return Evaluation(MET if there else UNKNOWN, "EEG running", (), () if there else ("ceeg",))
 
 
@@ -230,71 +222,130 @@ def _asm_not_completed(view: View) -> Evaluation:
 
 
 def _valproate_carbapenem(view: View) -> Evaluation:
+    """Valproate does not count beside a carbapenem, be it given against the seizures or taken before them."""
     label = "carbapenem with valproate"
-    courses = [course for course in antiseizure.second_line(view) if course.discounted]
-    if not courses or _second_line_adequate(view).truth is MET:
+    if _second_line_adequate(view).truth is MET:
         return Evaluation(NOT_MET, label)
-    return Evaluation(MET, label, antiseizure.carbapenem(view, courses[-1].end))
+    discounted = [course.end for course in antiseizure.second_line(view) if course.discounted]
+    taken = discounted[-1] if discounted else antiseizure.home_valproate(view)
+    found = () if taken is None else antiseizure.carbapenem(view, taken)
+    return Evaluation(MET if found else NOT_MET, label, found)
+
+
+def _home_asm_missed(view: View) -> Evaluation:
+    found = antiseizure.missed(view)
+    return Evaluation(
+        NOT_MET if found is None else MET, "home antiseizure drug missed", () if found is None else (found,)
+    )
 
 
 def _level_subtherapeutic(view: View) -> Evaluation:
-    """A level drawn long enough after the load, and since ECMO began, is too low."""
+    """A level drawn long enough after the dose before it, and since ECMO began, is too low."""
     label = "level below the therapeutic range"
     enough = view.number("adequate_share")
+    courses = antiseizure.second_line(view)
     parts = []
-    for drugs, judge in ((("phenytoin", "fosphenytoin"), _phenytoin), (("valproate",), _valproate)):
-        courses = [course for course in antiseizure.second_line(view) if course.drug in drugs]
-        others = [c for c in antiseizure.second_line(view) if c.drug not in drugs and not c.discounted]
-        if courses and not any(course.share.low >= enough for course in others):
-            parts.append(judge(view, courses[-1].end))
+    for drugs, wait, judge in (
+        (("phenytoin", "fosphenytoin"), "phenytoin_level_after", _phenytoin),
+        (("valproate",), "valproate_level_after", _valproate),
+    ):
+        others = [course for course in courses if course.drug not in drugs and not course.discounted]
+        if not any(course.share.low >= enough for course in others):
+            parts.append(judge(view, _Drawn(drugs, view.duration(wait), [c.end for c in courses if c.drug in drugs])))
     return disjunction(parts, label, stop_early=False)
 
 
-def _phenytoin(view: View, loaded: int) -> Evaluation:
-    earliest = loaded + view.duration("phenytoin_level_after")
-    if (free := _level(view, "phenytoin_free", earliest)) is not None:
+class _Drawn(NamedTuple):
+    """When a level of some drugs counts: ``wait`` after the dose before it, and not if a load was given since."""
+
+    drugs: tuple[str, ...]
+    wait: int
+    loads: list[int]
+
+    def level(self, view: View, signal: str) -> Finding | None:
+        """The newest level, if it is not too old, was drawn late enough and no ECMO was started after it."""
+        value, fact = view.value(signal), view.timeline.latest(f"signal:{signal}", view.at)
+        if fact is None or not value.findings:
+            return None
+        doses = [*self.loads]
+        for drug in self.drugs:
+            given = view.timeline.upto(f"dose:{drug}", fact.at)
+            doses += [dose.at for dose in given if dose.value.status == "given"]
+        if doses and fact.at < max(doses) + self.wait:
+            return None
+        return None if _ecmo_since(view, fact.at) else value.findings[0]
+
+
+def _ecmo_since(view: View, instant: int) -> bool:
+    """Whether ECMO was begun after an instant; to chart again that it runs does not begin it."""
+    for concept in ("ecmo", "ecmo_va", "ecmo_vv"):
+        running = False
+        for fact in view.timeline.upto(f"state:{concept}", view.at):
+            present = fact.value.value == "present"
+            if present and not running and (fact.value.since or fact.at) > instant:
+                return True
+            running = present
+    return False
+
+
+def _phenytoin(view: View, drawn: _Drawn) -> Evaluation:
+    if (free := drawn.level(view, "phenytoin_free")) is not None:
         truth = compare(view.value("phenytoin_free"), "lt", view.number("phenytoin_free_low"))
         return Evaluation(truth, "phenytoin", (free,))
-    total = _level(view, "phenytoin_total", earliest)
+    total = drawn.level(view, "phenytoin_total")
     if total is None:
         return Evaluation(NOT_MET, "phenytoin")
     albumin, level = view.value("albumin"), view.value("phenytoin_total")
-    if not albumin.known:
+    if not albumin.findings:
         return Evaluation(UNKNOWN, "phenytoin", (total,), ("albumin",))
-    corrected = level.low / (view.number("albumin_slope") * albumin.low + view.number("albumin_offset"))
-    low = corrected < view.number("phenytoin_low")
-    text = f"phenytoin {number(round(corrected, 1))} mg/L corrected for albumin"
-    return Evaluation(MET if low else NOT_MET, "phenytoin", (total._replace(text=text),))
+    slope, offset = view.number("albumin_slope"), view.number("albumin_offset")
+    low = max(level.low, 0.0) / (slope * albumin.high + offset)
+    high = level.high / (slope * max(albumin.low, 0.0) + offset)
+    corrected = Value(round(low, 1), round(high, 1), (*level.missing, *albumin.missing))
+    text = f"phenytoin {corrected.text('mg/L')} corrected for albumin"
+    truth = compare(corrected._replace(low=low, high=high), "lt", view.number("phenytoin_low"))
+    return Evaluation(truth, "phenytoin", (total._replace(text=text),), corrected.missing)
 
 
-def _valproate(view: View, loaded: int) -> Evaluation:
-    found = _level(view, "valproate_level", loaded + view.duration("valproate_level_after"))
+def _valproate(view: View, drawn: _Drawn) -> Evaluation:
+    found = drawn.level(view, "valproate_level")
     if found is None:
         return Evaluation(NOT_MET, "valproate")
     return Evaluation(compare(view.value("valproate_level"), "lt", view.number("valproate_low")), "valproate", (found,))
 
 
-def _level(view: View, signal: str, earliest: int) -> Finding | None:
-    """The newest level, if it is not too old, was drawn late enough and no ECMO was started after it."""
-    value, fact = view.value(signal), view.timeline.latest(f"signal:{signal}", view.at)
-    if fact is None or not value.known or fact.at < earliest:
-        return None
-    for concept in ("ecmo", "ecmo_va", "ecmo_vv"):
-        if any(f.value.value == "present" and f.at > fact.at for f in view.timeline.upto(f"state:{concept}", view.at)):
-            return None
-    return value.findings[0]
-
-
 def _anaesthetised(view: View) -> Evaluation:
-    began = anaesthesia.start(view)
-    found = () if began is None else (Finding("anaesthetic", f"since {clock_time(began)}", began),)
-    return Evaluation(NOT_MET if began is None else MET, "anaesthetised in this episode", found)
+    label, begun = "anaesthetised in this episode", anaesthesia.start(view)
+    if begun.at is not None:
+        return Evaluation(MET, label, (Finding("anaesthetic", f"since {clock_time(begun.at)}", begun.at),))
+    return Evaluation(NOT_MET if begun.perhaps is None else UNKNOWN, label, (), begun.missing)
+
+
+def _day_of_anaesthesia(view: View) -> Evaluation:
+    """Anaesthesia was begun so long ago, with or without gaps since, that status may be super-refractory."""
+    label, begun, long = "a day since anaesthesia began", anaesthesia.start(view), view.duration("super_refractory_for")
+    for instant in (begun.at, begun.perhaps):
+        view.note(None if instant is None else instant + long)
+    if begun.at is not None and view.at - begun.at >= long:
+        found = Finding("anaesthetic", f"begun {clock_time(begun.at)}", begun.at)
+        return Evaluation(MET, label, (found,))
+    if begun.perhaps is not None and view.at - begun.perhaps >= long:
+        return Evaluation(UNKNOWN, label, (), begun.missing)
+    return Evaluation(NOT_MET, label)
 
 
 def _anaesthetic_running(view: View) -> Evaluation:
-    truth = compare(anaesthesia.depth(view).value(view.at), "gte", view.number("anaesthetic_share"))
-    missing = ("anaesthetic rate",) if truth is UNKNOWN else ()
-    return Evaluation(truth, "anaesthetic running", (), missing)
+    truth, label = anaesthesia.running(view), "anaesthetic running"
+    steps = anaesthesia.deepest(view)
+    if truth is UNKNOWN:
+        return Evaluation(UNKNOWN, label, (), steps.value(view.at).missing or ("anaesthetic_rate",))
+    return Evaluation(truth, label)
+
+
+def _anaesthetic_begun(view: View) -> Evaluation:
+    """An anaesthetic was begun or raised for the seizures; sedation for another reason that was left alone was not."""
+    label = "anaesthetic begun or raised for the seizures"
+    return Evaluation(MET if anaesthesia.begun_or_raised(view) else NOT_MET, label)
 
 
 def _anaesthetic_gap(view: View) -> Evaluation:
@@ -313,7 +364,8 @@ def _anaesthetic_gap(view: View) -> Evaluation:
 def _eeg_target_reached(view: View) -> Evaluation:
     """Under anaesthesia the EEG shows no seizure, or burst suppression, or was read so."""
     label = "EEG target reached under anaesthesia"
-    began = anaesthesia.start(view)
+    begun = anaesthesia.start(view)
+    began = begun.at if begun.perhaps is None else begun.perhaps
     if began is None or compare(anaesthesia.depth(view).value(view.at), "gt", 0.0) is not MET:
         return Evaluation(NOT_MET, label)
     value, fact = view.coded("seizure_suppressed_on_eeg")
@@ -330,10 +382,12 @@ def _recurred_on_wean(view: View) -> Evaluation:
     """Seizing again, after a while without, once anaesthesia had been reduced or withdrawn."""
     label = "seizures recurred on reduction or withdrawal of the anaesthetic"
     now, began = seizures.seizing(view), seizures.onset(view)
-    if began is None or now.truth is NOT_MET or not anaesthesia.reduced_before(view, began):
+    reduced = NOT_MET if began is None else anaesthesia.reduced_before(view, began)
+    if began is None or now.truth is NOT_MET or reduced is NOT_MET:
         return Evaluation(NOT_MET, label)
     found = Finding("seizure", f"again since {clock_time(began)}, after the anaesthetic was reduced", began)
-    return Evaluation(now.truth, label, (found,), now.missing)
+    missing = (*now.missing, *(() if reduced is MET else anaesthesia.start(view).missing))
+    return Evaluation(UNKNOWN if missing else MET, label, (found,), missing)
 
 
 def _p(
@@ -385,7 +439,7 @@ _LEVELLED: Final = (
     "albumin_slope",
     "albumin_offset",
 )
-_TARGET: Final = (*_DEEP, "state:seizure_suppressed_on_eeg", "signal:burst_suppression")
+_TARGET: Final = (*_DEEP, "signal:burst_suppression")
 
 EPILEPSY: Final = (
     _p("still_seizing", "seizing now, by what was seen or by the EEG", _still_seizing),
@@ -394,7 +448,7 @@ EPILEPSY: Final = (
         "seizure_prolonged",
         "a seizure has lasted longer than its t1",
         _prolonged,
-        parameters=tuple(dict.fromkeys(_T1.values())),
+        parameters=tuple(dict.fromkeys(seizures.T1.values())),
     ),
     _p("seizures_without_recovery", "two seizures without recovery between them", _without_recovery),
     _p(
@@ -434,9 +488,18 @@ EPILEPSY: Final = (
     _p("asm_underdosed", "second-line dose below guideline", _asm_underdosed, _DOSES, _DOSED),
     _p("asm_not_completed", "second-line drug not completed", _asm_not_completed, _DOSES, _DOSED, never=UNKNOWN),
     _p("valproate_carbapenem", "carbapenem with valproate", _valproate_carbapenem, _DOSES, _DOSED, never=UNKNOWN),
+    _p("home_asm_missed", "home antiseizure drug missed", _home_asm_missed, _DOSES, _DOSED, never=UNKNOWN),
     _p("level_subtherapeutic", "level below the therapeutic range", _level_subtherapeutic, _LEVELS, _LEVELLED),
-    _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH, never=UNKNOWN),
+    _p("anaesthetised", "anaesthetised in this episode", _anaesthetised, _DEEP, _DEPTH),
+    _p(
+        "day_of_anaesthesia",
+        "a day since anaesthesia began",
+        _day_of_anaesthesia,
+        _DEEP,
+        (*_DEPTH, "super_refractory_for"),
+    ),
     _p("anaesthetic_running", "anaesthetic running", _anaesthetic_running, _DEEP, _DEPTH),
+    _p("anaesthetic_begun", "anaesthetic begun for the seizures", _anaesthetic_begun, _DEEP, _DEPTH, never=UNKNOWN),
     _p("anaesthetic_gap", "anaesthesia interrupted", _anaesthetic_gap, _DEEP, _DEPTH, never=UNKNOWN),
     _p(
         "eeg_target_reached",

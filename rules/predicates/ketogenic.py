@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from rules.instants import TICK, clock_time
+from rules import ketosis
+from rules.instants import DAY, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 from rules.predicates.base import Predicate
-from rules.values import exact
+from rules.values import exact, number
 from rules.view import View
 
 _LABS: Final = ("glucose", "sodium", "potassium", "bicarbonate", "lipase", "triglycerides", "bilirubin", "lactate")
@@ -24,6 +25,23 @@ def _workup(view: View) -> Evaluation:
     if view.coded("metabolic_screen_sent")[0] != "present":
         missing.append("metabolic_screen_sent")
     return Evaluation(UNKNOWN if missing else MET, "work-up before a ketogenic diet", (), tuple(missing))
+
+
+def _ketosis_long(view: View) -> Evaluation:
+    """There has been ketosis for as long as it takes to review the diet."""
+    label, spell, wanted = (
+        "ketosis long enough to review the diet",
+        ketosis.spell(view),
+        view.duration("ketogenic_review"),
+    )
+    if spell is None or spell.most < wanted:
+        return Evaluation(NOT_MET, label)
+    found = Finding(
+        "ketosis", f"{number(round(spell.least / DAY, 1))} days, diet since {clock_time(spell.since)}", spell.since
+    )
+    if spell.least < wanted:
+        return Evaluation(UNKNOWN, label, (found,), (ketosis.SIGNAL,))
+    return Evaluation(MET, label, (found,))
 
 
 def _propofol_recent(view: View) -> Evaluation:
@@ -90,6 +108,15 @@ KETOGENIC: Final = (
         ),
         _workup,
         can_be_not_met=False,
+    ),
+    Predicate(
+        "ketosis_long",
+        "ketosis long enough to review the diet",
+        _KNOWLEDGE,
+        ketosis.READS,
+        _ketosis_long,
+        parameters=ketosis.PARAMETERS,
+        remembers=ketosis.REMEMBERED,
     ),
     Predicate(
         "propofol_recent",

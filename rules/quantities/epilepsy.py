@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from rules import anaesthesia, antiseizure, seizures
+from rules import anaesthesia, antiseizure, ketosis, seizures
 from rules.instants import DAY, HOUR, MINUTE, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
@@ -67,6 +67,26 @@ def _anaesthesia_duration(view: View) -> Value:
     return Value(
         course.least / HOUR, course.most / HOUR, missing, (Finding("anaesthesia_duration", text, course.start),)
     )
+
+
+def _ketosis_duration(view: View) -> Value:
+    spell = ketosis.spell(view)
+    if spell is None:
+        return Value(0.0, 0.0)
+    words = f"{number(round(spell.least / DAY, 1))} days of ketosis, diet since {clock_time(spell.since)}"
+    found = Finding("ketosis_duration", words, spell.since)
+    missing = ("beta_hydroxybutyrate",) if spell.most > spell.least else ()
+    return Value(spell.least / DAY, spell.most / DAY, missing, (found,))
+
+
+def _newest_temperature(view: View) -> Value:
+    """The newest temperature, of the core where both were taken at once."""
+    known = [
+        (fact.at, name == "core_temperature", name)
+        for name in ("temperature", "core_temperature")
+        if view.value(name).findings and (fact := view.timeline.latest(f"signal:{name}", view.at)) is not None
+    ]
+    return view.value(max(known)[2]) if known else unknown("temperature")
 
 
 def _propofol(view: View, bridge: int) -> Steps:
@@ -149,6 +169,24 @@ EPILEPSY: Final = (
         _anaesthesia_duration,
         parameters=anaesthesia.PARAMETERS,
         remembers=REMEMBERED,
+    ),
+    Quantity(
+        "ketosis_duration",
+        "ketosis during the present diet",
+        "d",
+        "beta-hydroxybutyrate against its target; between values too far apart nobody knows (local setting)",
+        ketosis.READS,
+        _ketosis_duration,
+        parameters=ketosis.PARAMETERS,
+        remembers=ketosis.REMEMBERED,
+    ),
+    Quantity(
+        "newest_temperature",
+        "temperature",
+        "Cel",
+        "the newest one, of the core where both were taken at once",
+        ("signal:temperature", "signal:core_temperature"),
+        _newest_temperature,
     ),
     Quantity(
         "propofol_dose",

@@ -63,7 +63,8 @@ def _readings(events: Sequence[Event]) -> Iterator[Contradicted]:
     for event in sorted(events, key=lambda event: event.effective_at):
         if isinstance(event, Observations):
             for reading in event.readings:
-                series[reading.code, reading.unit].append((event, reading.value))
+                if reading.value is not None:
+                    series[reading.code, reading.unit].append((event, reading.value))
     for (code, _), found in series.items():
         for (earlier, before), (event, value), (later, after) in zip(found, found[1:], found[2:], strict=False):
             near = event.effective_at - earlier.effective_at <= NEAR and later.effective_at - event.effective_at <= NEAR

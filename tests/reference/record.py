@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from functools import cache
+from math import isnan, nan
 from statistics import median
 from typing import Final, NamedTuple, TypeVar
 
 from rules import catalogue as catalogues
-from rules.events import Action, Event, Status
-from rules.facts import Answer, Refusal, Translator
+from rules.events import Action, Assessment, Event, Observations, Status
+from rules.facts import Answer, Refusal, Sample, Translator
 from rules.instants import MINUTE, to_instant
 from rules.settings import SiteSettings
 from rules.timeline import Fact
@@ -66,9 +67,8 @@ class Minutes:
             self._settles.pop(minute, None)
 
     def at(self, minute: int) -> float | None:
-        """The median of a minute, or None where it has no sample."""
-        samples = self.samples.get(minute)
-        return median(samples.values()) if samples else None
+        """The median of what could be read in a minute, or None where there is nothing."""
+        return _median(self.samples.get(minute, {}).values())
 
     def window(self, end: int, length: int) -> list[float]:
         """Medians of the whole minutes in ``[end - length, end)`` that have one."""
@@ -77,13 +77,16 @@ class Minutes:
 
     def so_far(self, at: int) -> float | None:
         """The median of the minute that goes on at an instant, up to then."""
-        samples = [value for moment, value in self.samples.get(at // MINUTE, {}).items() if moment <= at]
-        return median(samples) if samples else None
+        return _median(value for moment, value in self.samples.get(at // MINUTE, {}).items() if moment <= at)
 
     def newest_before(self, at: int, age: int) -> int | None:
-        """The last whole minute with a value that ended by an instant, and at most ``age`` milliseconds before it."""
+        """The last whole minute with samples that ended by an instant, and at most ``age`` milliseconds before it.
+
+        None where none of them could be read.
+        """
         ended = [minute for minute in self.samples if (minute + 1) * MINUTE <= at <= (minute + 1) * MINUTE + age]
-        return max(ended, default=None)
+        last = max(ended, default=None)
+        return None if last is None or self.at(last) is None else last
 
     @staticmethod
     def next_end(after: int) -> None:
@@ -119,6 +122,8 @@ class Record:
                 continue
             if event.status != Status.ENTERED_IN_ERROR:
                 told += self._told(event, taken.get(event.key), gone=event.key in back)
+                if event.corrects is not None and event.key not in back:
+                    told += _unsaid(event, before.get(f"{event.source} {event.corrects}"))
         for channel, fact in sorted(told, key=lambda found: (found.fact.at, found.fact.received, found.fact.event)):
             self.channels.setdefault(channel, []).append(fact)
 
@@ -193,6 +198,11 @@ class Record:
         return build()
 
 
+def _median(samples: Iterable[float]) -> float | None:
+    read = [sample for sample in samples if not isnan(sample)]
+    return median(read) if read else None
+
+
 def happened(event: Event) -> int:
     """When an event was true of the patient."""
     return to_instant(event.happened_at)
@@ -206,6 +216,17 @@ def _used(events: Iterable[Event], settings: SiteSettings) -> Iterator[Event]:
             seen.add(event.key)
             if event.happened_at <= event.received_at + settings.future_skew:
                 yield event
+
+
+def _unsaid(correction: Event, target: Event | None) -> Iterator[Told]:
+    """Results that a correction takes back and says nothing of: they are not known since the time they were of."""
+    if target is None or not isinstance(correction, Observations | Assessment):
+        return
+    said = {found[0] for found in _translator().facts(correction) if not isinstance(found, Refusal)}
+    for outcome in _translator().facts(target):
+        if not isinstance(outcome, Refusal) and isinstance(outcome[1], Sample) and outcome[0] not in said:
+            at = happened(target)
+            yield Told(outcome[0], Fact(at, to_instant(correction.received_at), correction.key, Sample(nan)))
 
 
 @cache

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import pytest
 
-from rules import anaesthesia, antiseizure, catalogue, seizures
+from rules import anaesthesia, antiseizure, catalogue, ketosis, seizures
 from rules.facts import Coded, Flow, Given, Sample, SeizureEvent
 from rules.instants import DAY, HOUR, MINUTE
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN
 from rules.packs import load_packs
 from rules.pathway import Pathway
+from rules.predicates import PREDICATES
 from rules.settings import SiteSettings
 from rules.timeline import Fact, MinuteSeries, Timeline
 from rules.view import View, names_of
@@ -164,6 +166,12 @@ class TestEeg:
         bed = Bed().add("signal:eeg_seizure_minutes", 10, Sample(3.0))
         assert [bed.seizing(minute).truth for minute in (25, 25.1, 600)] == [MET, UNKNOWN, UNKNOWN]
 
+    def test_one_that_cannot_be_read_is_unknown(self) -> None:
+        bed = Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0))
+        bed.add("signal:eeg_seizure_minutes", 20, Sample(nan))
+        assert bed.seizing(21).truth is UNKNOWN
+        assert seizures.hourly_burden(bed.view(21)).low == 0
+
     def test_one_without_seizure_grows_old_quietly(self) -> None:
         assert Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0)).seizing(600).truth is NOT_MET
 
@@ -184,8 +192,54 @@ class TestEeg:
         assert Bed().burden(*values).seizing(20).truth is expected
 
     def test_the_end_of_a_running_burden_is_an_hour_before_it_is_nought(self) -> None:
+        bed = Bed().burden(*((m, 10.0) for m in range(100)), *((m, 0.0) for m in range(100, 140)))
+        assert seizures.free_since(bed.view(140)) == (BASE + (101 - 60) * MINUTE, ())
+
+    def test_of_that_hour_only_what_was_watched_counts(self) -> None:
         bed = Bed().burden(*((m, 10.0) for m in range(30)), *((m, 0.0) for m in range(30, 70)))
-        assert seizures.free_since(bed.view(70)) == (BASE + (31 - 60) * MINUTE, ())
+        assert seizures.free_since(bed.view(70)) == (BASE, ())
+
+    def test_what_comes_after_a_loss_of_the_eeg_counts_from_its_return(self) -> None:
+        bed = Bed().burden((0, 30.0), *((m, 0.0) for m in range(100, 120)))
+        assert seizures.free_since(bed.view(120)) == (BASE + 100 * MINUTE, ())
+
+    @pytest.mark.parametrize(("gap", "since"), [(10, 0), (11, 31)])
+    def test_a_gap_longer_than_a_value_counts_breaks_the_quiet(self, gap: int, since: int) -> None:
+        bed = Bed().seizure(-5).seizure(-1, "stop")
+        bed.burden(*((m, 0.0) for m in range(20)), *((m, 0.0) for m in range(20 + gap, 60)))
+        assert seizures.free_since(bed.view(60)) == (BASE + since * MINUTE, ())
+
+    def test_time_with_an_unusable_eeg_was_not_watched(self) -> None:
+        bed = Bed().seizure(-5).seizure(-1, "stop").burden(*((m, 0.0) for m in range(60)))
+        bed.add("state:eeg_artefact", 10, Coded("present")).add("state:eeg_artefact", 25, Coded("absent"))
+        assert seizures.free_since(bed.view(60)) == (BASE + 25 * MINUTE, ())
+
+    def test_the_end_that_nobody_saw_is_when_consciousness_came_back(self) -> None:
+        bed = Bed().burden((0, 30.0)).add("signal:gcs", 50, Sample(15.0))
+        assert bed.seizing(49).truth is UNKNOWN
+        assert seizures.free_since(bed.view(60)) == (BASE + 50 * MINUTE, ())
+
+    def test_a_low_burden_before_the_loss_leaves_open_whether_it_goes_on(self) -> None:
+        assert Bed().burden((0, 5.0)).seizing(30).truth is UNKNOWN
+
+    def test_a_reading_neither_begins_nor_ends_the_monitoring(self) -> None:
+        bed = Bed().add("state:ceeg", 0, Coded("present")).add("state:ceeg", 30, Coded("done"))
+        assert seizures.eeg_running(bed.view(300), BASE + 300 * MINUTE)
+        bed.add("state:ceeg", 310, Coded("absent")).add("state:ceeg", 320, Coded("done"))
+        assert not seizures.eeg_running(bed.view(315), BASE + 315 * MINUTE)
+        assert seizures.eeg_running(bed.view(330), BASE + 330 * MINUTE)
+        assert not seizures.eeg_running(bed.view(331), BASE + 331 * MINUTE)
+
+    def test_an_eeg_whose_software_fell_silent_watches_nothing(self) -> None:
+        bed = Bed().add("state:ceeg", 0, Coded("present")).burden((1, 0.0))
+        assert seizures.watched(bed.view(5), BASE + 5 * MINUTE)
+        assert not seizures.watched(bed.view(30), BASE + 30 * MINUTE)
+        assert seizures.eeg_running(bed.view(30), BASE + 30 * MINUTE)
+
+    def test_what_a_blocker_hid_was_not_free_of_seizures(self) -> None:
+        bed = Bed().seizure(0).seizure(5, "stop").dose("rocuronium", 10, 70).add("signal:gcs", 90, Sample(11.0))
+        assert seizures.free_since(bed.view(60)) == (None, ("paralysed_no_eeg",))
+        assert seizures.free_since(bed.view(100)) == (BASE + 70 * MINUTE, ())
 
     def test_missing_values_between_widen_the_burden(self) -> None:
         bed = (
@@ -226,8 +280,105 @@ class TestSince:
         bed = Bed()
         for minute, value in ((0, "present"), (10, "absent"), (20, "present"), (30, "present")):
             bed.add("state:ketogenic_diet", minute, Coded(value))
-        assert LANDMARKS["ketogenic_start"].find(bed.view(40)).at == BASE + 20 * MINUTE
-        assert LANDMARKS["ketogenic_start"].find(bed.view(15)).at is None
+        assert ketosis.diet_since(bed.view(40)) == BASE + 20 * MINUTE
+        assert ketosis.diet_since(bed.view(15)) is None
+
+
+class TestKetosis:
+    def spell(self, days: float, *values: tuple[float, float]) -> tuple[float, float]:
+        bed = Bed().add("state:ketogenic_diet", 0, Coded("present"))
+        for day, value in values:
+            bed.add("signal:beta_hydroxybutyrate", day * 1440, Sample(value))
+        found = ketosis.spell(bed.view(days * 1440))
+        assert found is not None
+        return found.least / DAY, found.most / DAY
+
+    def test_days_of_diet_are_not_days_of_ketosis(self) -> None:
+        assert self.spell(4, *((day, 0.5) for day in range(5))) == (0, 0)
+
+    def test_between_two_values_at_the_target_there_is_ketosis(self) -> None:
+        assert self.spell(4, *((day, 2.0) for day in range(5))) == (4, 4)
+
+    def test_the_last_value_holds_for_a_day(self) -> None:
+        assert self.spell(3, (0, 2.5)) == (1, 3)
+
+    def test_before_the_first_value_nobody_knows(self) -> None:
+        assert self.spell(3, (2, 2.5)) == (1, 3)
+
+    def test_a_long_gap_leaves_open_what_was_in_it(self) -> None:
+        assert self.spell(3, (0, 2.5), (3, 2.5)) == (1, 3)
+
+    def test_between_a_value_at_the_target_and_one_below_it_either_may_be(self) -> None:
+        assert self.spell(2, (0, 2.5), (1, 1.9), (2, 2.1)) == (0, 2)
+
+    def test_more_than_a_bound_is_enough_and_less_than_one_is_none(self) -> None:
+        bed = Bed().add("state:ketogenic_diet", 0, Coded("present"))
+        for day, bound in ((0, ">"), (1, ">"), (2, "<"), (3, "<")):
+            bed.add("signal:beta_hydroxybutyrate", day * 1440, Sample(2.0, comparator=bound))
+        assert ketosis.spell(bed.view(3 * 1440)) == ketosis.Spell(BASE, DAY, 2 * DAY)
+
+    def test_without_a_diet_there_is_none(self) -> None:
+        assert ketosis.spell(Bed().add("signal:beta_hydroxybutyrate", 0, Sample(3.0)).view(10)) is None
+
+
+class TestHomeDrugs:
+    def test_taken_again_and_again_and_then_no_more_it_was_missed(self) -> None:
+        bed = Bed().dose("carbamazepine", -3 * 1440, 200, "enteral").dose("carbamazepine", -2 * 1440, 200, "enteral")
+        found = antiseizure.missed(bed.seizure(0).view(5))
+        assert found is not None
+        assert "carbamazepine last given" in found.text
+
+    def test_within_a_day_it_was_not(self) -> None:
+        bed = Bed().dose("carbamazepine", -2 * 1440, 200, "enteral").dose("carbamazepine", -1400, 200, "enteral")
+        assert antiseizure.missed(bed.seizure(0).view(5)) is None
+
+    def test_once_is_no_habit(self) -> None:
+        assert antiseizure.missed(Bed().dose("valproate", -2 * 1440, 500).seizure(0).view(5)) is None
+
+    def test_another_drug_instead_of_it_is_a_change_of_treatment(self) -> None:
+        bed = Bed().dose("valproate", -4 * 1440, 500).dose("valproate", -3 * 1440, 500)
+        assert antiseizure.missed(bed.dose("levetiracetam", -600, 500).seizure(0).view(5)) is None
+
+    def test_what_was_recorded_as_missed_is_put_right_by_a_dose(self) -> None:
+        bed = Bed().add("state:home_asm_missed", -10, Coded("present")).seizure(0)
+        assert antiseizure.missed(bed.view(5)) is not None
+        assert antiseizure.missed(bed.dose("levetiracetam", 6, 1000).view(7)) is None
+
+    def test_valproate_is_taken_until_a_day_after_its_last_dose(self) -> None:
+        bed = Bed().dose("valproate", 0, 500, "enteral")
+        assert antiseizure.home_valproate(bed.view(1440)) == BASE
+        assert antiseizure.home_valproate(bed.view(1441)) is None
+
+    def test_a_level_says_that_it_is_taken(self) -> None:
+        assert antiseizure.home_valproate(Bed().add("signal:valproate_level", 0, Sample(12.0)).view(60)) == BASE
+
+    @pytest.mark.parametrize(("before", "counts"), [(15, True), (15.1, False)])
+    def test_what_was_given_just_before_the_charted_onset_counts(self, before: float, counts: bool) -> None:
+        bed = Bed().dose("midazolam", -before, 10, "im").dose("levetiracetam", -before, 4200).seizure(0)
+        assert bool(antiseizure.first_line(bed.view(1))) is counts
+        assert bool(antiseizure.second_line(bed.view(1))) is counts
+
+
+class TestLevels:
+    def low(self, bed: Bed, minute: float) -> object:
+        return PREDICATES["level_subtherapeutic"].decide(bed.view(minute)).truth
+
+    def test_below_the_limit_of_detection_is_low(self) -> None:
+        assert self.low(Bed().add("signal:valproate_level", 0, Sample(10.0, comparator="<")), 60) is MET
+
+    @pytest.mark.parametrize(("albumin", "expected"), [(2.0, NOT_MET), (4.0, MET)])
+    def test_phenytoin_is_corrected(self, albumin: float, expected: object) -> None:
+        bed = Bed().add("signal:phenytoin_total", 0, Sample(6.0)).add("signal:albumin", 0, Sample(albumin))
+        assert self.low(bed, 60) is expected
+
+    def test_a_level_from_before_ecmo_is_stale(self) -> None:
+        bed = Bed().add("signal:phenytoin_free", 0, Sample(0.4))
+        assert self.low(bed, 60) is MET
+        assert self.low(bed.add("state:ecmo_va", 30, Coded("present")), 60) is NOT_MET
+
+    def test_that_ecmo_still_runs_makes_no_level_stale(self) -> None:
+        bed = Bed().add("state:ecmo_va", -600, Coded("present")).add("signal:phenytoin_free", 0, Sample(0.4))
+        assert self.low(bed.add("state:ecmo_va", 30, Coded("present")), 60) is MET
 
 
 class TestDoses:
@@ -331,19 +482,71 @@ class TestAnaesthesia:
         assert course.least < course.most == 390 * MINUTE
         assert course.missing
 
-    def test_several_agents_add_up(self) -> None:
-        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.02).pump("propofol", 20, "start", 0.3)
-        assert anaesthesia.start(bed.view(15, episode=0)) is None
-        assert anaesthesia.start(bed.view(30, episode=0)) == BASE + 20 * MINUTE
+    def test_sedation_is_not_anaesthesia(self) -> None:
+        bed = Bed().pump("propofol", -300, "start", 0.7).seizure(0)
+        for minute in range(-240, 240, 30):
+            bed.pump("propofol", minute, "rate", 0.7)
+        view = bed.view(240, episode=0)
+        assert anaesthesia.start(view) == anaesthesia.Start(None)
+        assert anaesthesia.course(view) is None
+        assert anaesthesia.running(view) is NOT_MET
+
+    def test_two_sedatives_make_no_anaesthetic(self) -> None:
+        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.03).pump("propofol", 20, "start", 0.9)
+        assert anaesthesia.start(bed.view(30, episode=0)).at is None
+
+    def test_any_agent_at_its_own_rate_begins_it(self) -> None:
+        bed = Bed().seizure(0).pump("midazolam", 10, "start", 0.02).pump("propofol", 20, "start", 1.2)
+        assert anaesthesia.start(bed.view(15, episode=0)).at is None
+        assert anaesthesia.start(bed.view(30, episode=0)).at == BASE + 20 * MINUTE
+
+    def test_once_begun_it_goes_on_down_to_half(self) -> None:
+        bed = Bed().seizure(0).pump("propofol", 10, "start", 2).pump("propofol", 40, "rate", 0.6)
+        assert anaesthesia.running(bed.view(50, episode=0)) is MET
+        assert anaesthesia.running(bed.pump("propofol", 50, "rate", 0.5).view(50, episode=0)) is NOT_MET
+
+    @pytest.mark.parametrize(("off", "expected"), [(30, MET), (31, NOT_MET)])
+    def test_after_a_long_interruption_it_begins_anew(self, off: int, expected: object) -> None:
+        bed = Bed().seizure(0).pump("propofol", 10, "start", 2).pump("propofol", 40, "stop")
+        assert anaesthesia.running(bed.pump("propofol", 40 + off, "start", 0.7).view(75, episode=0)) is expected
+
+    def test_without_weight_nobody_knows(self) -> None:
+        bed = Bed(None).seizure(0)
+        for minute in range(10, 100, 30):
+            bed.add("infusion:propofol", minute, Flow("rate", "main", 100.0, -1))
+        view = bed.view(100, episode=0)
+        assert anaesthesia.start(view) == anaesthesia.Start(None, BASE + 10 * MINUTE, ("weight",))
+        assert anaesthesia.running(view) is UNKNOWN
+        course = anaesthesia.course(view)
+        assert course is not None
+        assert (course.least, course.most) == (0, 90 * MINUTE)
+
+    def test_what_ran_unchanged_since_before_the_seizure_is_no_answer_to_it(self) -> None:
+        bed = Bed().pump("propofol", -30, "start", 2).seizure(0).pump("propofol", 10, "rate", 2)
+        assert anaesthesia.running(bed.view(20, episode=0)) is NOT_MET
+        assert anaesthesia.running(bed.pump("propofol", 20, "rate", 2.5).view(20, episode=0)) is MET
+
+    def test_unless_the_eeg_target_is_reached(self) -> None:
+        bed = Bed().pump("propofol", -30, "start", 2).seizure(0)
+        bed.add("state:seizure_suppressed_on_eeg", 10, Coded("present"))
+        assert anaesthesia.running(bed.view(20, episode=0)) is MET
+
+    def test_what_was_begun_just_before_the_charted_onset_is(self) -> None:
+        assert anaesthesia.running(Bed().pump("propofol", -14, "start", 2).seizure(0).view(1, episode=0)) is MET
 
     def test_reduced_is_lower_than_before(self) -> None:
         bed = self.bed().pump("midazolam", 230, "rate", 0.2)
-        assert not anaesthesia.reduced_before(bed.view(225, episode=0), BASE + 225 * MINUTE)
-        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE)
+        assert anaesthesia.reduced_before(bed.view(225, episode=0), BASE + 225 * MINUTE) is NOT_MET
+        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE) is MET
 
     def test_paused_is_not_reduced(self) -> None:
         bed = self.bed().pump("midazolam", 230, "pause")
-        assert not anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE)
+        assert anaesthesia.reduced_before(bed.view(240, episode=0), BASE + 235 * MINUTE) is NOT_MET
+
+    def test_withdrawn_sedation_of_unknown_depth_is_unknown(self) -> None:
+        bed = Bed(None).seizure(0).add("infusion:propofol", 10, Flow("start", "main", 100.0, -1))
+        bed.pump("propofol", 50, "stop")
+        assert anaesthesia.reduced_before(bed.view(60, episode=0), BASE + 55 * MINUTE) is UNKNOWN
 
 
 def test_no_text_claims_what_a_higher_dose_would_have_done() -> None:

@@ -947,6 +947,7 @@ def test_demo_blood_gases_are_those_of_mimic_code(demo: tuple[list[Event], Impor
     for event in demo[0]:
         if isinstance(event, Observations) and event.source == "mimic-iv/hosp/labevents":
             for reading in event.readings:
+                assert reading.value is not None
                 found[event.subject, event.effective_at].add((reading.code, reading.value, reading.specimen))
     with (DEMO / "icu/icustays.csv").open(encoding="utf-8") as file:
         stays = list(csv.DictReader(file))
@@ -980,7 +981,10 @@ def test_demo_log_is_in_order_and_complete(demo: tuple[list[Event], ImportReport
     assert report.readings["heart_rate"] == 13_913
     assert not report.malformed
     values = [
-        reading.value for event in observed(events) for reading in event.readings if reading.code == "map_invasive"
+        reading.value
+        for event in observed(events)
+        for reading in event.readings
+        if reading.code == "map_invasive" and reading.value is not None
     ]
     assert (min(values), max(values)) == (-23.0, 801.0)
 

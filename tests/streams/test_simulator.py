@@ -208,7 +208,8 @@ def _pressures(start: datetime) -> list[float]:
     simulation = Simulation(beds=6, length=HOUR, mix={"quiet-postoperative": 1}, start=start)
     for event in simulation.events():
         if isinstance(event, Observations) and event.source == "monitor":
-            values += [reading.value for reading in event.readings if reading.code == "76214-6" and reading.value > 40]
+            pressures = [reading.value for reading in event.readings if reading.code == "76214-6"]
+            values += [value for value in pressures if value is not None and value > 40]
     return values
 
 
@@ -281,7 +282,7 @@ def test_a_pump_that_stands_still_says_so_and_pressure_falls() -> None:
         for event in events
         if isinstance(event, Observations)
         for reading in event.readings
-        if reading.code == "76214-6"
+        if reading.code == "76214-6" and reading.value is not None
     }
     before = [value for at, value in pressures.items() if pause.effective_at - 10 * MINUTE < at < pause.effective_at]
     during = [

@@ -35,6 +35,15 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
+def contains(whole: Any, part: Any) -> bool:
+    """Whether everything of a message is in another; fields that came later may stand beside it."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(key in whole and contains(whole[key], part[key]) for key in part)
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(contains, whole, part))
+    return type(whole) is type(part) and bool(whole == part)
+
+
 def asyncapi() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text(encoding="utf-8"))
     return content
@@ -54,7 +63,7 @@ def test_a_line_of_version_1_is_read_and_nothing_of_it_is_lost(path: Path) -> No
         message = decode(line) if path.stem in KINDS else CHANGES.validate_json(line)
     assert message.kind == path.stem
     assert message.schema_version == 1
-    assert message.model_dump_json(exclude_unset=True) == line
+    assert contains(json.loads(message.model_dump_json(exclude_unset=True)), json.loads(line))
 
 
 @pytest.mark.parametrize("path", [path for path in LINES if path.stem != "rejection"], ids=lambda path: path.stem)
