@@ -10,10 +10,10 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports scenarios format kafka browser vendor chaos bench docs lock clean
+.PHONY: help setup demo test lint types imports scenarios properties format kafka browser vendor chaos bench docs lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## Create .venv with the locked dependencies and this project
 
@@ -43,6 +43,12 @@ imports: setup ## Check which package may import which
 
 scenarios: setup ## Play every scenario; together they must show all that the packs' conditions can be
 	$(BIN)/rescue-monitor rules test tests/scenarios --coverage --fail-under 100
+
+COURSES ?= 2500
+
+properties: setup ## Compare the engine with the reference on COURSES=2500 random courses and all scenarios; takes hours
+	PROPERTY_SCALE=$$(( $(COURSES) / 10 )) $(BIN)/python -m pytest tests/reference $(PYTEST_ARGS)
+	PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/rules/test_properties.py $(PYTEST_ARGS)
 
 browser: setup ## Find the Chromium that the dashboard is tested in, or install one
 	$(BIN)/python -m tests.dashboard.browser

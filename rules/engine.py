@@ -220,6 +220,8 @@ class PatientEngine:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
         timeline = self.timeline
         if key in timeline.seen or key in timeline.settled or key in self.refused:
+            if self._overtaken(event, key):
+                self._correct(event, to_instant(event.happened_at), received, now, late)
             return
         happened = event.happened_at
         at = received if happened == event.received_at else to_instant(happened)
@@ -249,6 +251,11 @@ class PatientEngine:
                 self._insert(channel, value, key, at, received, now, late)
         for channel, since in replaced.items():
             self._insert(channel, Sample(nan), key, since, received, now, late)
+
+    def _overtaken(self, event: Event, key: str) -> bool:
+        """Whether a correction was itself taken back before it came: what it corrects is wrong all the same."""
+        settled = self.timeline.settled
+        return event.corrects is not None and key in settled and f"{event.source} {event.corrects}" not in settled
 
     def _correct(self, event: Event, at: int, received: int, now: int, late: dict[str, str]) -> dict[str, int]:
         """Take back the facts of the event that this one corrects.
@@ -299,9 +306,10 @@ class PatientEngine:
         for outcome in self.translator.facts(event):
             sent = not isinstance(outcome, Refusal) and not isinstance(outcome[1], Sample)
             if sent and outcome[0] in self.timeline.dense:
-                self.timeline.dense[outcome[0]].remove(at, now)
-                self._going_on.pop(outcome[0], None)
-                self._touch(outcome[0], (at // MINUTE + 1) * MINUTE)
+                channel = outcome[0]
+                self.timeline.dense[channel].remove(at, now)
+                self._going_on.pop(channel, None)
+                self._touch(channel, at if channel in self.translator.live else (at // MINUTE + 1) * MINUTE)
 
     def _insert(
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: dict[str, str]

@@ -74,8 +74,9 @@ class Lasted(Node):
         sure = self._run(view, [sample for sample in chain if sample.truth is MET])
         found = self._told(view, sure)
         if self._enough(view, sure):
-            if self._connected(view, sure[0].at, view.at):
-                view.note(sure[0].at + view.duration(self.max_gap) + TICK)
+            link = self._last_link(view, sure[0].at, view.at)
+            if link is not None:
+                view.note(link + view.duration(self.max_gap) + TICK)
                 return Evaluation(MET, label, found)
             return Evaluation(UNKNOWN, label, found, old)
         possible = self._run(view, chain)
@@ -124,23 +125,24 @@ class Lasted(Node):
             return []
         kept = samples[:1]
         for sample in samples[1:]:
-            if not self._connected(view, sample.at, kept[-1].at):
+            if self._last_link(view, sample.at, kept[-1].at) is None:
                 break
             kept.append(sample)
         return kept
 
-    def _connected(self, view: View, earlier: int, later: int) -> bool:
-        """Whether there is no gap longer than ``max_gap`` between two instants, counting what bridges it."""
+    def _last_link(self, view: View, earlier: int, later: int) -> int | None:
+        """The last of the instants that connect two, none further than ``max_gap`` from the next; None if they do not.
+
+        Where they do not, time alone does not change it: nothing bridged the gap while it could be bridged.
+        """
         limit = view.duration(self.max_gap)
         here = earlier
         while later - here > limit:
-            if later == view.at:
-                view.note((view.at // MINUTE + 1) * MINUTE)
             reached = next(self._bridges(view, here, here + limit), None)
             if reached is None:
-                return False
+                return None
             here = reached
-        return True
+        return here
 
     def _bridges(self, view: View, after: int, until: int) -> Iterator[int]:
         """Whole minutes at which ``bridge`` is met, the latest first."""

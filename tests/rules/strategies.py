@@ -27,6 +27,8 @@ SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+SILENCE: Final = 4 * HOUR
+"""How long a course is followed when nothing is heard any more."""
 
 SITE: Final = SiteSettings(norepinephrine_salt="base")
 MINUTE_SITE: Final = SiteSettings(norepinephrine_salt="base", lateness=MINUTE)
@@ -110,8 +112,8 @@ def alerts(changes: Iterable[Change]) -> list[AlertChange]:
 
 
 def finish(events: Sequence[Event], settings: SiteSettings = SITE) -> datetime:
-    """When every window that the events opened has closed."""
-    return max(event.received_at for event in events) + settings.lateness + DAY
+    """Some hours later, when most of what the events opened has ended by itself."""
+    return max(event.received_at for event in events) + settings.lateness + SILENCE
 
 
 def play(events: Sequence[Event], settings: SiteSettings = SITE, until: datetime | None = None) -> list[Change]:

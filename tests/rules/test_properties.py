@@ -1,4 +1,4 @@
-"""What the engine promises for every course (design.md section 7), on random septic patients."""
+"""What the engine promises for every course (design.md section 7), on random patients of every pathway."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,7 @@ from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Rejectio
 from rules.pathway import Verdict
 from rules.settings import SiteSettings
 from rules.track import Track
+from tests.courses.everybody import PATHWAYS, of
 from tests.rules.strategies import (
     DAY,
     HOUR,
@@ -44,11 +45,14 @@ from tests.rules.strategies import (
 )
 
 quick = settings(
-    max_examples=scaled(3),
+    max_examples=scaled(2),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
+
+INHIBITED = {found.cause for pack in packs() for found in pack.inhibit}
+every_pathway = pytest.mark.parametrize("pathway", PATHWAYS)
 
 CLOSED = {
     AlertChangeKind.WITHDRAWN,
@@ -73,26 +77,26 @@ def said(changes: Iterable[Change]) -> bytes:
     return as_bytes(change for change in changes if not isinstance(change, Rejection))
 
 
-def _septic(found: PatientEngine) -> Track:
-    return next(track for track in found.tracks if track.pathway.pack.id == "septic-shock")
-
-
-def present(found: PatientEngine) -> Verdict | None:
-    entry = _septic(found).present
-    return None if entry is None else entry.verdict
+def present(found: PatientEngine) -> list[Verdict | None]:
+    """What stands of every pathway."""
+    return [None if track.present is None else track.present.verdict for track in found.tracks]
 
 
 class TestSameLogSameBytes:
+    @every_pathway
     @quick
-    @given(courses())
-    def test_a_replay_says_the_same(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_a_replay_says_the_same(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         assert as_bytes(play(course)) == as_bytes(play(course))
 
+    @every_pathway
     @quick
-    @given(courses(), st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([SITE, MINUTE_SITE]))
+    @given(st.data(), st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([SITE, MINUTE_SITE]))
     def test_a_restored_snapshot_continues_byte_for_byte(
-        self, course: list[Event], where: list[float], site: SiteSettings
+        self, pathway: str, data: st.DataObject, where: list[float], site: SiteSettings
     ) -> None:
+        course = data.draw(of(pathway))
         splits = {round(share * len(course)) for share in where}
         running, changes = engine(site), []
         for index, event in enumerate(course):
@@ -105,9 +109,13 @@ class TestSameLogSameBytes:
         changes += running.advance(finish(course, site))
         assert as_bytes(changes) == as_bytes(play(course, site))
 
+    @every_pathway
     @quick
-    @given(courses(), st.integers(0, 2**32))
-    def test_a_snapshot_between_two_deadlines_continues_byte_for_byte(self, course: list[Event], seed: int) -> None:
+    @given(st.data(), st.integers(0, 2**32))
+    def test_a_snapshot_between_two_deadlines_continues_byte_for_byte(
+        self, pathway: str, data: st.DataObject, seed: int
+    ) -> None:
+        course = data.draw(of(pathway))
         running, changes = engine(), []
         for event in course:
             changes += running.observe(event)
@@ -117,34 +125,42 @@ class TestSameLogSameBytes:
             running = restored(running.snapshot())
         assert as_bytes(changes + running.advance(until)) == as_bytes(play(course))
 
+    @pytest.mark.parametrize("pathway", ["septic-shock", "ards", "status-epilepticus"])
     @quick
-    @given(courses(actions=False), st.sampled_from([SITE, MINUTE_SITE]), st.integers(0, 2**32))
+    @given(st.data(), st.sampled_from([SITE, MINUTE_SITE]), st.integers(0, 2**32))
     def test_the_order_of_delivery_within_the_bound_does_not_matter(
-        self, course: list[Event], site: SiteSettings, seed: int
+        self, pathway: str, data: st.DataObject, site: SiteSettings, seed: int
     ) -> None:
+        course = data.draw(of(pathway, actions=False))
         shuffled = delivered_late(course, site.lateness, seed)
         assert as_bytes(play(shuffled, site)) == as_bytes(play(course, site))
 
+    @every_pathway
     @quick
-    @given(courses())
-    def test_judging_only_what_was_read_misses_nothing(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_judging_only_what_was_read_misses_nothing(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Track, "reads", lambda track, channel: channel in track.pathway.channels)
             patch.setattr(Track, "concerned", lambda track, channel, at: channel in track.pathway.channels)
             every_time = as_bytes(play(course))
         assert as_bytes(play(course)) == every_time
 
+    @every_pathway
     @quick
-    @given(courses(), st.data())
-    def test_an_event_delivered_again_changes_nothing(self, course: list[Event], data: st.DataObject) -> None:
+    @given(st.data())
+    def test_an_event_delivered_again_changes_nothing(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         delays = st.sampled_from([0, 1, 30, 61, 130, 600, 1440, 1800])
         chosen = data.draw(st.lists(st.tuples(st.integers(0, len(course) - 1), delays), min_size=1, max_size=10))
         until = finish(course) + DAY
         assert as_bytes(with_copies(course, chosen, until)) == as_bytes(play(course, until=until))
 
+    @every_pathway
     @quick
-    @given(courses())
-    def test_the_whole_log_delivered_again_a_day_later_changes_nothing(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_the_whole_log_delivered_again_a_day_later_changes_nothing(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         running, until = engine(), finish(course)
         for event in course:
             running.observe(event)
@@ -152,9 +168,11 @@ class TestSameLogSameBytes:
         assert [change for event in course for change in running.observe(event)] == []
         assert running.advance(until + HOUR) == play(course, until=until + HOUR)[len(play(course, until=until)) :]
 
+    @every_pathway
     @quick
-    @given(courses(), st.lists(st.floats(0.01, 1), min_size=1, max_size=20))
-    def test_how_time_is_advanced_does_not_matter(self, course: list[Event], steps: list[float]) -> None:
+    @given(st.data(), st.lists(st.floats(0.01, 1), min_size=1, max_size=20))
+    def test_how_time_is_advanced_does_not_matter(self, pathway: str, data: st.DataObject, steps: list[float]) -> None:
+        course = data.draw(of(pathway))
         until = finish(course)
         running, changes = engine(), []
         for index, event in enumerate(course):
@@ -252,11 +270,11 @@ def assert_never_wrong_asleep(course: list[Event], pauses: list[float]) -> None:
         end = until if following is None else following.received_at
         for share in pauses if following is None else pauses[:1]:
             running.advance(event.received_at + (end - event.received_at) * share)
-            track = _septic(running)
-            entry = track.present
-            if entry is not None and running.reached is not None and track.dirty is None:
-                fresh = track.pathway.step(running.timeline, entry.fold, running.reached)
-                assert (fresh.fold, fresh.verdict) == (entry.fold, entry.verdict)
+            for track in running.tracks:
+                entry = track.present
+                if entry is not None and running.reached is not None and track.dirty is None:
+                    fresh = track.pathway.step(running.timeline, entry.fold, running.reached)
+                    assert (fresh.fold, fresh.verdict) == (entry.fold, entry.verdict)
 
 
 def with_copies(course: list[Event], copies: Iterable[tuple[int, int]], until: Any) -> list[Change]:
@@ -272,14 +290,18 @@ def with_copies(course: list[Event], copies: Iterable[tuple[int, int]], until: A
 
 
 class TestVerdicts:
+    @every_pathway
     @quick
-    @given(courses(), st.lists(st.floats(0, 1), min_size=5, max_size=15))
-    def test_a_sleeping_engine_is_never_wrong(self, course: list[Event], pauses: list[float]) -> None:
+    @given(st.data(), st.lists(st.floats(0, 1), min_size=5, max_size=15))
+    def test_a_sleeping_engine_is_never_wrong(self, pathway: str, data: st.DataObject, pauses: list[float]) -> None:
+        course = data.draw(of(pathway))
         assert_never_wrong_asleep(course, pauses)
 
+    @every_pathway
     @quick
-    @given(courses(actions=False, corrections=False))
-    def test_the_last_verdict_does_not_depend_on_when_facts_arrived(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_the_last_verdict_does_not_depend_on_when_facts_arrived(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway, actions=False, corrections=False))
         at_once = in_order(
             event
             if event.received_at < event.effective_at
@@ -383,7 +405,7 @@ class TestUnknownIsNeverNormal:
     def test_silence_never_looks_like_recovery(self, course: list[Event]) -> None:
         """When nothing is heard any more, nothing is confirmed, and only vasopressors known to be off resolve shock."""
         silent_from = course[-1].received_at + SITE.lateness
-        changes = play(course)
+        changes = play(course, until=silent_from + DAY)
         running = infusions_left_running(course)
         for status in statuses(changes):
             if status.decided_at > silent_from + HOUR + 11 * MINUTE:
@@ -457,15 +479,18 @@ def infusions_left_running(course: Iterable[Event]) -> set[str]:
 
 
 class TestAlerts:
+    @every_pathway
     @quick
-    @given(courses())
-    def test_every_suppressed_suggestion_is_there_with_its_cause(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_every_suppressed_suggestion_is_there_with_its_cause(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         changes = play(course)
         for status in statuses(changes):
             for therapy in status.therapies:
                 if therapy.advice is Advice.SUPPRESSED:
-                    assert set(therapy.reasons) & {"running", "goals", "declined", "snoozed"}
-                    last = last_alert(changes, therapy.therapy, status.decided_at)
+                    assert set(therapy.reasons) <= {"running", "goals", "declined", "snoozed", "merged", *INHIBITED}
+                    assert therapy.reasons
+                    last = last_alert(changes, status.pathway, therapy.therapy, status.decided_at)
                     assert last is not None
                     assert last.change in CLOSED
                     assert last.cause
@@ -473,18 +498,24 @@ class TestAlerts:
             if alert.change in CLOSED:
                 assert alert.cause
 
+    @every_pathway
     @quick
-    @given(courses())
-    def test_alert_ids_are_derived_from_patient_episode_stage_and_subject(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_alert_ids_are_derived_from_patient_episode_stage_and_subject(
+        self, pathway: str, data: st.DataObject
+    ) -> None:
+        course = data.draw(of(pathway))
         found = alerts(play(course))
         assert all(alert.id == alert_id(alert.subject, alert.stage, alert.episode, alert.pathway) for alert in found)
         keys = {(alert.id, alert.patient, alert.pathway, alert.episode, alert.stage, alert.subject) for alert in found}
         assert len({key[0] for key in keys}) == len(keys)
         assert [alert.sequence for alert in found] == sorted({alert.sequence for alert in found})
 
+    @every_pathway
     @quick
-    @given(courses())
-    def test_an_alert_is_raised_once_and_lives_by_the_table(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_an_alert_is_raised_once_and_lives_by_the_table(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         states: dict[str, AlertState] = {}
         for alert in alerts(play(course)):
             new = alert.id not in states
@@ -522,8 +553,9 @@ class TestAlerts:
         assert back == [moment(20 + minutes_held)]
 
 
-def last_alert(changes: Iterable[Change], subject: str, at: Any) -> AlertChange | None:
-    found = [change for change in alerts(changes) if change.subject == subject and change.decided_at <= at]
+def last_alert(changes: Iterable[Change], pathway: str, subject: str, at: Any) -> AlertChange | None:
+    about = (change for change in alerts(changes) if (change.pathway, change.subject) == (pathway, subject))
+    found = [change for change in about if change.decided_at <= at]
     return found[-1] if found else None
 
 

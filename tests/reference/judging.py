@@ -1,0 +1,375 @@
+"""A pathway judged at one instant, read off the definition: what is remembered and seen in, memory and verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final, Literal, TypeVar, cast
+
+from typing_extensions import override
+
+from rules import catalogue as catalogues
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
+from rules.outputs import Advice, Priority, State
+from rules.pack import Deadline, Pack, Stage, Therapy
+from rules.packs import channels_read, with_overrides
+from rules.quantities import QUANTITIES
+from rules.settings import SiteSettings
+from rules.timeline import Record as Facts
+from rules.values import Value, unknown
+from rules.view import Knowledge, View
+from tests.reference.record import Record
+
+T = TypeVar("T")
+
+ADULT: Final = 18.0
+NOTICES: Final = ("refractory", "fix_first", "obtain_data")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an episode remembers: its number, whether it goes on or was resolved, since when what, and which markers."""
+
+    episode: int = 0
+    open: bool = False
+    resolved: bool = False
+    anchors: tuple[tuple[str, int], ...] = ()
+    markers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Until when a therapy can be in effect, until when it must be decided for that, and what holds now."""
+
+    closes: int
+    decide_by: int
+    state: Literal["open", "closed", "extended"]
+    closing: bool = False
+    extended: str | None = None
+
+
+@dataclass(frozen=True)
+class Counsel:
+    """Advice on one therapy."""
+
+    therapy: str
+    advice: Advice
+    reasons: tuple[str, ...]
+    priority: Priority
+    window: Window | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a pathway at an instant."""
+
+    state: State
+    stage: str | None = None
+    reasons: tuple[str, ...] = ()
+    suppressed: str | None = None
+    soft: tuple[str, ...] = ()
+    counsel: tuple[Counsel, ...] = ()
+    hushed: bool = False
+    kept_back: tuple[tuple[str, str], ...] = ()
+    confirmed: str | None = None
+
+
+class PlainView(View):
+    """The patient at one instant; nothing that was worked out is kept, and every part of a condition is looked at."""
+
+    __slots__ = ("_masked",)
+
+    def __init__(
+        self, knowledge: Knowledge, timeline: Facts, anchors: dict[str, int], at: int, *, full: bool = True
+    ) -> None:
+        super().__init__(knowledge, timeline, anchors, at, full=full)
+        self._masked: set[str] = set()
+
+    @override
+    def named(self, name: str) -> Evaluation:
+        return self.knowledge.named[name].evaluate(self)
+
+    @override
+    def once(self, key: Hashable, build: Callable[[View], T]) -> T:
+        return build(self)
+
+    @override
+    def value(self, measure: str) -> Value:
+        if measure in self._masked:
+            return unknown(measure)
+        quantity = self.knowledge.quantities.get(measure)
+        return quantity.value(self) if quantity else self.signal(measure)
+
+    @override
+    def mask(self, measure: str) -> None:
+        self._masked.add(measure)
+
+    @override
+    def past(self, at: int) -> View:
+        return PlainView(self.knowledge, self.timeline, self.anchors, at)
+
+    @override
+    def remember(self, anchor: str) -> None:
+        self.anchors.setdefault(anchor, self.at)
+
+    @override
+    def note(self, instant: int | None) -> None:
+        pass
+
+
+@dataclass
+class Judge:
+    """The rules of one pathway at one site."""
+
+    pack: Pack
+    knowledge: Knowledge
+    sees: type[View]
+    reads: frozenset[str]
+
+    @staticmethod
+    def of(pack: Pack, settings: SiteSettings, sees: type[View] = PlainView) -> Judge:
+        """The judge for a pack with a site's settings, and how it sees a patient: plainly, or in a hurry."""
+        pack = with_overrides(pack, settings)
+        durations = {name: found.milliseconds for name, found in pack.parameters.items() if found.is_duration}
+        named = {f"condition {name}": condition for name, condition in pack.conditions.items()}
+        named |= {f"check {check.id}": check.when for check in pack.checks}
+        knowledge = Knowledge(
+            settings, catalogues.load(), QUANTITIES, pack.parameters, durations, named, pack.age_context
+        )
+        return Judge(pack, knowledge, sees, channels_read(pack, catalogues.load()))
+
+    def at(self, instant: int, record: Record, memory: Memory) -> tuple[Memory, Verdict]:
+        """What is remembered and said from an instant on."""
+        view = self.sees(self.knowledge, cast("Timeline", record), dict(memory.anchors), instant)
+        age = view.value("age")
+        if view.coded("admitted")[0] == "absent":
+            return Memory(memory.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",))
+        if age.known and age.low < ADULT:
+            return Memory(memory.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",))
+        if not memory.open:
+            begins = (self.pack.relapse if memory.resolved else self.pack.onset).evaluate(view)
+            if begins.truth is NOT_MET and memory.resolved:
+                return memory, self._resolved(view)
+            if begins.truth is NOT_MET:
+                return memory, Verdict(State.NOT_APPLICABLE)
+            if begins.truth is UNKNOWN:
+                return memory, Verdict(State.INDETERMINATE, reasons=begins.missing)
+            memory = Memory(memory.episode + 1, open=True)
+            view.remember("episode")
+        if self._met(view, self.pack.recognition):
+            view.remember("recognition")
+        if self.pack.ruled_out is not None and self._met(view, self.pack.ruled_out):
+            return Memory(memory.episode), Verdict(State.NOT_APPLICABLE)
+        if self.pack.base.id in view.anchors:
+            if self._met(view, self.pack.resolution):
+                return Memory(memory.episode, resolved=True), self._resolved(view)
+        elif all(asked.evaluate(view).truth is NOT_MET for asked in (self.pack.onset, self.pack.recognition)):
+            return Memory(memory.episode), Verdict(State.NOT_APPLICABLE)
+        verdict, markers = self._open(view, memory.markers)
+        return replace(memory, anchors=tuple(sorted(view.anchors.items())), markers=markers), verdict
+
+    @staticmethod
+    def _met(view: View, condition: Any) -> bool:
+        return bool(condition.evaluate(view).truth is MET)
+
+    def _resolved(self, view: View) -> Verdict:
+        ways = [ending.title for ending in self.pack.endings if self._met(view, ending.when)]
+        return Verdict(State.RESOLVED, reasons=tuple(ways[:1]))
+
+    def _open(self, view: View, before: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
+        """The verdict in an episode, and which markers hold."""
+        base = self.pack.base
+        said: dict[str, tuple[State, tuple[str, ...]]] = {}
+        found = (State.ACTIVE, ()) if base.id in view.anchors else self._stage(view, base)
+        if found is not None:
+            said[base.id] = found
+            if found[0] is State.ACTIVE:
+                view.remember(base.id)
+                said[base.id] = self._weighed(view, base, lasting=True) or found
+        for stage in self.pack.refractory:
+            found = self._stage(view, stage)
+            if found is not None:
+                said[stage.id] = found
+                if found[0] is State.CONFIRMED:
+                    view.remember(stage.id)
+        about = self._foremost(said)
+        state, reasons = said.get(about, (State.ACTIVE, ()))
+        confirmed = [stage.id for stage in self.pack.refractory if said.get(stage.id, ("",))[0] is State.CONFIRMED]
+        furthest, markers = self._furthest(view, about if said else None, before)
+        view.state = state
+        goals = view.coded("goals_of_care")[0] in self.pack.no_escalation
+        inhibited = [found for found in self.pack.inhibit if self._met(view, found.when)]
+        muting = [found.cause for found in inhibited if found.scope == "all"]
+        causes = [found.cause for found in inhibited]
+        counsel = [self._counsel(view, therapy, furthest, goals, causes) for therapy in self.pack.therapies]
+        answers = [(notice, self._answered(view, notice, "snooze", furthest)) for notice in NOTICES]
+        verdict = Verdict(
+            state,
+            furthest,
+            reasons,
+            suppressed="goals" if goals else next(iter(muting), None),
+            soft=tuple(self._noted(view, about)) if said else (),
+            counsel=tuple(found for found in counsel if found is not None),
+            hushed=self.pack.hush is not None and self._met(view, self.pack.hush),
+            kept_back=tuple((notice, why) for notice, why in answers if why is not None),
+            confirmed=confirmed[-1] if confirmed else None,
+        )
+        return verdict, markers
+
+    def _stage(self, view: View, stage: Stage) -> tuple[State, tuple[str, ...]] | None:
+        """What is said of a stage; the first question of the table that has an answer decides."""
+        pattern = (stage.when if stage.pattern is None else stage.pattern).evaluate(view)
+        when = stage.when.evaluate(view)
+        weighed = self._weighed(view, stage, lasting=False)
+        doubts = tuple(asked.otherwise for asked in stage.confirm if not self._met(view, asked.when))
+        if pattern.truth is NOT_MET:
+            return None
+        if pattern.truth is UNKNOWN:
+            return State.INDETERMINATE, pattern.missing
+        if weighed is not None:
+            return weighed
+        if when.truth is NOT_MET:
+            return None
+        if when.truth is UNKNOWN:
+            return State.INDETERMINATE, when.missing
+        if stage.role == "base":
+            return State.ACTIVE, doubts
+        return (State.SUSPECTED, doubts) if doubts else (State.CONFIRMED, ())
+
+    def _weighed(self, view: View, stage: Stage, *, lasting: bool) -> tuple[State, tuple[str, ...]] | None:
+        """What the hard checks that count say of a stage."""
+        counting = [
+            hard.check
+            for hard in stage.hard
+            if hard.lasting is lasting
+            and (hard.when is None or self._met(view, hard.when))
+            and not (hard.unless is not None and self._met(view, hard.unless))
+        ]
+        return self._unfit(view, counting)
+
+    def _unfit(self, view: View, checks: Iterable[str]) -> tuple[State, tuple[str, ...]] | None:
+        answers = {check: view.named(f"check {check}") for check in checks}
+        flags = tuple(check for check, answer in answers.items() if answer.truth is MET)
+        if flags:
+            return State.PSEUDO, flags
+        missing = _each_once(item for answer in answers.values() if answer.truth is UNKNOWN for item in answer.missing)
+        return (State.INDETERMINATE, missing) if UNKNOWN in [answer.truth for answer in answers.values()] else None
+
+    def _foremost(self, said: dict[str, tuple[State, tuple[str, ...]]]) -> str:
+        """The stage that the verdict is about."""
+        for states in ((State.CONFIRMED, State.PSEUDO), (State.SUSPECTED,), (State.INDETERMINATE,)):
+            for stage in reversed(self.pack.refractory):
+                if stage.id in said and said[stage.id][0] in states:
+                    return stage.id
+        return self.pack.base.id
+
+    def _furthest(self, view: View, about: str | None, before: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+        """The furthest stage that holds, and the markers that do."""
+        furthest, markers, below = None, [], True
+        for stage in self.pack.stages:
+            if stage.role == "marker":
+                truth = stage.when.evaluate(view).truth
+                holds = below and (truth is MET or (truth is UNKNOWN and stage.id in before))
+                if holds:
+                    markers.append(stage.id)
+                    view.remember(stage.id)
+            else:
+                holds = below = about is not None and self.pack.rank(stage.id) <= self.pack.rank(about)
+            if holds:
+                furthest = stage.id
+        return furthest, tuple(markers)
+
+    def _noted(self, view: View, about: str) -> Iterator[str]:
+        for check in self.pack.checks:
+            if check.kind == "soft" and self._met(view, check.when):
+                yield check.id
+        for hard in next(stage for stage in self.pack.stages if stage.id == about).hard:
+            excused = hard.unless is not None and self._met(view, hard.unless)
+            if excused and view.named(f"check {hard.check}").truth is MET:
+                yield hard.check
+
+    def _counsel(
+        self, view: View, therapy: Therapy, stage: str | None, goals: bool, causes: list[str]
+    ) -> Counsel | None:
+        window = None if therapy.deadline is None else self._window(view, therapy.deadline)
+        advice = self._advice(view, therapy, window, stage, goals, causes)
+        if advice is None:
+            return None
+        priority = next(rule.priority for rule in therapy.priority if rule.when is None or self._met(view, rule.when))
+        return Counsel(therapy.id, *advice, priority, window)
+
+    def _advice(
+        self, view: View, therapy: Therapy, window: Window | None, stage: str | None, goals: bool, causes: list[str]
+    ) -> tuple[Advice, tuple[str, ...]] | None:
+        """What is said of a therapy; the first rule that applies counts."""
+        trigger = therapy.when.evaluate(view)
+        if trigger.truth is NOT_MET:
+            return None
+        running = Evaluation(NOT_MET) if therapy.running is None else therapy.running.evaluate(view)
+        suppressing = [*causes, *(["running"] if running.truth is MET else []), *(["goals"] if goals else [])]
+        if suppressing:
+            return Advice.SUPPRESSED, (suppressing[0],)
+        known = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
+        against = [reason for reason, truth in known.items() if truth is MET]
+        if therapy.deadline is not None and window is not None and window.state == "closed":
+            against.append(therapy.deadline.id)
+        if against:
+            return Advice.BLOCKED, tuple(against)
+        requires = Evaluation(MET) if therapy.requires is None else therapy.requires.evaluate(view)
+        if requires.truth is NOT_MET:
+            return None
+        open_ends = [found for found in (trigger, running, requires) if found.truth is UNKNOWN]
+        must_know = [reason for reason in therapy.must_know if known.get(reason) is UNKNOWN]
+        if open_ends or must_know:
+            return Advice.INDETERMINATE, _each_once(
+                [*(item for found in open_ends for item in found.missing), *must_know]
+            )
+        answered = self._answered(view, therapy.id, therapy.snooze, stage)
+        if answered is not None:
+            return Advice.SUPPRESSED, (answered,)
+        if therapy.hold_unless is None or not self._met(view, therapy.hold_unless):
+            unfit = self._unfit(view, therapy.hold_while)
+            if unfit is not None:
+                return Advice(unfit[0]), unfit[1]
+        cautions = tuple(reason.id for reason in therapy.relative if self._met(view, reason.when))
+        return (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
+
+    def _window(self, view: View, deadline: Deadline) -> Window | None:
+        """Closed after the last instant at which the therapy could be decided on; unknown while its beginning is."""
+        began = view.mark(deadline.since).at
+        if began is None:
+            return None
+        own: timedelta | None = None
+        if deadline.lead_setting is not None:
+            own = getattr(view.settings.capability, deadline.lead_setting)
+        leads = [lead.time for lead in deadline.lead if lead.when is None or self._met(view, lead.when)]
+        lead = round(own / timedelta(milliseconds=1)) if own is not None else view.duration(leads[0]) if leads else 0
+        closes = began + view.duration(deadline.limit)
+        decide_by = closes - lead
+        for exception in deadline.extended:
+            if self._met(view, exception.when):
+                return Window(closes, decide_by, "extended", extended=exception.title)
+        warned = deadline.closing is not None and view.at > decide_by - view.duration(deadline.closing)
+        closed = view.at > decide_by
+        return Window(closes, decide_by, "closed" if closed else "open", closing=warned and not closed)
+
+    def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
+        """Whether the last word of a clinician on a subject keeps it back: no longer if the stage has risen since."""
+        words = [
+            fact
+            for fact in view.timeline.upto(f"answer:{self.pack.id}", view.at)
+            if fact.value.subject == subject and fact.value.action in ("decline", "snooze")
+        ]
+        if not words:
+            return None
+        last = words[-1]
+        if last.value.action == "snooze":
+            return "snoozed" if view.at < last.at + view.duration(snooze) else None
+        ranks = [-1 if name is None else self.pack.rank(name) for name in (last.value.stage, stage)]
+        risen = last.value.stage is None or ranks[1] > ranks[0]
+        return "declined" if view.at < last.at + view.duration("decline_holds") and not risen else None
+
+
+def _each_once(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(items))
