@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rules import catalogue as catalogues
 from rules.conditions import Node
 from rules.pack import Cited, Deadline, Pack, Reason, Therapy
+from rules.packs.texts import with_numbers
 from rules.sentences import Sentences
 from rules.wording import capital, plain
 
@@ -17,7 +18,7 @@ class PackText:
     """Writes one pack."""
 
     def __init__(self, pack: Pack, *, markdown: bool) -> None:
-        self._pack = pack
+        self._pack = pack = with_numbers(pack)
         self._sentences = Sentences(pack, catalogues.load())
         self._markdown = markdown
 

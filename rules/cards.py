@@ -11,6 +11,7 @@ from rules.instants import MINUTE, clock_time, format_duration, to_datetime
 from rules.logic import MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Card, Evidence, State
 from rules.pack import Check, Cited, Deadline, Pack, Reason, Therapy
+from rules.packs.texts import in_words
 from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict, Window
 from rules.timeline import Timeline
 from rules.track import Entry
@@ -275,6 +276,6 @@ def _quality(pack: Pack, view: View, words: Words) -> Iterator[str]:
             yield f"{name}: {quantity.source}"
     for parameter in view.knowledge.parameters.values():
         if parameter.overridden:
-            yield f"{parameter.title} is set locally to {parameter.value} {parameter.unit or ''}".rstrip()
+            yield f"{parameter.title} is set locally to {in_words(parameter)} {parameter.unit or ''}".rstrip()
     local = sum(parameter.kind == "engine" for parameter in pack.parameters.values())
     yield f"{local} of {len(pack.parameters)} numbers of this pack are local settings, not from a guideline"

@@ -13,6 +13,7 @@ from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
 from rules.packs import channels_read, with_overrides
+from rules.packs.texts import with_numbers
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
 from rules.timeline import Timeline
@@ -127,7 +128,7 @@ class Pathway:
     """A rule pack made ready for one site."""
 
     def __init__(self, pack: Pack, settings: SiteSettings, catalogue: Catalogue) -> None:
-        self.pack = with_overrides(pack, settings)
+        self.pack = with_numbers(with_overrides(pack, settings))
         self.channels = channels_read(self.pack, catalogue) | {f"answer:{pack.id}"}
         named = {f"condition {name}": condition for name, condition in self.pack.conditions.items()}
         checks = {f"check {check.id}": check.when for check in self.pack.checks}

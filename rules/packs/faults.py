@@ -12,6 +12,7 @@ from rules.landmarks import LANDMARKS
 from rules.outputs import State
 from rules.pack import Pack, Therapy
 from rules.packs.reach import find_unreachable
+from rules.packs.texts import unfillable
 from rules.parameters import Parameter
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
@@ -35,7 +36,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
         yield from _therapy(pack, therapy)
-        yield from _suggestion(therapy, catalogue)
+        yield from _suggestion(pack, therapy, catalogue)
     for path, root in pack.roots():
         for node in root.walk():
             yield from _durations(pack, path, node)
@@ -110,13 +111,14 @@ def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         for asked in placeholders(text):
             if asked not in pack.parameters and asked not in QUANTITIES:
                 yield from _lookup(f"words.{name}", catalogue.signal, asked)
+    yield from unfillable(pack)
 
 
-def _suggestion(therapy: Therapy, catalogue: Catalogue) -> Iterator[str]:
+def _suggestion(pack: Pack, therapy: Therapy, catalogue: Catalogue) -> Iterator[str]:
     said = set(placeholders(therapy.suggestion))
     unsaid = set(placeholders(therapy.elsewhere or "")) - said
     yield from (f"therapies.{therapy.id}.elsewhere: '{name}' is not in the suggestion" for name in sorted(unsaid))
-    for measure in sorted(said):
+    for measure in sorted(said - set(pack.parameters)):
         yield from (f"therapies.{therapy.id}.suggestion: {fault}" for fault in _unknown_measure(measure, catalogue))
 
 

@@ -200,10 +200,10 @@ def replaced(node: Any, path: tuple[int | str, ...], value: Any) -> Any:
     if not path:
         return value
     first, *rest = path
-    copy = dict(node) if isinstance(node, dict) else list(node)
-    copy[first] = replaced(copy[first], tuple(rest), value)  # type: ignore[index] # a key of a dict, or of a list
+    copy: Any = dict(node) if isinstance(node, dict) else list(node)
+    copy[first] = replaced(copy[first], tuple(rest), value)
     if copy[first] is ...:
-        del copy[first]  # type: ignore[arg-type] # as above
+        del copy[first]
     return copy
 
 
