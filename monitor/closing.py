@@ -140,8 +140,11 @@ def print_summary(summary: ReplaySummary, console: Console) -> None:
         console.print(table)
         console.print()
     console.print(_alert_line(summary))
-    if summary.amended or summary.withdrawn:
-        console.print(f"Taken back: {summary.amended} amended, {summary.withdrawn} withdrawn")
+    if summary.amended or summary.withdrawn or summary.amended_statuses:
+        console.print(
+            f"Taken back: {summary.amended_statuses} amended statuses; "
+            f"{summary.amended} amended and {summary.withdrawn} withdrawn alerts"
+        )
     if summary.suppressed:
         console.print(Text(f"Suppressed: {_counts(summary.suppressed)}"))
 

@@ -38,10 +38,11 @@ def read_text(path: Path) -> PackText:
 
 def report(file: str, found: Review) -> Iterator[str]:
     """The lines about one pack."""
-    for fault in found.faults:
-        line = "" if fault.line is None else f":{fault.line}"
-        path = f" {fault.path}:" if fault.path else ""
-        yield f"{file}{line}:{path} {fault.reason}"
+    for kind, faults in (("", found.faults), (" warning:", found.warnings)):
+        for fault in faults:
+            line = "" if fault.line is None else f":{fault.line}"
+            path = f" {fault.path}:" if fault.path else ""
+            yield f"{file}{line}:{kind}{path} {fault.reason}"
     if found.pack is not None and not found.faults:
         yield f"ok: {file}: {found.pack.title}, {_counts(found.pack)}"
 

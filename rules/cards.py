@@ -16,7 +16,7 @@ from rules.stays import StayRecord
 from rules.timeline import Timeline
 from rules.track import Entry
 from rules.view import View
-from rules.wording import Words, capital, fill, plain, strength
+from rules.wording import Words, capital, fill, parameter, plain, strength
 
 _GOALS: Final = {
     None: "goals of care not recorded",
@@ -320,8 +320,8 @@ def _quality(pack: Pack, view: View, words: Words) -> Iterator[str]:
         quantity = view.knowledge.quantities.get(measure)
         if quantity is not None and value.findings:
             yield f"{name}: {quantity.source}"
-    for parameter in view.knowledge.parameters.values():
-        if parameter.overridden:
-            yield f"{parameter.title} is set locally to {parameter.value} {parameter.unit or ''}".rstrip()
+    for found in view.knowledge.parameters.values():
+        if found.overridden:
+            yield f"{found.title} is set locally to {parameter(found)}"
     local = sum(parameter.kind == "engine" for parameter in pack.parameters.values())
     yield f"{local} of {len(pack.parameters)} numbers of this pack are local settings, not from a guideline"

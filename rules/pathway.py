@@ -21,7 +21,7 @@ from rules.settings import SiteSettings
 from rules.stays import Care, StayRecord
 from rules.timeline import Timeline, with_kinds
 from rules.view import Knowledge, View
-from rules.wording import evidence_of, placeholders, spelled
+from rules.wording import evidence_of, placeholders
 
 ADULT: Final = 18.0
 """The dossier covers adults only."""
@@ -215,7 +215,7 @@ class Pathway:
 
     def _resolved(self, view: View) -> Verdict:
         """Resolved, and in which way where the pack tells several apart."""
-        ways = (spelled(ending.title, view) for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
+        ways = (ending.title for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
         return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
 
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:

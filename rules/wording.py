@@ -32,7 +32,7 @@ _UNITS: Final = (
 )
 _PROPER: Final = ("Glasgow", "Strongyloides")
 _IDENTIFIER: Final = re.compile(r"\b(?:[a-z]+(?:_[a-z0-9]+)+|[a-z]+o2)\b")
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _ITEMS: Final = (
     (re.compile(r"repeat (\w+)"), "a second {}"),
     (re.compile(r"(\w+)_salt"), "salt in which {} is given (base or tartrate)"),
@@ -74,7 +74,7 @@ def name_identifiers(text: str, catalogue: Catalogue) -> str:
 
 def placeholders(text: str) -> list[str]:
     """The measures and parameters that a pack's wording asks to be filled in."""
-    return _PLACEHOLDER.findall(text)
+    return PLACEHOLDER.findall(text)
 
 
 def evidence_of(view: View, measure: str) -> str:
@@ -97,26 +97,12 @@ def parameter(found: Parameter) -> str:
 
 def with_numbers(text: str, parameters: Mapping[str, Parameter]) -> str:
     """A text with the values of the parameters that it names in braces; other names are left."""
-    return _PLACEHOLDER.sub(lambda match: parameter(parameters[match[1]]) if match[1] in parameters else match[0], text)
+    return PLACEHOLDER.sub(lambda match: parameter(parameters[match[1]]) if match[1] in parameters else match[0], text)
 
 
 def fill(text: str, view: View) -> str:
     """A text with the present value of the measures that it names in braces."""
-    return _PLACEHOLDER.sub(lambda match: evidence_of(view, match.group(1)), text)
-
-
-def spelled(text: str, view: View) -> str:
-    """A text with the parameters that it names in braces: durations in words, numbers with their unit."""
-    parameters = view.knowledge.parameters
-
-    def value(name: str) -> str:
-        found = parameters[name]
-        if found.is_duration:
-            return format_duration(view.duration(name))
-        values = " or ".join(number(limit) for limit in view.thresholds(name)[0])
-        return values if found.unit in (None, "1") else f"{values} {found.unit}"
-
-    return _PLACEHOLDER.sub(lambda match: value(match.group(1)), text)
+    return PLACEHOLDER.sub(lambda match: evidence_of(view, match.group(1)), text)
 
 
 class Words:
@@ -134,7 +120,7 @@ class Words:
         """What a measure, therapy, stage or record is called."""
         worded = self._pack.words.get(name)
         if worded is not None:
-            return _PLACEHOLDER.sub(lambda match: self._number(match.group(1)), worded)
+            return PLACEHOLDER.sub(lambda match: self._number(match.group(1)), worded)
         known = self._stages.get(name) or titles(self.view.catalogue).get(name)
         return known or name.replace("_", " ")
 

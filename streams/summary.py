@@ -45,6 +45,9 @@ class ReplaySummary:
     """Days for which patients were monitored: between their admission and discharge, where these are known, from the
     first message about each to the last. What was charted before the first message came counts for nothing."""
     amended: int
+    """Alerts that late or corrected data changed and that still stand."""
+    amended_statuses: int
+    """Changes of status that say that the past was another than had been announced."""
     withdrawn: int
     suppressed: Mapping[str, int]
     """Alerts that were suppressed at least once, by cause."""
@@ -112,6 +115,7 @@ class Tally:
         self._raised: Counter[Priority] = Counter()
         self._interruptions = 0
         self._amended = 0
+        self._amended_statuses = 0
         self._withdrawn = 0
         self._suppressed: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -137,6 +141,7 @@ class Tally:
             case Rejection():
                 self._rejections[change.reason] += 1
             case StatusChange():
+                self._amended_statuses += bool(change.amends)
                 if change.state is not State.NOT_APPLICABLE:
                     self._reached[change.pathway, change.state, change.stage].add(change.patient)
             case AlertChange():
@@ -174,6 +179,7 @@ class Tally:
             interruptions=self._interruptions,
             bed_days=sum((stay.length() for stay in self._stays.values()), timedelta()) / _DAY,
             amended=self._amended,
+            amended_statuses=self._amended_statuses,
             withdrawn=self._withdrawn,
             suppressed={cause: len(self._suppressed[cause]) for cause in sorted(self._suppressed)},
             wall_seconds=wall_seconds,

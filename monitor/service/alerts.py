@@ -10,6 +10,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Query
 from pydantic import ValidationError
 
+from monitor.service.bedside import card_now
 from monitor.service.models import ActionKind, Alerts, AlertSummary, AlertView, Answer, Answerable
 from monitor.service.naming import Names
 from monitor.service.paths import ERRORS, Clinician, Served, Text, Viewer, When
@@ -17,7 +18,7 @@ from monitor.service.problems import ProblemError, responses
 from monitor.service.service import Service
 from rules.events import Action
 from rules.instants import to_instant
-from rules.lifecycle import AlertState, Trigger, follow
+from rules.lifecycle import AlertState, Trigger, follow, shown
 from rules.outputs import AlertChange, Priority
 from rules.pack import Pack
 from streams.embedded import store
@@ -70,9 +71,13 @@ async def alert(service: Served, viewer: Viewer, alert: AlertId) -> AlertView:
         raise _unknown()
     change = _change(entries[-1])
     service.guard.looked(viewer, change.patient)
+    summary = service.board.summary(entries[-1])
+    present = (
+        await service.with_engine(change.patient, partial(card_now, change=change)) if shown(summary.state) else None
+    )
     return AlertView(
-        **dict(service.board.summary(entries[-1])),
-        card=change.card,
+        **dict(summary),
+        card=present or change.card,
         history=tuple(map(_change, entries)),
         actions=tuple(_answers(service.names, entries[-1])),
     )

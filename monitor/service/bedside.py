@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 
 from monitor.service.models import Explained, Series, SignalNow, Threshold, Treatment, Trends, Unknowns
 from rules import catalogue as catalogues
+from rules.cards import build
 from rules.catalogue import Signal
 from rules.engine import PatientEngine
 from rules.facts import Coded, Given
 from rules.glance import Last, limit_of, newest_sample
 from rules.instants import MINUTE, SECOND, to_datetime, to_instant
-from rules.outputs import State
+from rules.outputs import AlertChange, Card, State
 from rules.pathway import Fold
 from rules.thresholds import thresholds
 from rules.timeline import Fact, Timeline
@@ -49,6 +50,14 @@ def explained(engine: PatientEngine, pathway: str) -> Explained:
     """Why the verdict on a pathway is what it is."""
     explanation = engine.explain(pathway)
     return Explained(**dict(explanation), text="\n".join(explanation.lines()))
+
+
+def card_now(engine: PatientEngine, change: AlertChange) -> Card | None:
+    """The card of an alert that is shown, with present values; None while its pathway is not about it."""
+    track = next((track for track in engine.tracks if track.pathway.pack.id == change.pathway), None)
+    if track is None or track.present is None or engine.reached is None or not track.present.fold.open:
+        return None
+    return build(track.pathway, engine.timeline, track.present, engine.reached, change.subject)
 
 
 def signals(engine: PatientEngine, now: datetime) -> tuple[SignalNow, ...]:

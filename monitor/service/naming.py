@@ -9,6 +9,7 @@ from rules import catalogue as catalogues
 from rules.engine import prepare
 from rules.outputs import AlertChange, StatusChange
 from rules.pack import Pack
+from rules.packs.texts import without_values
 from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Pathway
 from rules.settings import SiteSettings
 from rules.wording import capital, titles
@@ -65,4 +66,6 @@ class Names:
         checks = () if pack is None else pack.checks
         title = next((check.title for check in checks if check.id == reason), None)
         words = {} if pack is None else pack.words
-        return title or capital(words.get(reason) or self._words.get(reason) or reason.replace("_", " "))
+        return title or capital(
+            without_values(words.get(reason, "")) or self._words.get(reason) or reason.replace("_", " ")
+        )

@@ -15,6 +15,7 @@ from rules.pack import Pack, Therapy
 from rules.packs.numbers import unfilled
 from rules.packs.reach import find_unreachable
 from rules.packs.reads import find_too_long
+from rules.packs.texts import unbracketed
 from rules.parameters import Parameter
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
@@ -123,6 +124,7 @@ def _words(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
         for asked in placeholders(text):
             if asked not in pack.parameters and asked not in QUANTITIES:
                 yield from _lookup(f"words.{name}", catalogue.signal, asked)
+    yield from unbracketed(pack)
 
 
 def _suggestion(therapy: Therapy, catalogue: Catalogue, parameters: AbstractSet[str]) -> Iterator[str]:

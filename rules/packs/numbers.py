@@ -11,8 +11,8 @@ from rules.pack import Pack
 from rules.parameters import Parameter
 from rules.wording import placeholders, with_numbers
 
-_KEPT: Final = ("sources", "parameters", "words")
-"""Parts without such texts; the words of a pack are filled in for each patient."""
+_KEPT: Final = ("sources", "parameters")
+"""Parts without such texts."""
 _MEASURES_TOO: Final = ("suggestion", "elsewhere")
 """Texts that may also name a measure, whose value is filled in for each patient."""
 
@@ -50,7 +50,7 @@ def _said(part: Any, parameters: Mapping[str, Parameter]) -> Any:
 def unfilled(pack: Pack) -> Iterator[tuple[str, str]]:
     """What texts name in braces although the pack has no such parameter, with the place."""
     for name in Pack.model_fields:
-        if name not in _KEPT:
+        if name not in (*_KEPT, "words"):
             yield from _unfilled(name, getattr(pack, name), pack.parameters)
 
 

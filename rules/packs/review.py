@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from rules.pack import Pack
 from rules.packs.places import Places
 from rules.packs.reading import read_pack
+from rules.packs.texts import badly_worded, orders
 from rules.packs.unused import find_unused
 
 
@@ -21,10 +23,14 @@ class Fault(NamedTuple):
 
 
 class Review(NamedTuple):
-    """A pack, if it can be read at all, and its faults in the order of the text."""
+    """A pack, if it can be read at all, and what can be said against it in the order of the text.
+
+    ``faults`` must be mended; ``warnings`` are for a person to look at.
+    """
 
     pack: Pack | None
     faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...] = ()
 
 
 def review(text: str) -> Review:
@@ -37,10 +43,16 @@ def review(text: str) -> Review:
         reason = f"not YAML: {getattr(error, 'problem', None) or error}"
         return Review(None, (Fault(None if mark is None else mark.line + 1, "", reason),))
     found = [*found, *places.repeated()]
-    if pack is not None:
-        found += find_unused(pack)
+    if pack is None:
+        return Review(None, _placed(found, places))
+    found += [*find_unused(pack), *badly_worded(pack)]
+    return Review(pack, _placed(found, places), _placed(orders(pack), places))
+
+
+def _placed(found: Iterable[str], places: Places) -> tuple[Fault, ...]:
+    """What was found, each given as ``path: reason``, once and in the order of the text."""
     faults = []
     for fault in dict.fromkeys(found):
         path, _, reason = fault.partition(": ")
         faults.append(Fault(places.line(path), path, reason))
-    return Review(pack, tuple(sorted(faults, key=lambda fault: (fault.line or 0, fault.path, fault.reason))))
+    return tuple(sorted(faults, key=lambda fault: (fault.line or 0, fault.path, fault.reason)))

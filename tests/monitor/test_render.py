@@ -447,7 +447,7 @@ def test_the_summary_states_its_figures() -> None:
         "Refused: 1 unknown_unit",
         "Late: 1 event came",
         "Alerts raised: 1 MEDIUM; 1 interruption in 0.0 bed-days",
-        "Taken back: 1 amended, 0 withdrawn",
+        "Taken back: 0 amended statuses; 1 amended and 0 withdrawn alerts",
         "Suppressed: 1 already running",
     ):
         assert line in text

@@ -141,7 +141,7 @@ class Judge:
 
     def at(self, instant: int, record: Record, memory: Memory) -> tuple[Memory, Verdict]:
         """What is remembered and said from an instant on."""
-        view = self.sees(self.knowledge, cast("Timeline", record), dict(memory.anchors), instant)
+        view = self.sees(self.knowledge, cast("Facts", record), dict(memory.anchors), instant)
         age = view.value("age")
         if view.coded("admitted")[0] == "absent":
             return Memory(memory.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",))

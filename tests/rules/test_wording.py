@@ -93,7 +93,9 @@ def test_what_a_verdict_waits_for_is_known_to_the_pack(pack: Pack) -> None:
 
 
 def test_wording_may_only_ask_for_what_there_is(pack: Pack) -> None:
-    wrong = pack.model_copy(update={"words": {"fluid_in_progress": "{nonsense} of {fluid_target}, lactate {lactate}"}})
+    wrong = pack.model_copy(
+        update={"words": {"fluid_in_progress": "fluid ({nonsense} of {fluid_target}, lactate {lactate})"}}
+    )
     assert [fault for fault in find_faults(wrong, catalogue.load()) if fault.startswith("words.")] == [
         next(fault for fault in find_faults(wrong, catalogue.load()) if "'nonsense'" in fault)
     ]
