@@ -34,6 +34,14 @@ def names_of(catalogue: Catalogue, drug_or_class: str) -> tuple[str, ...]:
     return (catalogue.drug(drug_or_class).name,)
 
 
+def wanting(name: str, fact: Fact) -> str:
+    """What is missing where a sample of a signal has no value, or only a bound."""
+    sample: Sample = fact.value
+    if not sample.readable:
+        return f"{name} (not readable {clock_time(fact.at)})"
+    return f"{name} (only {sample.comparator} {number(sample.value)})"
+
+
 @cache
 def _age_limit(catalogue: Catalogue, signal: str, charted: bool, context: AgeContext | None) -> int | None:
     limit = catalogue.signal(signal).age_limit(charted=charted, when=context)
@@ -187,10 +195,10 @@ class View:
                 return unknown(f"{name} (last {clock_time(fact.at)})")
             self.note(fact.at + limit + TICK)
         if not sample.readable:
-            return unknown(f"{name} (not readable {clock_time(fact.at)})")
+            return unknown(wanting(name, fact))
         found = self.found(name, sample.value, fact)
         if sample.comparator is not None:
-            return Value(*sample.bounds, (f"{name} (only {sample.comparator} {number(sample.value)})",), (found,))
+            return Value(*sample.bounds, (wanting(name, fact),), (found,))
         return exact(sample.value, found)
 
     def found(self, name: str, value: float, fact: Fact) -> Finding:

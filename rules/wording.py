@@ -34,7 +34,7 @@ _ITEMS: Final = (
     (re.compile(r"repeat (\w+)"), "a second {}"),
     (re.compile(r"(\w+)_salt"), "salt in which {} is given (base or tartrate)"),
     (re.compile(r"(\w+)_rate"), "rate of {}"),
-    (re.compile(r"(\w+) (\(last .*\))"), "{} {}"),
+    (re.compile(r"(\w+) (\((?:last|not readable|only) .*\))"), "{} {}"),
 )
 """How conditions and quantities name what is missing, and what people call it."""
 

@@ -13,7 +13,7 @@ from rules.facts import Sample
 from rules.instants import MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.values import SYMBOLS, Operator, Value, compare, number, unknown
-from rules.view import View
+from rules.view import View, wanting
 
 _OPERATORS: Final = ("gt", "gte", "lt", "lte")
 
@@ -209,10 +209,9 @@ class Persistent(_Comparison):
         for fact in reversed(facts):
             sample: Sample = fact.value
             run.append(view.found(self.measure, sample.value, fact))
-            truth = self.decide(view, Value(*sample.bounds))[0]
-            if truth is UNKNOWN:
-                # It would have to be on the other side to end the run, and nobody can tell.
-                return Evaluation(UNKNOWN, label, tuple(run), (f"{self.measure} of {clock_time(fact.at)}",))
+            truth, missing = self.decide(view, Value(*sample.bounds))
+            if truth is UNKNOWN:  # nobody can tell whether it ends the run
+                return Evaluation(UNKNOWN, label, tuple(run), missing or (wanting(self.measure, fact),))
             if truth is NOT_MET:
                 break
             if not kept or kept[-1] - fact.at >= spacing:
