@@ -37,6 +37,7 @@ from rules.packs.reach import contradicts_itself
 from rules.pathway import Fold, Pathway, Step, Verdict
 from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
+from rules.stays import Care
 from rules.timeline import Timeline
 from rules.view import View
 
@@ -253,8 +254,8 @@ class _Watched(Pathway):
         self._latest: View | None = None
 
     @override
-    def view(self, timeline: Timeline, fold: Fold, at: int, *, full: bool = False) -> View:
-        self._latest = super().view(timeline, fold, at, full=full)
+    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
+        self._latest = super()._view(timeline, care, fold, at, full=full)
         return self._latest
 
     @override

@@ -8,6 +8,7 @@ is one infusion charted twice, to their sum. Pumps that are identified are known
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import inf
 from typing import Final, NamedTuple
 
@@ -19,6 +20,11 @@ from rules.values import beyond
 
 Scale = Callable[[Flow], tuple[float, float, tuple[str, ...]]]
 """Bounds of the factor from a charted rate to the canonical one, and why they differ."""
+
+_LONGEST: Final = 1.5
+"""How many times the usual a chart may take between two rates and still be known by its habit (local setting)."""
+_LATE: Final = 30
+"""Part of the usual time by which a chart may be late against its own habit (local setting)."""
 
 _STATED: Final = ("start", "rate")
 _STANDS: Final = ("stop", "pause")
@@ -94,6 +100,8 @@ def _ran(name: str, changes: Sequence[Fact], scale: Scale, limits: Limits) -> li
     """Whether the line was stopped or paused, and nobody has said that it runs again."""
     expires: int | None = None
     """When the rate that runs has not been confirmed for too long."""
+    charted: tuple[int, ...] = ()
+    """When the rate was last stated, the newest three times."""
 
     for fact in changes:
         flow: Flow = fact.value
@@ -116,10 +124,17 @@ def _ran(name: str, changes: Sequence[Fact], scale: Scale, limits: Limits) -> li
         if expires is not None and expires < fact.at:
             steps.append(Step(expires, 0.0, inf, (_stale(name),)))
         steps.append(step)
-        expires = fact.at + limits.stale_after + TICK if 0 < step.high < inf else None
+        charted = (*charted[-2:], fact.at) if flow.says_rate and not standing else ()
+        expires = fact.at + _holds(charted, limits.stale_after) + TICK if 0 < step.high < inf else None
     if expires is not None:
         steps.append(Step(expires, 0.0, inf, (_stale(name),)))
     return steps
+
+
+def _holds(charted: Sequence[int], usual: int) -> int:
+    """How long a rate counts: as usual, or for the interval at which this chart states it, if that is little longer."""
+    intervals = [after - before for before, after in pairwise(charted) if after - before <= _LONGEST * usual]
+    return max([usual, *(interval + usual // _LATE for interval in intervals)])
 
 
 def _running(name: str, at: int, rate: Flow | None, why: str, scale: Scale, limits: Limits) -> Step:

@@ -341,7 +341,9 @@ class Pathway:
         window = None if therapy.deadline is None else _window(view, therapy.deadline)
         back = [*(found.cause for found in inhibited)]
         running = _NEVER if therapy.running is None else therapy.running.evaluate(view)
-        if self._runs(view, therapy.id, running.truth, found_running):
+        if self._runs(view, therapy.id, running.truth, found_running) and (
+            running.truth is MET or not any(reason.when.evaluate(view).truth is MET for reason in therapy.absolute)
+        ):
             back.append("running")
         if goals:
             back.append("goals")

@@ -63,8 +63,8 @@ class SiteSettings(_Frozen):
             ``both`` keeps the question open: where the two disagree the verdict is SUSPECTED.
         strict_fluid: whether refractory shock demands a negative dynamic test of fluid responsiveness.
         lateness: how far out of order of ``received_at`` messages may be delivered; decisions wait that long.
-        rate_holds: how long the rate of an infusion counts without being confirmed: rates charted by the hour come late
-            now and then.
+        rate_holds: how long the rate of an infusion counts without being confirmed; where a chart keeps to a longer
+            interval, for that, up to one and a half times as long.
         future_skew: how far ``effective_at`` may lie after ``received_at`` before a message is refused.
         escalation: by the priority of an alert that interrupts, who is asked in turn while nobody answers; without a
             policy nobody else is asked. An alert keeps the policy under which it interrupted.
@@ -79,7 +79,7 @@ class SiteSettings(_Frozen):
     strict_fluid: bool = False
     capability: Capability = Capability()
     lateness: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(minutes=10))] = timedelta(seconds=5)
-    rate_holds: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=6))] = timedelta(minutes=90)
+    rate_holds: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=6))] = timedelta(minutes=60)
     future_skew: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
     escalation: dict[Literal["HIGH", "MEDIUM"], Escalation] = {}
     flapping: Flapping = Flapping()
