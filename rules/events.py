@@ -87,6 +87,9 @@ _NAMES_ITS_TARGET: Final[dict[str, Any]] = {
 }
 
 
+_CORRECTING: Final = (str(Status.CORRECTED), str(Status.ENTERED_IN_ERROR))
+
+
 class Envelope(_Frozen):
     """What every message carries.
 
@@ -117,7 +120,7 @@ class Envelope(_Frozen):
 
     @model_validator(mode="after")
     def _correction_names_its_target(self) -> Envelope:
-        if self.status in (Status.CORRECTED, Status.ENTERED_IN_ERROR) and self.corrects is None:
+        if self.corrects is None and self.status in _CORRECTING:
             msg = f"a message with status {self.status} must name in 'corrects' the event that it corrects"
             raise ValueError(msg)
         if self.corrects == self.id:
@@ -463,7 +466,7 @@ def decode(message: bytes | str) -> Event:
     except ValidationError as error:
         event = _salvaged(message, error)
     else:
-        if _keys(event) == written_keys(message):
+        if isinstance(event, Observations) and _each_key_once(event, written_keys(message)):
             return event
     repeated = repeated_key(message)
     if repeated is not None:
@@ -483,19 +486,20 @@ def _salvaged(message: bytes | str, error: ValidationError) -> Event:
     raise MalformedEventError("; ".join(fault.text for fault in faults)) from None
 
 
-def _keys(event: Event) -> int | None:
-    """How many keys a bundle of readings needs at least, if none is given twice; None for other kinds.
+def _each_key_once(event: Observations, written: int | None) -> bool:
+    """Whether a bundle of so many keys certainly has none twice.
 
-    That every key is there once is plain for nearly all bundles by counting; the others are looked at key by key.
+    That is plain for nearly all bundles by counting those that it needs; the others are looked at key by key.
     """
-    if not isinstance(event, Observations) or event.unreadable:
-        return None
-    count = len(event.model_fields_set) + 3 * len(event.readings)
+    if written is None or event.unreadable:
+        return False
+    optional = written - len(event.model_fields_set) - 3 * len(event.readings)
+    if not optional:
+        return True
     for reading in event.readings:
-        if reading.quality != _VALID or reading.method or reading.specimen or reading.comparator:
-            optional = (reading.method, reading.specimen, reading.comparator)
-            count += (reading.quality != _VALID) + sum(given is not None for given in optional)
-    return count
+        said = (reading.method, reading.specimen, reading.comparator)
+        optional -= (reading.quality != _VALID) + sum(given is not None for given in said)
+    return not optional
 
 
 def encode(event: Event) -> str:
