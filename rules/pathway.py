@@ -233,7 +233,8 @@ class Pathway:
         self, view: View, markers: tuple[str, ...], running: dict[str, int | None]
     ) -> tuple[Verdict, tuple[str, ...]]:
         base = self.pack.base
-        decided = Decision(State.ACTIVE, ()) if base.id in view.anchors else self._decide(view, base)
+        reached = base.id in view.anchors
+        decided = Decision(State.ACTIVE, _doubts(view, base)) if reached else self._decide(view, base)
         if decided is not None and decided.state is State.ACTIVE:
             view.remember(base.id)
             decided = _weighed(view, hard_checks(base, view, lasting=True)) or decided
@@ -298,7 +299,7 @@ class Pathway:
             yield None
         if whole.truth is UNKNOWN:
             yield Decision(State.INDETERMINATE, whole.missing)
-        doubts = tuple(c.otherwise for c in stage.confirm if c.when.evaluate(view).truth is not MET)
+        doubts = _doubts(view, stage)
         if stage.role != "refractory":
             yield Decision(State.ACTIVE, doubts)
         yield Decision(State.SUSPECTED, doubts) if doubts else Decision(State.CONFIRMED, ())
@@ -446,6 +447,11 @@ def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> lis
         and (hard.when is None or hard.when.evaluate(view).truth is MET)
         and (hard.unless is None or hard.unless.evaluate(view).truth is not MET)
     ]
+
+
+def _doubts(view: View, stage: Stage) -> tuple[str, ...]:
+    """What is not there of all that confirms a stage."""
+    return tuple(found.otherwise for found in stage.confirm if found.when.evaluate(view).truth is not MET)
 
 
 def _weighed(view: View, checks: list[str]) -> Decision | None:
