@@ -516,6 +516,7 @@ def _met(view: View, check: str) -> bool:
 
 
 def _missing(view: View, checks: Iterable[str]) -> tuple[str, ...]:
-    """What is missing to decide any of the checks."""
-    answers = [view.named(f"check {check}") for check in checks]
-    return tuple(dict.fromkeys(item for answer in answers if answer.truth is UNKNOWN for item in answer.missing))
+    """What is missing to decide any of the checks: of one that cannot say what, the check itself."""
+    answers = {check: view.named(f"check {check}") for check in checks}
+    unknown = {check: answer for check, answer in answers.items() if answer.truth is UNKNOWN}
+    return tuple(dict.fromkeys(item for check, answer in unknown.items() for item in answer.missing or (check,)))

@@ -250,7 +250,9 @@ class Judge:
             suppressed="goals" if goals else next(iter(muting), None),
             soft=tuple(self._noted(view, about)) if said else (),
             counsel=tuple(found for found in counsel if found is not None),
-            hushed=self.pack.hush.cause if self.pack.hush is not None and self._met(view, self.pack.hush.when) else None,
+            hushed=self.pack.hush.cause
+            if self.pack.hush is not None and self._met(view, self.pack.hush.when)
+            else None,
             kept_back=tuple((notice, why) for notice, why in answers if why is not None),
             confirmed=confirmed[-1] if confirmed else None,
         )
@@ -296,8 +298,9 @@ class Judge:
         flags = tuple(check for check, answer in answers.items() if answer.truth is MET)
         if flags:
             return State.PSEUDO, flags
-        missing = _each_once(item for answer in answers.values() if answer.truth is UNKNOWN for item in answer.missing)
-        return (State.INDETERMINATE, missing) if UNKNOWN in [answer.truth for answer in answers.values()] else None
+        unknown = {check: answer for check, answer in answers.items() if answer.truth is UNKNOWN}
+        missing = _each_once(item for check, answer in unknown.items() for item in answer.missing or (check,))
+        return (State.INDETERMINATE, missing) if unknown else None
 
     def _foremost(self, said: dict[str, tuple[State, tuple[str, ...]]]) -> str:
         """The stage that the verdict is about."""

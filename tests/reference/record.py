@@ -93,6 +93,10 @@ class Minutes:
     def next_end(after: int) -> None:
         """Nobody asks the reference when to look again."""
 
+    @staticmethod
+    def next_sample(after: int) -> None:
+        """Nor for that."""
+
 
 class Record:
     """What was known of the patient at an instant: facts by channel, in the order in which they were true.

@@ -75,7 +75,9 @@ def test_the_engine_says_what_the_reference_says(pathway: str, data: st.DataObje
     assert compared(events, site, stops_of(events, shares)) == []
 
 
-@pytest.mark.parametrize("path", _SCENARIOS[:: max(1, round(60 / _SCALE))], ids=lambda path: path.name.split(".")[0])
+@pytest.mark.parametrize(
+    "path", _SCENARIOS[:: max(1, len(_SCENARIOS) // scaled(6))], ids=lambda path: path.name.split(".")[0]
+)
 def test_the_engine_says_what_the_reference_says_on_scenarios(path: Path) -> None:
     scenario = load_scenario(path)
     events, site = with_alerts_named(path)
