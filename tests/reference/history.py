@@ -12,7 +12,7 @@ from rules.outputs import Advice, Priority
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from rules.view import View
-from tests.reference.judging import Counsel, Judge, Memory, PlainView, Verdict
+from tests.reference.judging import Judge, Memory, PlainView, Verdict
 from tests.reference.record import Record, Taken
 
 REACH: Final = DAY

@@ -163,7 +163,10 @@ class Judge:
         if where.former is not None and began is not None and began <= where.former:
             memory = Memory(memory.episode)
         known = record if where.former is None else ThisStay(record, where.former)
-        view = self.sees(self.knowledge, cast("Facts", known), dict(memory.anchors), instant)
+        return self._here(self.sees(self.knowledge, cast("Facts", known), dict(memory.anchors), instant), memory)
+
+    def _here(self, view: View, memory: Memory) -> tuple[Memory, Verdict]:
+        """What is remembered and said of a patient who is here."""
         if view.value("age").high < ADULT:
             return Memory(memory.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",))
         if not memory.open:

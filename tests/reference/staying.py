@@ -38,38 +38,7 @@ class Stay:
 
 def stay(record: Record, at: int, reads: Collection[str]) -> Stay:
     """Where the patient stands at an instant, by moves and by treatment that a pathway reads of."""
-    left: int | None = None
-    former: int | None = None
-    units: list[tuple[str | None, int]] = []
-    moves = record.upto("stay", at)
-    for move in sorted(moves, key=lambda fact: (fact.at, fact.value.event != "discharge")):
-        when, unit = move.at, move.value.unit
-        if move.value.event != "discharge":
-            if left is not None:
-                former = left if when > left + ON_THE_WAY else former
-                units, left = [(unit, when)], None
-            elif not units:
-                units = [(unit, when)]
-            else:
-                last, came = units[-1]
-                same = None in (unit, last) or unit == last
-                if move.value.event == "admission" and same and when > came + MISSED:
-                    units, former = [(unit, when)], when - MISSED
-                elif unit != last:
-                    units.append((unit, when))
-        elif not units:
-            left = when
-        else:
-            last, came = units[-1]
-            if None not in (unit, last):
-                if unit == last:
-                    units, left = [], when
-                else:
-                    units = [found for found in units if found[0] != unit]
-            elif len(units) > 1 and when < came + ON_THE_WAY:
-                units = units[1:]
-            else:
-                units, left = [], when
+    left, former = _moved(record.upto("stay", at))
     if left is None:
         return Stay(former=former)
     treated = [
@@ -82,6 +51,37 @@ def stay(record: Record, at: int, reads: Collection[str]) -> Stay:
     if treated:
         return Stay(former=left if min(treated) > left + ON_THE_WAY else former)
     return Stay(here=False, left=left, former=left if at > left + ON_THE_WAY else former)
+
+
+def _moved(moves: Sequence[Fact]) -> tuple[int | None, int | None]:
+    """By moves alone: when the patient was discharged, if not here, and until when facts are of a former stay."""
+    left: int | None = None
+    former: int | None = None
+    units: list[tuple[str | None, int]] = []
+    for move in sorted(moves, key=lambda fact: (fact.at, fact.value.event != "discharge")):
+        when, unit = move.at, move.value.unit
+        last, came = units[-1] if units else (None, when)
+        if move.value.event == "discharge":
+            units = _without(units, unit, when)
+            left = left if units else when
+        elif left is not None:
+            former = left if when > left + ON_THE_WAY else former
+            units, left = [(unit, when)], None
+        elif move.value.event == "admission" and (None in (unit, last) or unit == last) and when > came + MISSED:
+            units, former = [(unit, when)], when - MISSED
+        elif not units or unit != last:
+            units = [*units, (unit, when)]
+    return left, former
+
+
+def _without(units: list[tuple[str | None, int]], unit: str | None, when: int) -> list[tuple[str | None, int]]:
+    """The units whose discharge is still to come after one; none if the patient left."""
+    last, came = units[-1] if units else (None, when)
+    if unit is not None and last is not None and unit != last:
+        return [found for found in units if found[0] != unit]
+    if None in (unit, last) and len(units) > 1 and when < came + ON_THE_WAY:
+        return units[1:]
+    return []
 
 
 def _treats(fact: Fact) -> bool:

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.engine import PatientEngine
-from rules.events import Event
 from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, AlertChangeKind, Attention, Change, Priority, Rejection
 from rules.settings import SiteSettings

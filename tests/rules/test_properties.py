@@ -56,7 +56,7 @@ _turns = count()
 
 
 def every_pathway(test: Callable[..., None]) -> pytest.MarkDecorator:
-    """Try a property on patients of every pathway; in a quick run on those of two, which are others for each property."""
+    """Try a property on patients of every pathway; in a quick run on those of two, not the same for each."""
     first = 2 * next(_turns)
     quickly = [PATHWAYS[(first + place) % len(PATHWAYS)] for place in range(2)]
     chosen = PATHWAYS if scaled(1) > 1 else quickly
