@@ -90,7 +90,8 @@ def channels_of(source: Reader, catalogue: Catalogue) -> frozenset[str]:
     drugs = _drug_channels(source.classes, "infusion", catalogue) | _drug_channels(source.classes, "dose", catalogue)
     channels = drugs.union(source.reads)
     weighed = any(channel.startswith(("infusion:", "dose:")) for channel in channels)
-    return channels | {_WEIGHT} if weighed else channels
+    channels = channels | {_WEIGHT} if weighed else channels
+    return channels | {_SHIFTS} if _WEIGHT in channels else channels
 
 
 def _drug_channels(drugs: Iterable[str], kind: str, catalogue: Catalogue) -> frozenset[str]:

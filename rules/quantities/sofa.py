@@ -162,7 +162,6 @@ SOFA: Final = (
         _sofa_rise,
         parameters=("map_window", "map_minutes"),
         looks_back=("signal:pao2", DAY),
-        episode=True,
     ),
     Quantity(
         "sofa_score",

@@ -109,12 +109,12 @@ class TestLasted:
     def test_a_dense_signal_has_no_single_samples(self) -> None:
         node = "{lasted: {sampled: [map_invasive], where: {use: high}, samples: 2, max_gap: hour}}"
         with pytest.raises(PackError, match="map_invasive has no single samples"):
-            parse_pack("mini.yaml", MINI_PACK.replace("relapse:", f"hush: {node}\nrelapse:"))
+            parse_pack("mini.yaml", MINI_PACK.replace("relapse:", f"hush: {{cause: c, when: {node}}}\nrelapse:"))
 
     def test_a_quantity_without_samples_is_refused(self) -> None:
         node = "{lasted: {sampled: [predicted_body_weight], where: {use: high}, samples: 2, max_gap: hour}}"
         with pytest.raises(PackError, match="predicted_body_weight has no single samples"):
-            parse_pack("mini.yaml", MINI_PACK.replace("relapse:", f"hush: {node}\nrelapse:"))
+            parse_pack("mini.yaml", MINI_PACK.replace("relapse:", f"hush: {{cause: c, when: {node}}}\nrelapse:"))
         with pytest.raises(TypeError, match="no samples"):
             Patient().view().sampled("predicted_body_weight")
 
@@ -164,7 +164,7 @@ class TestLasted:
 
     def test_an_unknown_sample_makes_unknown_what_it_could_decide(self) -> None:
         patient = course((-180, 70), (0, 70))
-        patient.signal(-190, fio2=0.9)
+        patient.signal(-190, fio2=0.6)
         answer = lasted(samples=2).evaluate(patient.view())
         assert (answer.truth, answer.missing) == (UNKNOWN, ("fio2_unsteady",))
 

@@ -224,7 +224,7 @@ CASES: list[tuple[str, str, Known, float, Truth, str]] = [
         "running stale beside another",
         RUNNING,
         {**pump("vasopressin", (0, "rate", 0.03)), **pump("norepinephrine", (30, "rate", 0.1))},
-        91,
+        61,
         MET,
         "",
     ),

@@ -87,7 +87,7 @@ def test_every_quantity_has_a_unit_a_source_and_says_what_it_reads(quantity: Any
     assert quantity.title
     assert quantity.source
     assert quantity.unit
-    assert all(channel in ("fluid", "resuscitation", "seizure") or ":" in channel for channel in quantity.reads)
+    assert all(channel in ("fluid", "resuscitation", "seizure", "stay") or ":" in channel for channel in quantity.reads)
 
 
 class TestNorepinephrineEquivalents:

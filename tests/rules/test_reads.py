@@ -74,9 +74,10 @@ def read_by_each(track: Track, engine: PatientEngine) -> Iterator[tuple[str, Rea
     measured = {(found.newest + 1) * MINUTE for found in series if found.newest is not None}
     for at in {now, *measured}:
         for name, source in asked_for(track.pathway.pack):
+            view = track.pathway.view(engine.timeline, entry.fold, at, full=True)
             read = engine.timeline.listen()
             engine.timeline._memo.clear()
-            ask(source, track.pathway.view(engine.timeline, entry.fold, at, full=True))
+            ask(source, view)
             yield name, source, set(read)
 
 
@@ -152,30 +153,13 @@ def test_a_card_that_shows_what_no_rule_declares_is_refused() -> None:
 
 
 RECORDED_ONLY: Final[dict[str, str]] = {
-    "antimicrobial_covers_isolate": "what each drug does to an isolate comes with the culture",
-    "blood_culture": "what grew comes as a culture; that one was taken, as culture_taken",
-    "recent_seizure": "seizures are read from their own events",
-    "shock_not_septic": "a reason in words when a suggestion is declined",
-    "thiamine_deficiency_risk": "not yet read",
-    "adrenal_insufficiency_risk": "not yet read",
-    "nursing_home_resident": "frailty is read from the clinical frailty scale",
     "known_epilepsy": "status epilepticus is treated alike with and without it",
-    "contrast_contraindicated": "no rule suggests imaging with contrast",
     "lv_distension": "of a patient on ECMO; no rule judges ECMO that runs",
     "arterial_line": "whether there is a line is read from its pressures",
     "arterial_line_check": "its findings are read, not that it was done",
-    "femoral_radial_gradient": "not yet read",
-    "extravasation": "read from the alarm of the pump, and as asm_incomplete",
-    "infusion_occlusion": "read from the alarm of the pump",
-    "concentration_reconciled": "not yet read",
     "chest_imaging": "its findings are read, not that it was done",
-    "invasive_ventilation": "read as intubated",
     "mechanical_cpr": "no rule tells compressions by a device from those by hand",
     "vte_prophylaxis": "no rule judges it",
-    "initial_rhythm": "read from the events of the resuscitation",
-    "non_cardiac_cause": "not yet read",
-    "body_fits_mechanical_cpr": "no rule suggests a device",
-    "hypothermic_arrest": "read from the core temperature",
 }
 """Concepts that no rule reads, and why they are recorded all the same."""
 

@@ -60,7 +60,7 @@ def test_an_exact_value_carries_its_evidence() -> None:
         (unknown("x"), "mmol/L", "unknown"),
         (unknown("x", low=0.0), "mL/kg", "unknown"),
         (unknown("x", low=0.5), "ug/kg/min", "at least 0.5 ug/kg/min"),
-        (Value(-inf, 3.0), "mmol/L", "unknown"),
+        (Value(-inf, 3.0), "mmol/L", "at most 3 mmol/L"),
         (exact(0.0), "U/min", "0 U/min"),
     ],
 )

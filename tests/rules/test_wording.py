@@ -21,7 +21,7 @@ def pack() -> Pack:
 @pytest.fixture(scope="module")
 def words(pack: Pack) -> Words:
     pathway = Pathway(pack, SiteSettings(), catalogue.load())
-    return Words(pack, pathway.view(Timeline(), Fold(), 0))
+    return Words(pathway.pack, pathway.view(Timeline(), Fold(), 0))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_evidence_tag_is_said_in_words(tag: str, said: str) -> None:
         ("repeat haemoglobin", "a second haemoglobin"),
         ("norepinephrine_salt", "salt in which norepinephrine is given (base or tartrate)"),
         ("norepinephrine_rate", "rate of norepinephrine"),
-        ("weight: NEE 0.3-0.6", "body weight, actual (norepinephrine equivalents 0.3-0.6)"),
+        ("weight: NEE 0.3-0.6", "body weight (norepinephrine equivalents 0.3-0.6)"),
         ("NEE", "norepinephrine equivalents"),
         ("SOFA liver", "SOFA liver"),
         ("gcs", "Glasgow coma scale, total"),
@@ -88,7 +88,7 @@ def test_every_drug_signal_and_concept_has_a_title_for_sentences() -> None:
 
 
 def test_what_a_verdict_waits_for_is_known_to_the_pack(pack: Pack) -> None:
-    assert pack.waiting == {"fluid_in_progress"}
+    assert pack.waiting == {"fluid_in_progress", "infection_by_order"}
     assert pack.waiting <= set(pack.words)
 
 
