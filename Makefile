@@ -48,7 +48,7 @@ COURSES ?= 2500
 
 properties: setup ## Compare the engine with the reference on COURSES=2500 random courses and all scenarios; takes hours
 	PROPERTY_SCALE=$$(( $(COURSES) / 10 )) $(BIN)/python -m pytest tests/reference $(PYTEST_ARGS)
-	PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/rules/test_properties.py $(PYTEST_ARGS)
+	PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/rules/test_properties.py tests/courses $(PYTEST_ARGS)
 
 browser: setup ## Find the Chromium that the dashboard is tested in, or install one
 	$(BIN)/python -m tests.dashboard.browser

@@ -233,7 +233,8 @@ class Pathway:
         self, view: View, markers: tuple[str, ...], running: dict[str, int | None]
     ) -> tuple[Verdict, tuple[str, ...]]:
         base = self.pack.base
-        decided = Decision(State.ACTIVE, ()) if base.id in view.anchors else self._decide(view, base)
+        reached = base.id in view.anchors
+        decided = Decision(State.ACTIVE, _doubts(view, base)) if reached else self._decide(view, base)
         if decided is not None and decided.state is State.ACTIVE:
             view.remember(base.id)
             decided = _weighed(view, hard_checks(base, view, lasting=True)) or decided
@@ -298,7 +299,7 @@ class Pathway:
             yield None
         if whole.truth is UNKNOWN:
             yield Decision(State.INDETERMINATE, whole.missing)
-        doubts = tuple(c.otherwise for c in stage.confirm if c.when.evaluate(view).truth is not MET)
+        doubts = _doubts(view, stage)
         if stage.role != "refractory":
             yield Decision(State.ACTIVE, doubts)
         yield Decision(State.SUSPECTED, doubts) if doubts else Decision(State.CONFIRMED, ())
@@ -448,6 +449,11 @@ def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> lis
     ]
 
 
+def _doubts(view: View, stage: Stage) -> tuple[str, ...]:
+    """What is not there of all that confirms a stage."""
+    return tuple(found.otherwise for found in stage.confirm if found.when.evaluate(view).truth is not MET)
+
+
 def _weighed(view: View, checks: list[str]) -> Decision | None:
     """What hard checks make of a stage; None where none of them is met or unknown."""
     flags = tuple(check for check in checks if _met(view, check))
@@ -510,6 +516,7 @@ def _met(view: View, check: str) -> bool:
 
 
 def _missing(view: View, checks: Iterable[str]) -> tuple[str, ...]:
-    """What is missing to decide any of the checks."""
-    answers = [view.named(f"check {check}") for check in checks]
-    return tuple(dict.fromkeys(item for answer in answers if answer.truth is UNKNOWN for item in answer.missing))
+    """What is missing to decide any of the checks: of one that cannot say what, the check itself."""
+    answers = {check: view.named(f"check {check}") for check in checks}
+    unknown = {check: answer for check, answer in answers.items() if answer.truth is UNKNOWN}
+    return tuple(dict.fromkeys(item for check, answer in unknown.items() for item in answer.missing or (check,)))

@@ -139,6 +139,15 @@ class MinuteSeries:
         value = _median(samples) if samples else _UNREAD
         return None if value == _UNREAD else value
 
+    def next_sample(self, after: int) -> int | None:
+        """When the first sample after an instant was taken, of those in minutes that have not settled."""
+        for minute in range(after // MINUTE, after // MINUTE if self.newest is None else self.newest + 1):
+            samples = self.unsettled[minute][1] if minute in self.unsettled else ()
+            later = [at for at in samples if at > after]
+            if later:
+                return min(later)
+        return None
+
     def newest_before(self, at: int, age: int) -> int | None:
         """The last whole minute with a value that ended at most ``age`` milliseconds before an instant.
 

@@ -209,7 +209,10 @@ class View:
     def _minute(self, name: str, series: MinuteSeries) -> Value:
         self.note(series.next_end(self.at))
         unit = self.catalogue.signal(name).unit
-        current = series.so_far(self.at) if self.catalogue.signal(name).live else None
+        live = self.catalogue.signal(name).live
+        if live:
+            self.note(series.next_sample(self.at))
+        current = series.so_far(self.at) if live else None
         if current is not None:
             return exact(current, Finding(name, f"{number(round(current, 4))} {unit}", self.at))
         limit = self.max_age(name) or 0

@@ -150,7 +150,7 @@ def _begun(told: list[tuple[int, Any, Any]]) -> list[tuple[int, Any, Any]]:
 def _of_engine(entry: Any) -> tuple[Any, Any]:
     fold, verdict = entry.fold, entry.verdict
     counsel = tuple(_therapy(found, _window(found.window)) for found in verdict.counsel)
-    memory = (fold.episode, fold.open, fold.resolved, fold.anchors, fold.markers)
+    memory = (fold.episode, fold.open, fold.resolved, fold.anchors, fold.markers, fold.running)
     said = verdict._asdict()
     return memory, {**{name: said[name] for name in _SAID}, "counsel": counsel}
 
@@ -158,7 +158,14 @@ def _of_engine(entry: Any) -> tuple[Any, Any]:
 def _of_reference(entry: Said) -> tuple[Any, Any]:
     memory, verdict = entry.memory, entry.verdict
     counsel = tuple(_therapy(found, _plain_window(found.window)) for found in verdict.counsel)
-    remembered = (memory.episode, memory.open, memory.resolved, memory.anchors, memory.markers)
+    remembered = (
+        memory.episode,
+        memory.open,
+        memory.resolved,
+        memory.anchors,
+        memory.markers,
+        memory.running,
+    )
     return remembered, {**{name: getattr(verdict, name) for name in _SAID}, "counsel": counsel}
 
 
@@ -166,20 +173,28 @@ _SAID = ("state", "stage", "reasons", "suppressed", "soft", "hushed", "kept_back
 
 
 def _therapy(found: Any, window: Any) -> tuple[Any, ...]:
-    return (found.therapy, found.advice, found.reasons, found.priority, window)
+    return (found.therapy, found.advice, found.reasons, found.priority, window, found.unsettled)
 
 
 def _window(window: Any) -> tuple[Any, ...] | None:
     if window is None:
         return None
     state = "extended" if window.extended else "closed" if window.closed else "open"
-    return (window.closes, window.decide_by, state, window.closing, window.extended)
+    return (window.closes, window.decide_by, state, window.closing, window.extended, window.aim, window.last)
 
 
 def _plain_window(window: Any) -> tuple[Any, ...] | None:
     if window is None:
         return None
-    return (window.closes, window.decide_by, window.state, window.closing, window.extended)
+    return (
+        window.closes,
+        window.decide_by,
+        window.state,
+        window.closing,
+        window.extended,
+        window.aim,
+        window.last,
+    )
 
 
 def _announced(verdict: Verdict, moment: int | None) -> dict[str, Any]:
@@ -202,7 +217,7 @@ def _status(found: Counsel) -> TherapyStatus:
             closes_at=to_datetime(window.closes),
             decide_by=to_datetime(window.decide_by),
             state=window.state,
-            reason=window.extended,
+            reason=window.extended or window.aim,
         )
     return TherapyStatus(
         therapy=found.therapy, advice=found.advice, reasons=found.reasons, priority=found.priority, window=shown

@@ -12,7 +12,7 @@ from rules.outputs import Advice, Priority
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from rules.view import View
-from tests.reference.judging import Counsel, Judge, Memory, PlainView, Verdict
+from tests.reference.judging import Judge, Memory, PlainView, Verdict
 from tests.reference.record import Record, Taken
 
 REACH: Final = DAY
@@ -98,24 +98,24 @@ def since(said: Sequence[Said]) -> int:
 
 
 def weighed(packs: Sequence[Pack], verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Of suggestions that share a name across pathways the most urgent stays, of equals that of the first pack."""
+    """Of suggestions that share a name, in one pathway or in several, the most urgent stays, of equals the first."""
     names = {(pack.id, therapy.id): therapy.merge for pack in packs for therapy in pack.therapies if therapy.merge}
     wanting = [
-        (list(Priority).index(found.priority), place, names[pack.id, found.therapy])
+        (names[pack.id, found.therapy], list(Priority).index(found.priority), place, row)
         for place, (pack, verdict) in enumerate(zip(packs, verdicts, strict=True))
-        for found in verdict.counsel
+        for row, found in enumerate(verdict.counsel)
         if found.advice in SHOWN and (pack.id, found.therapy) in names
     ]
-    keeps = {name: min(found for found in wanting if found[2] == name)[1] for _, _, name in wanting}
-
-    def announced(place: int, found: Counsel) -> Counsel:
-        name = names.get((packs[place].id, found.therapy))
-        if name is None or found.advice not in SHOWN or keeps[name] == place:
-            return found
-        return replace(found, advice=Advice.SUPPRESSED, reasons=("merged",))
-
+    first = {name: min(found for found in wanting if found[0] == name) for name, *_ in wanting}
+    merged = {found[2:] for found in wanting if first[found[0]] != found}
     return [
-        replace(verdict, counsel=tuple(announced(place, found) for found in verdict.counsel))
+        replace(
+            verdict,
+            counsel=tuple(
+                replace(found, advice=Advice.SUPPRESSED, reasons=("merged",)) if (place, row) in merged else found
+                for row, found in enumerate(verdict.counsel)
+            ),
+        )
         for place, verdict in enumerate(verdicts)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar, cast
@@ -10,16 +10,19 @@ from typing import Any, Final, Literal, TypeVar, cast
 from typing_extensions import override
 
 from rules import catalogue as catalogues
+from rules.instants import format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Pack, Stage, Therapy
 from rules.packs import channels_read, with_overrides
+from rules.packs.numbers import said_with_numbers
 from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
 from rules.timeline import Record as Facts
 from rules.values import Value, unknown
 from rules.view import Knowledge, View
 from tests.reference.record import Record
+from tests.reference.staying import ThisStay, stay
 
 T = TypeVar("T")
 
@@ -29,35 +32,46 @@ NOTICES: Final = ("refractory", "fix_first", "obtain_data")
 
 @dataclass(frozen=True)
 class Memory:
-    """What an episode remembers: its number, whether it goes on or was resolved, since when what, and which markers."""
+    """What an episode remembers.
+
+    Its number, whether it goes on or was resolved, since when what, which markers hold, and which therapies were found
+    running, with the instant at which they were found off since.
+    """
 
     episode: int = 0
     open: bool = False
     resolved: bool = False
     anchors: tuple[tuple[str, int], ...] = ()
     markers: tuple[str, ...] = ()
+    running: tuple[tuple[str, int | None], ...] = ()
 
 
 @dataclass(frozen=True)
 class Window:
-    """Until when a therapy can be in effect, until when it must be decided for that, and what holds now."""
+    """Until when a therapy can be in effect, until when it must be decided for that, and what holds now.
+
+    While a nearer ``aim`` stands, ``decide_by`` is that of the aim, and ``last`` that of the whole window.
+    """
 
     closes: int
     decide_by: int
     state: Literal["open", "closed", "extended"]
     closing: bool = False
     extended: str | None = None
+    aim: str | None = None
+    last: int | None = None
 
 
 @dataclass(frozen=True)
 class Counsel:
-    """Advice on one therapy."""
+    """Advice on one therapy; ``unsettled`` says that it may be more urgent than it is known to be."""
 
     therapy: str
     advice: Advice
     reasons: tuple[str, ...]
     priority: Priority
     window: Window | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Verdict:
     suppressed: str | None = None
     soft: tuple[str, ...] = ()
     counsel: tuple[Counsel, ...] = ()
-    hushed: bool = False
+    hushed: str | None = None
     kept_back: tuple[tuple[str, str], ...] = ()
     confirmed: str | None = None
 
@@ -130,7 +144,7 @@ class Judge:
     @staticmethod
     def of(pack: Pack, settings: SiteSettings, sees: type[View] = PlainView) -> Judge:
         """The judge for a pack with a site's settings, and how it sees a patient: plainly, or in a hurry."""
-        pack = with_overrides(pack, settings)
+        pack = said_with_numbers(with_overrides(pack, settings))
         durations = {name: found.milliseconds for name, found in pack.parameters.items() if found.is_duration}
         named = {f"condition {name}": condition for name, condition in pack.conditions.items()}
         named |= {f"check {check.id}": check.when for check in pack.checks}
@@ -141,11 +155,19 @@ class Judge:
 
     def at(self, instant: int, record: Record, memory: Memory) -> tuple[Memory, Verdict]:
         """What is remembered and said from an instant on."""
-        view = self.sees(self.knowledge, cast("Facts", record), dict(memory.anchors), instant)
-        age = view.value("age")
-        if view.coded("admitted")[0] == "absent":
-            return Memory(memory.episode), Verdict(State.NOT_APPLICABLE, reasons=("discharged",))
-        if age.known and age.low < ADULT:
+        where = stay(record, instant, self.reads)
+        if not where.here:
+            kept = memory if where.on_the_way(instant) else Memory(memory.episode)
+            return kept, Verdict(State.NOT_APPLICABLE, reasons=("discharged",))
+        began = dict(memory.anchors).get("episode")
+        if where.former is not None and began is not None and began <= where.former:
+            memory = Memory(memory.episode)
+        known = record if where.former is None else ThisStay(record, where.former)
+        return self._here(self.sees(self.knowledge, cast("Facts", known), dict(memory.anchors), instant), memory)
+
+    def _here(self, view: View, memory: Memory) -> tuple[Memory, Verdict]:
+        """What is remembered and said of a patient who is here."""
+        if view.value("age").high < ADULT:
             return Memory(memory.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",))
         if not memory.open:
             begins = (self.pack.relapse if memory.resolved else self.pack.onset).evaluate(view)
@@ -160,14 +182,16 @@ class Judge:
         if self._met(view, self.pack.recognition):
             view.remember("recognition")
         if self.pack.ruled_out is not None and self._met(view, self.pack.ruled_out):
-            return Memory(memory.episode), Verdict(State.NOT_APPLICABLE)
+            begins = self.pack.onset.evaluate(view)
+            missing = begins.missing if begins.truth is UNKNOWN else ()
+            state = State.INDETERMINATE if begins.truth is UNKNOWN else State.NOT_APPLICABLE
+            return Memory(memory.episode), Verdict(state, reasons=missing)
         if self.pack.base.id in view.anchors:
             if self._met(view, self.pack.resolution):
                 return Memory(memory.episode, resolved=True), self._resolved(view)
         elif all(asked.evaluate(view).truth is NOT_MET for asked in (self.pack.onset, self.pack.recognition)):
             return Memory(memory.episode), Verdict(State.NOT_APPLICABLE)
-        verdict, markers = self._open(view, memory.markers)
-        return replace(memory, anchors=tuple(sorted(view.anchors.items())), markers=markers), verdict
+        return self._open(view, memory)
 
     @staticmethod
     def _met(view: View, condition: Any) -> bool:
@@ -177,11 +201,28 @@ class Judge:
         ways = [ending.title for ending in self.pack.endings if self._met(view, ending.when)]
         return Verdict(State.RESOLVED, reasons=tuple(ways[:1]))
 
-    def _open(self, view: View, before: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
-        """The verdict in an episode, and which markers hold."""
+    def _running(self, view: View, before: dict[str, int | None]) -> dict[str, int | None]:
+        """The therapies that run or are off for no longer than a change of the syringe takes, with when that began."""
+        found: dict[str, int | None] = {}
+        for therapy in self.pack.therapies:
+            if therapy.running is None or therapy.when.evaluate(view).truth is NOT_MET:
+                continue
+            truth = therapy.running.evaluate(view).truth
+            if truth is MET:
+                found[therapy.id] = None
+            elif truth is NOT_MET and therapy.id in before:
+                stopped = before[therapy.id]
+                stopped = view.at if stopped is None else stopped
+                if view.at <= stopped + view.duration("pause_tolerance"):
+                    found[therapy.id] = stopped
+        return found
+
+    def _open(self, view: View, memory: Memory) -> tuple[Memory, Verdict]:
+        """What is remembered of an episode that goes on, and the verdict."""
         base = self.pack.base
         said: dict[str, tuple[State, tuple[str, ...]]] = {}
-        found = (State.ACTIVE, ()) if base.id in view.anchors else self._stage(view, base)
+        reached = base.id in view.anchors
+        found = (State.ACTIVE, self._doubts(view, base)) if reached else self._stage(view, base)
         if found is not None:
             said[base.id] = found
             if found[0] is State.ACTIVE:
@@ -196,13 +237,14 @@ class Judge:
         about = self._foremost(said)
         state, reasons = said.get(about, (State.ACTIVE, ()))
         confirmed = [stage.id for stage in self.pack.refractory if said.get(stage.id, ("",))[0] is State.CONFIRMED]
-        furthest, markers = self._furthest(view, about if said else None, before)
+        furthest, markers = self._furthest(view, about if said else None, memory.markers)
         view.state = state
         goals = view.coded("goals_of_care")[0] in self.pack.no_escalation
         inhibited = [found for found in self.pack.inhibit if self._met(view, found.when)]
         muting = [found.cause for found in inhibited if found.scope == "all"]
         causes = [found.cause for found in inhibited]
-        counsel = [self._counsel(view, therapy, furthest, goals, causes) for therapy in self.pack.therapies]
+        running = self._running(view, dict(memory.running))
+        counsel = [self._counsel(view, therapy, furthest, goals, causes, running) for therapy in self.pack.therapies]
         answers = [(notice, self._answered(view, notice, "snooze", furthest)) for notice in NOTICES]
         verdict = Verdict(
             state,
@@ -211,18 +253,21 @@ class Judge:
             suppressed="goals" if goals else next(iter(muting), None),
             soft=tuple(self._noted(view, about)) if said else (),
             counsel=tuple(found for found in counsel if found is not None),
-            hushed=self.pack.hush is not None and self._met(view, self.pack.hush),
+            hushed=self.pack.hush.cause
+            if self.pack.hush is not None and self._met(view, self.pack.hush.when)
+            else None,
             kept_back=tuple((notice, why) for notice, why in answers if why is not None),
             confirmed=confirmed[-1] if confirmed else None,
         )
-        return verdict, markers
+        anchors, found_running = tuple(sorted(view.anchors.items())), tuple(sorted(running.items()))
+        return replace(memory, anchors=anchors, markers=markers, running=found_running), verdict
 
     def _stage(self, view: View, stage: Stage) -> tuple[State, tuple[str, ...]] | None:
         """What is said of a stage; the first question of the table that has an answer decides."""
         pattern = (stage.when if stage.pattern is None else stage.pattern).evaluate(view)
         when = stage.when.evaluate(view)
         weighed = self._weighed(view, stage, lasting=False)
-        doubts = tuple(asked.otherwise for asked in stage.confirm if not self._met(view, asked.when))
+        doubts = self._doubts(view, stage)
         if pattern.truth is NOT_MET:
             return None
         if pattern.truth is UNKNOWN:
@@ -236,6 +281,9 @@ class Judge:
         if stage.role == "base":
             return State.ACTIVE, doubts
         return (State.SUSPECTED, doubts) if doubts else (State.CONFIRMED, ())
+
+    def _doubts(self, view: View, stage: Stage) -> tuple[str, ...]:
+        return tuple(asked.otherwise for asked in stage.confirm if not self._met(view, asked.when))
 
     def _weighed(self, view: View, stage: Stage, *, lasting: bool) -> tuple[State, tuple[str, ...]] | None:
         """What the hard checks that count say of a stage."""
@@ -253,8 +301,9 @@ class Judge:
         flags = tuple(check for check, answer in answers.items() if answer.truth is MET)
         if flags:
             return State.PSEUDO, flags
-        missing = _each_once(item for answer in answers.values() if answer.truth is UNKNOWN for item in answer.missing)
-        return (State.INDETERMINATE, missing) if UNKNOWN in [answer.truth for answer in answers.values()] else None
+        unknown = {check: answer for check, answer in answers.items() if answer.truth is UNKNOWN}
+        missing = _each_once(item for check, answer in unknown.items() for item in answer.missing or (check,))
+        return (State.INDETERMINATE, missing) if unknown else None
 
     def _foremost(self, said: dict[str, tuple[State, tuple[str, ...]]]) -> str:
         """The stage that the verdict is about."""
@@ -290,27 +339,47 @@ class Judge:
                 yield hard.check
 
     def _counsel(
-        self, view: View, therapy: Therapy, stage: str | None, goals: bool, causes: list[str]
+        self,
+        view: View,
+        therapy: Therapy,
+        stage: str | None,
+        goals: bool,
+        causes: list[str],
+        found_running: Container[str],
     ) -> Counsel | None:
         window = None if therapy.deadline is None else self._window(view, therapy.deadline)
-        advice = self._advice(view, therapy, window, stage, goals, causes)
+        advice = self._advice(view, therapy, window, stage, goals, causes, found_running)
         if advice is None:
             return None
-        priority = next(rule.priority for rule in therapy.priority if rule.when is None or self._met(view, rule.when))
-        return Counsel(therapy.id, *advice, priority, window)
+        truths = [
+            (rule.priority, MET if rule.when is None else rule.when.evaluate(view).truth) for rule in therapy.priority
+        ]
+        place = [truth for _, truth in truths].index(MET)
+        priority = truths[place][0]
+        more_urgent = list(Priority)[: list(Priority).index(priority)]
+        unsettled = any(found in more_urgent for found, truth in truths[:place] if truth is UNKNOWN)
+        return Counsel(therapy.id, *advice, priority, window, unsettled)
 
     def _advice(
-        self, view: View, therapy: Therapy, window: Window | None, stage: str | None, goals: bool, causes: list[str]
+        self,
+        view: View,
+        therapy: Therapy,
+        window: Window | None,
+        stage: str | None,
+        goals: bool,
+        causes: list[str],
+        found_running: Container[str],
     ) -> tuple[Advice, tuple[str, ...]] | None:
         """What is said of a therapy; the first rule that applies counts."""
         trigger = therapy.when.evaluate(view)
         if trigger.truth is NOT_MET:
             return None
         running = Evaluation(NOT_MET) if therapy.running is None else therapy.running.evaluate(view)
-        suppressing = [*causes, *(["running"] if running.truth is MET else []), *(["goals"] if goals else [])]
+        known = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
+        runs = running.truth is MET or (therapy.id in found_running and MET not in known.values())
+        suppressing = [*causes, *(["running"] if runs else []), *(["goals"] if goals else [])]
         if suppressing:
             return Advice.SUPPRESSED, (suppressing[0],)
-        known = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
         against = [reason for reason, truth in known.items() if truth is MET]
         if therapy.deadline is not None and window is not None and window.state == "closed":
             against.append(therapy.deadline.id)
@@ -352,7 +421,13 @@ class Judge:
                 return Window(closes, decide_by, "extended", extended=exception.title)
         warned = deadline.closing is not None and view.at > decide_by - view.duration(deadline.closing)
         closed = view.at > decide_by
-        return Window(closes, decide_by, "closed" if closed else "open", closing=warned and not closed)
+        state: Literal["open", "closed"] = "closed" if closed else "open"
+        for aim in deadline.aims:
+            aimed = began + view.duration(aim.limit) - lead
+            if view.at <= aimed < decide_by and self._met(view, aim.when):
+                title = f"{aim.title} ({format_duration(view.duration(aim.limit))})"
+                return Window(closes, aimed, state, closing=warned and not closed, aim=title, last=decide_by)
+        return Window(closes, decide_by, state, closing=warned and not closed)
 
     def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
         """Whether the last word of a clinician on a subject keeps it back: no longer if the stage has risen since."""

@@ -79,18 +79,23 @@ class Minutes:
         """The median of the minute that goes on at an instant, up to then."""
         return _median(value for moment, value in self.samples.get(at // MINUTE, {}).items() if moment <= at)
 
-    def newest_before(self, at: int, age: int) -> int | None:
-        """The last whole minute with samples that ended by an instant, and at most ``age`` milliseconds before it.
-
-        None where none of them could be read.
-        """
+    def newest_sent(self, at: int, age: int) -> int | None:
+        """The last whole minute with samples that ended by an instant, and at most ``age`` milliseconds before it."""
         ended = [minute for minute in self.samples if (minute + 1) * MINUTE <= at <= (minute + 1) * MINUTE + age]
-        last = max(ended, default=None)
+        return max(ended, default=None)
+
+    def newest_before(self, at: int, age: int) -> int | None:
+        """That minute, or None where none of its samples could be read."""
+        last = self.newest_sent(at, age)
         return None if last is None or self.at(last) is None else last
 
     @staticmethod
     def next_end(after: int) -> None:
         """Nobody asks the reference when to look again."""
+
+    @staticmethod
+    def next_sample(after: int) -> None:
+        """Nor for that."""
 
 
 class Record:
@@ -143,7 +148,7 @@ class Record:
             if isinstance(outcome, Refusal):
                 continue
             channel, value = outcome
-            if channel in translator.dense:
+            if channel in translator.dense and not isinstance(value, Sample):
                 self.received.append((received, (at // MINUTE + 1) * MINUTE))
                 self.dense.setdefault(channel, Minutes()).take(at, value, received)
             else:
@@ -157,7 +162,9 @@ class Record:
             return
         self.received.append((received, happened(target)))
         for outcome in _translator().facts(target):
-            if not isinstance(outcome, Refusal) and outcome[0] in self.dense:
+            if isinstance(outcome, Refusal) or isinstance(outcome[1], Sample):
+                continue
+            if outcome[0] in self.dense:
                 self.dense[outcome[0]].take_back(happened(target), received)
 
     def instants(self, channels: Container[str] | None = None) -> Iterator[int]:

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rules.engine import PatientEngine
-from rules.events import Event
 from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, AlertChangeKind, Attention, Change, Priority, Rejection
 from rules.settings import SiteSettings
 from rules.testing import SUFFIX, Bedside, load_scenario
 from streams.embedded.entries import STATE_AFTER
-from tests.rules.strategies import SITE, alerts, courses, finish, play, scaled
+from tests.courses.everybody import PATHWAYS, of
+from tests.rules.strategies import SITE, alerts, finish, play, scaled
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
@@ -82,14 +83,16 @@ def untrue(changes: Iterable[Change]) -> Iterator[str]:
 
 
 class TestNothingIsSwallowed:
+    @pytest.mark.parametrize("pathway", PATHWAYS)
     @settings(
-        max_examples=scaled(5),
+        max_examples=scaled(2),
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )
-    @given(courses())
-    def test_on_random_courses(self, course: list[Event]) -> None:
+    @given(st.data())
+    def test_on_random_courses(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
         changes = play(course)
         assert list(swallowed(changes, finish(course), SITE.flapping.within)) == []
         assert list(untrue(changes)) == []

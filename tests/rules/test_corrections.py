@@ -55,3 +55,26 @@ def test_a_sample_of_the_minute_that_goes_on_is_gone_at_once_when_it_is_taken_ba
         readings=readings(etco2=(8, "mm[Hg]")),
     )
     assert "etco2_low" not in last([*events, taken_back], "cardiac-arrest", 7.75).soft
+
+
+def test_a_late_fact_is_judged_with_each_sample_of_the_minute_that_goes_on() -> None:
+    """A rhythm is told two minutes late, at the instant of a sample that speaks against it: both count at once."""
+    events = [
+        make("observations", 22, readings=readings(etco2=(40, "mm[Hg]"), heart_rate=(90, "/min"))),
+        make("resuscitation", 20, lag=2, action="rhythm", rhythm="vf"),
+    ]
+    status = last(events, "cardiac-arrest", 22.25)
+    assert (status.state, status.reasons) == (State.PSEUDO, ("sensor_artefact",))
+
+
+def test_a_late_fact_leaves_it_at_which_sample_something_changed() -> None:
+    """EtCO2 confirmed the airway from its first sample on, whatever is told afterwards of the time before."""
+    events = [
+        make("encounter", 0, age_years=50),
+        make("resuscitation", 5, action="collapse", rhythm="vf"),
+        make("resuscitation", 6, action="cpr_start"),
+        make("observations", 24.5, readings=readings(etco2=(14, "mm[Hg]"))),
+    ]
+    assert "airway_unconfirmed" not in last(events, "cardiac-arrest", 24.75).soft
+    late = make("observations", 20, lag=4.75, readings=readings(potassium=(5, "mmol/L")))
+    assert "airway_unconfirmed" not in last([*events, late], "cardiac-arrest", 24.75).soft
