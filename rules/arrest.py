@@ -215,6 +215,8 @@ def _seen(view: View, facts: Sequence[Fact], courses: Sequence[Arrest | None]) -
     for index, (fact, arrest) in enumerate(zip(facts, courses, strict=True)):
         until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
         pressed = arrest is not None and arrest.ended is None and arrest.compressing is not None
+        if pressed:
+            view.note(fact.at + EVIDENT)
         if pressed and EVIDENT <= until - fact.at < LOST:
             since = evident(view, fact.at, until)
             if since is not None:
@@ -306,7 +308,7 @@ def _signs(view: View, since: int, until: int) -> list[tuple[int, bool]]:
             found.append(((minute + 1) * MINUTE, False))
         elif pressure is not None:
             found.append(((minute + 1) * MINUTE, pressure >= CIRCULATING and (pulse is None or pulse > PULSE)))
-    for series in (mean, systolic, etco2):
+    for series in (mean, systolic, diastolic, etco2, compressions):
         view.note(None if series is None else series.next_end(view.at))
     cuff = (fact for fact in record.upto("signal:map_noninvasive", until) if fact.at > since)
     given = (
