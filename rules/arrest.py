@@ -215,7 +215,7 @@ def _seen(view: View, facts: Sequence[Fact], courses: Sequence[Arrest | None]) -
     for index, (fact, arrest) in enumerate(zip(facts, courses, strict=True)):
         until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
         pressed = arrest is not None and arrest.ended is None and arrest.compressing is not None
-        if pressed:
+        if pressed and until == view.at:
             view.note(fact.at + EVIDENT)
         if pressed and EVIDENT <= until - fact.at < LOST:
             since = evident(view, fact.at, until)
