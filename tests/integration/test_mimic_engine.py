@@ -93,22 +93,23 @@ def instant(text: str) -> int:
 
 
 def test_norepinephrine_equivalents_are_those_of_mimic_code(timelines: dict[str, Timeline], pathway: Pathway) -> None:
-    """Goradia equivalents in the middle of each expected interval, to a part in a thousand: 1,747 of 1,748 rows.
+    """Goradia equivalents in the middle of each expected interval, to a part in a thousand: every row.
 
-    The one that differs is stay 32359580, 2146-06-23 07:10 to 07:20, expected 0.5980: the table holds that interval
-    twice, as 0.5980 and as 0.6003, because two norepinephrine intervals overlap while a pump is changed over. We say
-    0.6003, the later one. (Stay 32119961 has such a pair too, 0.0999 and 0.1001, closer than the tolerance.)
+    Where charted intervals of one drug overlap, nobody knows which of the pumps ran: the dose is a range, and the
+    expected one lies in it. That is rare.
     """
-    differing, total = [], 0
+    differing, ranges, total = [], 0, 0
     for row in rows("norepinephrine_equivalent_dose.csv"):
         total += 1
         middle = (instant(row["starttime"]) + instant(row["endtime"])) // 2
         dose = pathway.view(timelines[f"mimic-{row['stay_id']}"], Fold(), middle).value("nee_goradia")
         expected = float(row["norepinephrine_equivalent_dose"])
-        if not dose.known or abs(dose.low - expected) > 0.0001 + 0.001 * expected:
-            differing.append((row["stay_id"], row["starttime"], expected, round(dose.low, 4)))
-    assert differing == [("32359580", "2146-06-23 07:10:00", 0.598, 0.6003)]
-    assert (total - len(differing)) / total >= 0.999
+        tolerance = 0.0001 + 0.001 * expected
+        ranges += not dose.known
+        if not dose.low - tolerance <= expected <= dose.high + tolerance:
+            differing.append((row["stay_id"], row["starttime"], expected, dose.low, dose.high))
+    assert differing == []
+    assert ranges / total <= 0.01
 
 
 def test_pf_ratios_are_those_of_mimic_code(demo: Demo) -> None:
