@@ -44,8 +44,8 @@ SEPTIC = {
     "39061571": ("SEP-3", "SUSPECTED"),
 }
 """The furthest stage and state of each stay with high vasopressor need; the two with none have no sepsis by the
-independent evaluation either. 32359580, 34100191 and 37093652 had more than 40 mL/kg of crystalloid, counted from before
-the unit: their fluid is not incomplete. What is only SUSPECTED lacks a recorded echo at that time."""
+independent evaluation either. 32359580, 34100191 and 37093652 had more than 40 mL/kg of crystalloid, counted
+from before the unit: their fluid is not incomplete. What is only SUSPECTED lacks a recorded echo at that time."""
 FLUID_GIVEN = {"34107647", "39061571", "34100191", "37093652", "34617352", "36107367"}
 """Stays with the initial crystalloid in the hours before the unit or before recognition."""
 EXPECTED = DATA / "expected" / "mimic-iv-demo"
