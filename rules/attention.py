@@ -35,8 +35,8 @@ class Call(NamedTuple):
 class Asking(NamedTuple):
     """What is remembered of the interruptions of one alert; instants in milliseconds.
 
-    ``level`` is the highest priority for which it has interrupted, is about to, or was answered, as long as what stands
-    now is as urgent; None where nothing stands. ``answered`` is the priority at which it was last answered, ``fixes``
+    ``level`` is the highest priority for which it has interrupted or is about to since it came, or the one at which it
+    was answered since; None where nothing stands. ``answered`` is the priority at which it was last answered, ``fixes``
     what to fix first has been told, and ``closing`` whether it was announced that the window is about to close.
 
     ``returns`` are the instants at which it came back lately, ``last`` is when it last interrupted, and ``peak`` at
@@ -89,11 +89,9 @@ class Asking(NamedTuple):
         )
 
     def stands(self, priority: Priority, fixes: tuple[str, ...], *, closing: bool) -> Asking:
-        """Now that it is known how urgent it is: what is less urgent than before can become as urgent again."""
+        """Now that it is known how urgent it is. What falls and rises while it is shown has been told of: no return."""
         told = tuple(fix for fix in self.fixes if fix in fixes)
         asking = self._replace(fixes=told, closing=self.closing and closing)
-        if self.level is not None and priority.urgency < self.level.urgency:
-            asking = asking._replace(level=priority)
         return asking if priority.interrupts else asking.at_rest()
 
     def called(self, call: Call, priority: Priority, fixes: tuple[str, ...], now: int, damping: Damping) -> Asking:

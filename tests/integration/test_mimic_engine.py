@@ -18,7 +18,7 @@ from rules.engine import PatientEngine, prepare
 from rules.events import Event, Infusion, Observations
 from rules.facts import Refusal
 from rules.instants import to_instant
-from rules.outputs import State, StatusChange, encode_change
+from rules.outputs import AlertChange, State, StatusChange, encode_change
 from rules.packs import load_packs
 from rules.pathway import Fold, Pathway
 from rules.settings import SiteSettings
@@ -31,20 +31,23 @@ SEPTIC = {
     "31316840": ("SEP-1", "ACTIVE"),
     "32119961": ("SEP-3", "INDETERMINATE"),
     "32128372": ("SEP-1", "ACTIVE"),
-    "32359580": ("SEP-1", "PSEUDO"),
+    "32359580": ("SEP-3", "SUSPECTED"),
     "32587226": None,
     "33281088": ("SEP-3", "SUSPECTED"),
-    "34100191": ("SEP-4", "PSEUDO"),
+    "34100191": ("SEP-4", "SUSPECTED"),
     "34617352": ("SEP-3", "INDETERMINATE"),
     "36059427": ("SEP-1", "INDETERMINATE"),
-    "37093652": ("SEP-1", "PSEUDO"),
+    "37093652": ("SEP-2b", "ACTIVE"),
     "37293400": ("SEP-2b", "ACTIVE"),
     "38383343": ("SEP-1", "INDETERMINATE"),
     "38430513": ("SEP-2b", "INDETERMINATE"),
     "39061571": ("SEP-3", "SUSPECTED"),
 }
 """The furthest stage and state of each stay with high vasopressor need; the two with none have no sepsis by the
-independent evaluation either. Nowhere is an echo recorded, so that none can be confirmed."""
+independent evaluation either. 32359580, 34100191 and 37093652 had more than 40 mL/kg of crystalloid, counted
+from before the unit: their fluid is not incomplete. What is only SUSPECTED lacks a recorded echo at that time."""
+FLUID_GIVEN = {"34107647", "39061571", "34100191", "37093652", "34617352", "36107367"}
+"""Stays with the initial crystalloid in the hours before the unit or before recognition."""
 EXPECTED = DATA / "expected" / "mimic-iv-demo"
 READ = ("signal:weight",)
 
@@ -93,22 +96,23 @@ def instant(text: str) -> int:
 
 
 def test_norepinephrine_equivalents_are_those_of_mimic_code(timelines: dict[str, Timeline], pathway: Pathway) -> None:
-    """Goradia equivalents in the middle of each expected interval, to a part in a thousand: 1,747 of 1,748 rows.
+    """Goradia equivalents in the middle of each expected interval, to a part in a thousand: every row.
 
-    The one that differs is stay 32359580, 2146-06-23 07:10 to 07:20, expected 0.5980: the table holds that interval
-    twice, as 0.5980 and as 0.6003, because two norepinephrine intervals overlap while a pump is changed over. We say
-    0.6003, the later one. (Stay 32119961 has such a pair too, 0.0999 and 0.1001, closer than the tolerance.)
+    Where charted intervals of one drug overlap, nobody knows which of the pumps ran: the dose is a range, and the
+    expected one lies in it. That is rare.
     """
-    differing, total = [], 0
+    differing, ranges, total = [], 0, 0
     for row in rows("norepinephrine_equivalent_dose.csv"):
         total += 1
         middle = (instant(row["starttime"]) + instant(row["endtime"])) // 2
         dose = pathway.view(timelines[f"mimic-{row['stay_id']}"], Fold(), middle).value("nee_goradia")
         expected = float(row["norepinephrine_equivalent_dose"])
-        if not dose.known or abs(dose.low - expected) > 0.0001 + 0.001 * expected:
-            differing.append((row["stay_id"], row["starttime"], expected, round(dose.low, 4)))
-    assert differing == [("32359580", "2146-06-23 07:10:00", 0.598, 0.6003)]
-    assert (total - len(differing)) / total >= 0.999
+        tolerance = 0.0001 + 0.001 * expected
+        ranges += not dose.known
+        if not dose.low - tolerance <= expected <= dose.high + tolerance:
+            differing.append((row["stay_id"], row["starttime"], expected, dose.low, dose.high))
+    assert differing == []
+    assert ranges / total <= 0.01
 
 
 def test_pf_ratios_are_those_of_mimic_code(demo: Demo) -> None:
@@ -188,10 +192,19 @@ def test_every_candidate_is_accounted_for(demo: Demo) -> None:
 
 
 def test_interruptions_are_rare(demo: Demo) -> None:
-    """At most one in 20 bed-days."""
+    """At most one in 40 bed-days."""
     rate = demo.summary.interruptions_per_20_bed_days
     assert rate is not None
-    assert 0 < rate <= 1
+    assert 0 < rate <= 0.5
+
+
+def test_fluid_from_before_the_unit_is_not_incomplete(demo: Demo) -> None:
+    found = {
+        change.patient.removeprefix("mimic-")
+        for change in demo.changes
+        if isinstance(change, AlertChange) and change.interrupts and "fluid_incomplete" in change.verdict
+    }
+    assert not found & FLUID_GIVEN
 
 
 def test_no_interruption_rests_on_an_artefact_alone(demo: Demo) -> None:

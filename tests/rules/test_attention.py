@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rules.attention import NEVER_ASKED, Call, Damping
 from rules.engine import PatientEngine
 from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, AlertChangeKind, Attention, Change, Priority, Rejection
@@ -256,6 +257,15 @@ class TestFlapping:
         for at in range(10 * 60 + 15, 12 * 60 + 1, 15):
             bed.feed({"at": clock(at), "infusion": NOREPINEPHRINE})
         assert asks(bed) == asks(whole)
+
+
+def test_what_falls_and_is_as_urgent_again_asks_anew_only_if_it_was_answered_in_between() -> None:
+    called = NEVER_ASKED.called(Call("raised"), Priority.MEDIUM, (), 0, Damping(4, 1)).interrupted(Priority.MEDIUM, 0)
+    fallen = called.stands(Priority.LOW, (), closing=False)
+    assert fallen.call(AlertState.OPEN, None, Priority.MEDIUM, ()) is None
+    assert fallen.call(AlertState.OPEN, None, Priority.HIGH, ()) is not None
+    answered = fallen.was_answered(Priority.LOW)
+    assert answered.call(AlertState.ACKNOWLEDGED, None, Priority.MEDIUM, ()) is not None
 
 
 def test_nothing_that_cannot_be_told_is_escalated() -> None:

@@ -367,7 +367,7 @@ def test_a_following_interval_changes_the_rate_and_a_pause_is_no_stop(folder: Wr
     ]
 
 
-def test_overlapping_intervals_run_on_lines_of_their_own_and_both_count(folder: Write) -> None:
+def test_overlapping_intervals_run_on_lines_of_their_own(folder: Write) -> None:
     events, report = log(
         folder(
             icu__inputevents=[
@@ -385,7 +385,7 @@ def test_overlapping_intervals_run_on_lines_of_their_own_and_both_count(folder: 
         ("09:30", "line-2", "rate", 0.4),
         ("09:40", "line-2", "stop", None),
     ]
-    assert report.notes["rate intervals that overlap another of the same drug; both count"] == 1
+    assert report.notes["rate intervals that overlap another of the same drug: from the larger to the sum"] == 1
     assert report.refused["icu/inputevents"] == {"the same interval twice": 1}
 
 
@@ -482,8 +482,6 @@ def test_what_was_stored_late_arrives_late(folder: Write) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (given(NE, "1 09:00", "1 10:00", rate="x,mcg/kg/min"), "rate is not a number"),
-        (given(NE, "1 09:00", "1 10:00", rate="1,drops"), "rate unit not known: drops"),
         (given(NE, "1 09:00", "1 08:00", rate="1,mcg/kg/min"), "ends before it starts"),
         (given(NE, "1 09:00", "1 09:00", rate="1,mcg/kg/min"), "rate without duration"),
         (given(225158, "1 09:00", "1 10:00", amount="0,mL"), "amount not above zero"),
@@ -500,6 +498,21 @@ def test_an_input_that_cannot_be_read_is_refused_with_its_reason(folder: Write, 
     events, report = log(folder(icu__inputevents=[row]))
     assert {event.kind for event in events} == {"encounter"}
     assert report.refused["icu/inputevents"] == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("rate", "reason"),
+    [
+        ("x,mcg/kg/min", "rate is not a number"),
+        ("-1,mcg/kg/min", "negative rate"),
+        ("1,drops", "rate unit not known: drops"),
+    ],
+)
+def test_a_drug_whose_rate_cannot_be_read_ran_at_an_unknown_rate(folder: Write, rate: str, reason: str) -> None:
+    events, report = log(folder(icu__inputevents=[given(NE, "1 09:00", "1 09:30", rate=rate)]))
+    assert infusions(events) == [("09:00", "main", "start", None), ("09:30", "main", "stop", None)]
+    assert report.refused["icu/inputevents"] == {reason: 1}
+    assert report.notes["rate intervals without a rate that can be used: the drug ran, at an unknown rate"] == 1
 
 
 # --- doses, fluids, weight ------------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ SEPTIC_SHOCK: Final = (
             TrueState("present", "0:50", "infection, vasopressor needed, lactate above 2 mmol/L", "SEP-1", "12:00"),
             TrueState(
                 "apparent",
-                "4:10",
+                "3:52",
                 "norepinephrine equivalents above 0.5 ug/kg/min are set, but the pump stood still for 12 minutes",
                 "SEP-3",
                 "4:34",

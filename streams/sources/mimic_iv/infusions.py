@@ -22,7 +22,6 @@ CHANGEOVER: Final = timedelta(minutes=15)
 _CUT: Final = (
     f"rate intervals cut where the next of the same drug took over in their last {CHANGEOVER.seconds // 60} min"
 )
-
 _OVERLAP: Final = "rate intervals that overlap another of the same drug: from the larger to the sum"
 
 
@@ -92,9 +91,7 @@ def infusion_records(source: Source, lines: Iterator[str]) -> Iterator[str]:
         if changeovers:
             source.report.notes[_CUT] += changeovers
         if overlaps:
-            source.report.notes["rate intervals that overlap another of the same drug: from the larger to the sum"] += (
-                overlaps
-            )
+            source.report.notes[_OVERLAP] += overlaps
         for pump in pumps:
             yield from _events(subject, drug, pump)
 
