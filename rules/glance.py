@@ -86,8 +86,11 @@ def glance(engine: PatientEngine) -> Glance:
 
 
 def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | None, str | None]:
-    """The newest sample of a signal, sent or charted: when, how much, and by which method."""
-    facts, series = timeline.facts(_SIGNAL + signal), timeline.series(_SIGNAL + signal)
+    """The newest sample of a signal, sent or charted: when, how much, and by which method.
+
+    It looks past what the timeline takes down of the rules' reading: not every signal is declared by a rule.
+    """
+    facts, series = timeline.channels.get(_SIGNAL + signal, ()), timeline.dense.get(_SIGNAL + signal)
     charted: Sample | None = facts[-1].value if facts else None
     if series is not None and series.newest is not None:
         end, value = (series.newest + 1) * MINUTE, series.at(series.newest)

@@ -11,6 +11,7 @@ import pytest
 from rules import catalogue
 from rules.conditions import Decide, Elapsed
 from rules.engine import PatientEngine
+from rules.glance import glance
 from rules.instants import MINUTE
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, Evaluation
@@ -150,6 +151,16 @@ def test_a_card_that_shows_what_no_rule_declares_is_refused() -> None:
     engine.timeline.latest("signal:nonsense", 0)
     with pytest.raises(UndeclaredReadError, match="signal:nonsense"):
         engine.timeline.listen()
+
+
+def test_a_look_at_the_bed_is_not_taken_for_reading_by_a_rule() -> None:
+    """It asks for every signal there is, also for those of which no rule reads anything."""
+    engine = PatientEngine(PATIENT, packs(), SITE)
+    engine.observe(make("observations", 0, readings=readings(lactate=(4, "mmol/L"))))
+    engine.advance(moment(1))
+    assert glance(engine).newest is not None
+    engine.observe(make("observations", 2, readings=readings(lactate=(5, "mmol/L"))))
+    engine.advance(moment(3))
 
 
 RECORDED_ONLY: Final[dict[str, str]] = {
