@@ -92,6 +92,9 @@ class Asking(NamedTuple):
         """Now that it is known how urgent it is. What falls and rises while it is shown has been told of: no return."""
         told = tuple(fix for fix in self.fixes if fix in fixes)
         asking = self._replace(fixes=told, closing=self.closing and closing)
+        if self.wanted is not None and self.level is not None and priority.urgency < self.level.urgency:
+            # It was to interrupt, and has not: that it falls before it could does not count as told.
+            asking = asking._replace(level=priority)
         return asking if priority.interrupts else asking.at_rest()
 
     def called(self, call: Call, priority: Priority, fixes: tuple[str, ...], now: int, damping: Damping) -> Asking:

@@ -264,6 +264,8 @@ def test_what_falls_and_is_as_urgent_again_asks_anew_only_if_it_was_answered_in_
     fallen = called.stands(Priority.LOW, (), closing=False)
     assert fallen.call(AlertState.OPEN, None, Priority.MEDIUM, ()) is None
     assert fallen.call(AlertState.OPEN, None, Priority.HIGH, ()) is not None
+    delayed = NEVER_ASKED.called(Call("raised"), Priority.MEDIUM, (), 0, Damping(4, 1)).held_back(0, "relief")
+    assert delayed.stands(Priority.LOW, (), closing=False).call(AlertState.OPEN, None, Priority.MEDIUM, ()) is not None
     answered = fallen.was_answered(Priority.LOW)
     assert answered.call(AlertState.ACKNOWLEDGED, None, Priority.MEDIUM, ()) is not None
 
