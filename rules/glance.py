@@ -90,7 +90,7 @@ def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | 
 
     It looks past what the timeline takes down of the rules' reading: not every signal is declared by a rule.
     """
-    facts, series = timeline.channels.get(_SIGNAL + signal, ()), timeline.dense.get(_SIGNAL + signal)
+    facts, series = timeline.channels.get(_SIGNAL + signal, []), timeline.dense.get(_SIGNAL + signal)
     charted: Sample | None = facts[-1].value if facts else None
     if series is not None and series.newest is not None:
         end, value = (series.newest + 1) * MINUTE, series.at(series.newest)
