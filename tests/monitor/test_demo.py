@@ -139,7 +139,7 @@ def test_bed_6_is_silent(changes: list[Change]) -> None:
 
 def test_bed_7_needs_ecmo_to_be_discussed_when_six_hours_are_full(changes: list[Change]) -> None:
     suspected = status(changes, "bed-7", "07:00", "ards")
-    assert (suspected.stage, suspected.verdict) == ("ARD-3", "SUSPECTED(needs more than 6 h of P/F below 80)")
+    assert (suspected.stage, suspected.verdict) == ("ARD-3", "SUSPECTED(needs more than 6 h of P/F below 80 mmHg)")
     card = alerts(changes, "bed-7", "refractory")[0].card
     assert any("more than 6 h needed: a sample after 2026-03-14 10:15" in finding.text for finding in card.findings)
     assert status(changes, "bed-7", "10:23", "ards").state is State.SUSPECTED
