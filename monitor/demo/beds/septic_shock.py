@@ -219,7 +219,7 @@ SEPTIC_SHOCK: Final = (
         facts=[
             ("06:30", START, "lab", lab(creatinine=0.8, bilirubin=0.6, platelets=212, sodium=140, haemoglobin=13.1)),
             ("06:10", START, "chart", admit("male", 47, 82, 181)),
-            ("06:40", START, "chart", chart(fio2=0.21, gcs=15, urine_output=80)),
+            ("06:40", START, "chart", chart(fio2=0.21, gcs=15, urine_output_24h=1900)),
             ("06:50", START, "lab", gas(lactate=1.2, ph=7.41, pao2=92)),
             ("06:40", START, "chart", done("transducer_levelled")),
             ("07:20", "07:20", "chart", update(has="suspected_infection")),
