@@ -409,7 +409,7 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
     supported = {
         REFRACTORY: state in (State.CONFIRMED, State.SUSPECTED),
         FIX_FIRST: state is State.PSEUDO,
-        OBTAIN_DATA: state is State.INDETERMINATE and concerned,
+        OBTAIN_DATA: state is State.INDETERMINATE and concerned and not pack.waiting.issuperset(verdict.reasons),
     }[subject]
     kept_back = verdict.suppressed or dict(verdict.kept_back).get(subject)
     if supported and kept_back:

@@ -122,8 +122,6 @@ def _undecided(pack: Pack, words: Words, verdict: Verdict) -> str:
     title = judged(pack, verdict).title
     waiting = [words.item(item) for item in verdict.reasons if item in pack.waiting]
     missing = [words.item(item) for item in verdict.reasons if item not in pack.waiting]
-    if waiting and not missing:
-        return f"{capital(title)} cannot be called yet: {'; '.join(waiting)}"
     return f"Cannot tell whether this is {title}; missing: {'; '.join((*missing, *waiting))}"
 
 
@@ -146,9 +144,7 @@ def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
 
 def _obtain(pack: Pack, words: Words, missing: Iterable[str]) -> str:
     items = [words.item(item) for item in missing if item not in pack.waiting]
-    if items:
-        return f"Consider obtaining: {'; '.join(items)}."
-    return "Nothing to obtain: this is judged again as treatment goes on."
+    return f"Consider obtaining: {'; '.join(items)}." if items else ""
 
 
 def _held_back(pack: Pack, words: Words, verdict: Verdict, counsel: Counsel) -> str:

@@ -48,6 +48,7 @@ UNITS: Final = {
     "sodium": "mmol/L",
     "tidal_volume": "mL",
     "urine_output": "mL",
+    "urine_output_24h": "mL",
     "dobutamine": "ug/kg/min",
     "midazolam": "mg/kg/h",
     "norepinephrine": "ug/kg/min",
