@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from rules.facts import CONCENTRATION, IMPLAUSIBLE, Flow
 from rules.instants import TICK
 from rules.steps import BEFORE, Step, Steps, reasons, side_by_side
-from rules.timeline import Fact, Timeline
+from rules.timeline import Fact
 from rules.values import beyond
 
 Scale = Callable[[Flow], tuple[float, float, tuple[str, ...]]]
@@ -60,9 +60,8 @@ def delivery(name: str, facts: Sequence[Fact], scale: Scale, limits: Limits) -> 
     return Steps(_together(name, own, at, steps) for at, steps in side_by_side(parts))
 
 
-def confirmed(timeline: Timeline, channel: str, fact: Fact, now: int, stale_after: int) -> bool:
+def confirmed(facts: Sequence[Fact], fact: Fact, now: int, stale_after: int) -> bool:
     """Whether a rate only confirms, in time, the newest one of its line: then no answer changes by it now."""
-    facts = timeline.channels.get(channel)
     said: Flow = fact.value
     if not facts or said.action != "rate" or fact.at < facts[-1].at:
         return False

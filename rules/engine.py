@@ -315,7 +315,9 @@ class PatientEngine:
         self, channel: str, value: object, event: str, at: int, received: int, now: int, late: dict[str, str]
     ) -> None:
         fact = Fact(at, received, event, value)
-        confirms = isinstance(value, Flow) and confirmed(self.timeline, channel, fact, now, self._rate_holds)
+        confirms = isinstance(value, Flow) and confirmed(
+            self.timeline.channels.get(channel, ()), fact, now, self._rate_holds
+        )
         # Of somebody who was discharged, a rate that goes on says that the patient is here.
         confirms = confirms and moved(self.timeline, at).here
         if self.timeline.insert(channel, fact, now) and not confirms:

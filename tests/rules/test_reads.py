@@ -16,6 +16,7 @@ from rules.instants import MINUTE
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, Evaluation
 from rules.lookback import Reader
+from rules.outputs import StatusChange
 from rules.pack import Pack
 from rules.packs import channels_read, load_packs, parse_pack
 from rules.packs.reads import channels_of
@@ -159,8 +160,8 @@ def test_a_look_at_the_bed_is_not_taken_for_reading_by_a_rule() -> None:
     engine.observe(make("observations", 0, readings=readings(lactate=(4, "mmol/L"))))
     engine.advance(moment(1))
     assert glance(engine).newest is not None
-    engine.observe(make("observations", 2, readings=readings(lactate=(5, "mmol/L"))))
-    engine.advance(moment(3))
+    judged = engine.observe(make("resuscitation", 2, action="cpr_start"))
+    assert any(isinstance(change, StatusChange) for change in judged)
 
 
 RECORDED_ONLY: Final[dict[str, str]] = {
