@@ -6,7 +6,9 @@ heights. After a large fluid shift an old weight is that of another body.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from rules.facts import Sample, Volume
@@ -54,13 +56,17 @@ def _usable(view: View, facts: list[Fact], *, before_fluid: bool) -> Iterator[Fa
 
 def _shifted(view: View, weighed: Fact) -> bool:
     """Whether so much fluid has been given since a weighing that it says less of the patient now."""
-    given = 0.0
-    for fact in view.timeline.upto("fluid", view.at):
-        volume: Volume = fact.value
-        if fact.at > weighed.at:
-            given += volume.millilitres or 0.0
+    times, totals = view.timeline.memo("fluid", ("fluid",), lambda: _accumulated(view.timeline.facts("fluid")))
+    given = totals[bisect_right(times, view.at)] - totals[bisect_right(times, weighed.at)]
     weight: float = weighed.value.value
     return round(given / weight, 6) >= FLUID_SHIFT
+
+
+def _accumulated(facts: Sequence[Fact]) -> tuple[list[int], list[float]]:
+    """When any fluid was charted, and how many millilitres before the first of these times, the second, ... in all."""
+    volumes: list[Volume] = [fact.value for fact in facts]
+    given = (volume.millilitres or 0.0 for volume in volumes)
+    return [fact.at for fact in facts], list(accumulate(given, initial=0.0))
 
 
 def _height(view: View) -> Value:
@@ -79,11 +85,10 @@ def _plain(fact: Fact) -> bool:
 def _size(view: View, name: str, facts: list[Fact]) -> Value | None:
     """What is known from several measurements: the newest, or a range while it contradicts all before it."""
     found: Value | None = None
-    for place, fact in enumerate(facts):
+    for fact in facts[_last_agreeing(name, facts) :]:
         size = fact.value.value
         shown = view.found(name, size, fact)
-        agrees = any(not _contradict(name, size, earlier.value.value) for earlier in facts[:place])
-        if found is None or agrees:
+        if found is None:
             found = Value(size, size, (), (shown,))
             continue
         low, high = min(found.low, size), max(found.high, size)
@@ -91,6 +96,15 @@ def _size(view: View, name: str, facts: list[Fact]) -> Value | None:
         doubt = f"{name} ({number(low)} or {number(high)} {unit})"
         found = Value(low, high, (doubt,), (shown, *found.findings))
     return found
+
+
+def _last_agreeing(name: str, facts: list[Fact]) -> int:
+    """The place of the newest measurement that an earlier one bears out; the first where there is none."""
+    sizes = [fact.value.value for fact in facts]
+    for place in range(len(sizes) - 1, 0, -1):
+        if any(not _contradict(name, sizes[place], earlier) for earlier in sizes[:place]):
+            return place
+    return 0
 
 
 def _contradict(name: str, one: float, other: float) -> bool:
