@@ -58,7 +58,7 @@ class TestCheck:
         path = tmp_path / "mine.yaml"
         path.write_text(CLEAN, encoding="utf-8")
         assert cli.main(["rules", "check", str(path)]) == cli.OK
-        said = "8 parameters (7 local settings), 2 stages, 2 checks, 1 therapy"
+        said = "9 parameters (8 local settings), 2 stages, 2 checks, 1 therapy"
         assert capsys.readouterr().out == f"ok: {path}: A small pack for tests, {said}\n"
 
     def test_a_fault_is_named_with_file_line_place_and_reason(self, pack: Path, capsys: Printed) -> None:
