@@ -453,11 +453,11 @@ def without(course: Iterable[Event], signal: str) -> list[Event]:
         if isinstance(event, Encounter) and signal == "weight":
             kept.append(event.model_copy(update={"weight_kg": None}))
             continue
-        dump = event.model_dump()
+        dump = event.model_dump(mode="json")
         if "readings" in dump:
             dump["readings"] = [reading for reading in dump["readings"] if reading["code"] != signal]
             if dump["readings"] or event.kind != "observations":
-                kept.append(decode(json.dumps(dump, default=str)))
+                kept.append(decode(json.dumps(dump)))
         else:
             kept.append(event)
     return kept
