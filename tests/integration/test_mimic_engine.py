@@ -159,7 +159,7 @@ def test_a_bag_change_artefact_produces_no_verdict_on_its_own(log: list[Event], 
 
 
 def judged(found: list[tuple[datetime, str, str | None]]) -> list[tuple[datetime, str, str | None]]:
-    """The verdicts beyond ACTIVE: a rate that nobody can use is unknown until the next, which moves when stages begin."""
+    """The verdicts beyond ACTIVE: a rate that nobody can use is unknown until the next; stages then move."""
     return [status for status in found if status[1] != "ACTIVE"]
 
 
