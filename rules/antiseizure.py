@@ -78,6 +78,16 @@ READS: Final = (
     "signal:valproate_level",
     *(f"{kind}:{drug}" for drug in (*_DRUGS, *CARBAPENEMS) for kind in ("dose", "infusion")),
 )
+OF_DOSES: Final = (
+    "first_line_cumulative",
+    "second_line_cumulative",
+    "order_limit",
+    "carbapenem_window",
+    "before_onset",
+    "home_drug_window",
+    "home_drug_missed_after",
+    "home_drug_look_back",
+)
 PARAMETERS: Final = (
     *seizures.PARAMETERS,
     *dict.fromkeys(
@@ -88,24 +98,7 @@ PARAMETERS: Final = (
     ),
     "adequate_share",
     "borderline_share",
-    "first_line_cumulative",
-    "second_line_cumulative",
-    "order_limit",
-    "carbapenem_window",
-    "before_onset",
-    "home_drug_window",
-    "home_drug_missed_after",
-    "home_drug_look_back",
-)
-OF_DOSES: Final = (
-    "first_line_cumulative",
-    "second_line_cumulative",
-    "order_limit",
-    "carbapenem_window",
-    "before_onset",
-    "home_drug_window",
-    "home_drug_missed_after",
-    "home_drug_look_back",
+    *OF_DOSES,
 )
 
 
