@@ -368,7 +368,8 @@ class PatientEngine:
         )
 
     def _judge(self, now: int, late: dict[str, str]) -> list[Change]:
-        """Bring every pathway that needs it up to now."""
+        """Bring every pathway that needs it up to now; only what is asked for in here is read by rules and cards."""
+        self.timeline.listen_anew()
         for series in self.timeline.dense.values():
             series.settle(now)
         before = self._announced()
@@ -391,6 +392,7 @@ class PatientEngine:
             if _is_past(self.books[index].due, now):
                 moment = Moment(self.tracks[index], entry, self.timeline, now)
                 changes += self._tell(self.books[index], self.books[index].remind(moment))
+        self.timeline.listen()
         self.touched = False
         self._going_on.clear()
         self.settle()

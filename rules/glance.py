@@ -61,12 +61,7 @@ class Glance(NamedTuple):
 
 
 def glance(engine: PatientEngine) -> Glance:
-    """A look at a patient; it is not taken for reading by a rule."""
-    with engine.timeline.aside():
-        return _glance(engine)
-
-
-def _glance(engine: PatientEngine) -> Glance:
+    """A look at a patient."""
     timeline = engine.timeline
     lasts = {name: newest_sample(timeline, name) for name in _signals()}
     times = [at for at, _, _ in lasts.values() if at is not None]
@@ -92,8 +87,7 @@ def _glance(engine: PatientEngine) -> Glance:
 
 def newest_sample(timeline: Timeline, signal: str) -> tuple[int | None, float | None, str | None]:
     """The newest sample of a signal, sent or charted: when, how much, and by which method."""
-    with timeline.aside():  # not every signal is declared by a rule
-        facts, series = timeline.facts(_SIGNAL + signal), timeline.series(_SIGNAL + signal)
+    facts, series = timeline.facts(_SIGNAL + signal), timeline.series(_SIGNAL + signal)
     charted: Sample | None = facts[-1].value if facts else None
     if series is not None and series.newest is not None:
         end, value = (series.newest + 1) * MINUTE, series.at(series.newest)

@@ -10,7 +10,6 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from itertools import takewhile
 from math import inf, isfinite, isnan, nan
 from operator import attrgetter
@@ -352,17 +351,12 @@ class Timeline(Record):
         """
         if self._declared is not None and not self._reads <= self._declared:
             raise UndeclaredReadError(self._reads - self._declared)
+        return self.listen_anew()
+
+    def listen_anew(self) -> set[str]:
+        """As :meth:`listen`, but what was asked for until now was a look from outside, and no rule's reading."""
         self._reads = set()
         return self._reads
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Somebody looks, and no rule reads: what is asked for inside is not taken down."""
-        heard, self._reads = self._reads, set()
-        try:
-            yield
-        finally:
-            self._reads = heard
 
     def facts(self, channel: str) -> Sequence[Fact]:
         """All facts of a channel, also those that become true later, oldest first."""

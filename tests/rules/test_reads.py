@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from rules.outputs import StatusChange
 from rules.pack import Pack
 from rules.packs import channels_read, load_packs, parse_pack
 from rules.packs.reads import channels_of
+from rules.pathway import Fold
 from rules.predicates import PREDICATES, Predicate
 from rules.quantities import QUANTITIES
 from rules.testing import SUFFIX, load_scenario
@@ -154,12 +155,21 @@ def test_a_card_that_shows_what_no_rule_declares_is_refused() -> None:
         engine.timeline.listen()
 
 
-def test_a_look_at_the_bed_is_not_taken_for_reading_by_a_rule() -> None:
-    """It asks for every signal there is, also for those of which no rule reads anything."""
+LOOKS: Final[dict[str, Callable[[PatientEngine], object]]] = {
+    "glance": glance,
+    "trend": lambda engine: (engine.timeline.series("signal:cvp"), engine.timeline.facts("signal:cvp")),
+    "treatment": lambda engine: engine.timeline.facts("infusion:nonsense"),
+    "view": lambda engine: engine.tracks[0].pathway.view(engine.timeline, Fold(), 0).coded("nonsense"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_look_from_outside_is_not_taken_for_reading_by_a_rule(look: Callable[[PatientEngine], object]) -> None:
+    """It may ask for what no rule declares: the next event is judged all the same."""
     engine = PatientEngine(PATIENT, packs(), SITE)
     engine.observe(make("observations", 0, readings=readings(lactate=(4, "mmol/L"))))
     engine.advance(moment(1))
-    assert glance(engine).newest is not None
+    look(engine)
     judged = engine.observe(make("resuscitation", 2, action="cpr_start"))
     assert any(isinstance(change, StatusChange) for change in judged)
 
