@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor
 from typing import Final, NamedTuple
 
 from rules.facts import BY_HAND, Coded
@@ -220,14 +221,17 @@ def _vt_not_protective(view: View) -> Evaluation:
         possibly += volume <= limits[1]
     if not known:
         return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
-    view.note((view.at // MINUTE + 1) * MINUTE)
     total, share = last - first, view.number("vt_share") / 100
+    needed = share * total - _ROUNDING
+    # With each minute that passes, one comes in and one goes out: either count moves by one at most.
+    spare = min(abs(protective - needed), abs(possibly + total - known - needed))
+    view.note((view.at // MINUTE + max(1, floor(spare))) * MINUTE)
     per_kilogram = Value(round(volume / weight.high, 1), round(volume / weight.low, 1)).text("mL/kg")
     text = f"{number(volume)} mL, {per_kilogram}; protective for {100 * protective // total} % of the time"
     findings = (Finding("tidal_volume", text, view.at // MINUTE * MINUTE),)
-    if protective >= share * total - _ROUNDING:
+    if protective >= needed:
         return Evaluation(NOT_MET, label, findings)
-    if possibly + total - known < share * total - _ROUNDING:
+    if possibly + total - known < needed:
         return Evaluation(MET, label, findings)
     return Evaluation(UNKNOWN, label, findings, ("tidal_volume",))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -334,6 +334,28 @@ class TestVentilation:
         for minute in range(-420, 1, 60):
             patient.dense(minute, minute + 1, tidal_volume=340)
         assert patient.asks("vt_not_protective") is NOT_MET
+
+    @settings(max_examples=scaled(40), deadline=None)
+    @given(
+        st.lists(st.tuples(st.sampled_from([None, 340, 500]), st.integers(4, 30)), min_size=2, max_size=3),
+        st.integers(20, 900),
+    )
+    @example([(500, 20), (340, 6)], 900)
+    @example([(340, 20), (500, 6)], 900)
+    @example([(500, 6), (340, 20)], 400)
+    def test_the_tidal_volume_is_looked_at_again_before_the_answer_can_turn(
+        self, blocks: list[tuple[float | None, int]], intubated: int
+    ) -> None:
+        volumes = [volume for volume, quarters in blocks for _ in range(quarters)]
+        patient = Patient().signal(-900, height=165).stated(-900, sex="female")
+        patient.stated(-intubated, intubated="present")
+        for place, volume in enumerate(reversed(volumes), 1):
+            if volume is not None:
+                patient.dense(-15 * place, -15 * place + 1, tidal_volume=volume)
+        view = patient.view()
+        truth = PREDICATES["vt_not_protective"].decide(view).truth
+        again = 600 if view.next_change is None else (view.next_change - NOON) // MINUTE
+        assert {patient.asks("vt_not_protective", minute) for minute in range(1, min(again, 600))} <= {truth}
 
 
 def proned(*turns: tuple[float, str], intubated: float = -2000) -> Patient:
