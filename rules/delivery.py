@@ -55,8 +55,9 @@ def delivery(name: str, facts: Sequence[Fact], scale: Scale, limits: Limits) -> 
     streams = _streams(facts)
     if len(streams) == 1:
         return Steps(_ran(name, next(iter(streams.values())), scale, limits))
-    parts = [Steps(_ran(name, changes, scale, limits)) for changes in streams.values()]
     own = [next(fact.value for fact in changes if fact.value.stream == key) for key, changes in streams.items()]
+    parts = [_ran(name, changes, scale, limits) for changes in streams.values()]
+    parts = [part if flow.pump is None else Steps(part).steps for flow, part in zip(own, parts, strict=True)]
     return Steps(_together(name, own, at, steps) for at, steps in side_by_side(parts))
 
 
@@ -115,7 +116,7 @@ def _ran(name: str, changes: Sequence[Fact], scale: Scale, limits: Limits) -> li
             elif flow.action in _ASIDE:
                 continue
             standing = standing and flow.action in _ASIDE
-            if standing and not flow.says_rate:
+            if standing and not flow.says_rate and not steps[-1].high:
                 continue
             step = _running(name, fact.at, rate, why, scale, limits)
             if standing and step.high:
@@ -152,7 +153,8 @@ def _together(name: str, streams: Sequence[Flow], at: int, steps: Sequence[Step]
     """What all streams deliver.
 
     Identified pumps add up and are believed: what a line beside them says is taken for their charting, unless it says
-    more than they deliver, or goes on after they stand. Lines without a pump may all be one infusion.
+    more than they deliver, or was charted after they stood. Lines without a pump may all be one infusion. The step of
+    a pump begins when its rate changed, that of a line when it was last charted.
     """
     pairs = list(zip(streams, steps, strict=True))
     known = {flow.line for flow, step in pairs if step.missing != (_stale(name),)}

@@ -109,7 +109,6 @@ class Steps:
                 dip_end = end if dip_end is None else dip_end
                 if not max_dip or dip_end - step.at > max_dip:
                     break
-                ongoing = False
             else:
                 if since is not None and since <= begin and truth is MET:
                     break
@@ -145,13 +144,13 @@ def earliest(*instants: int | None) -> int | None:
     return min((instant for instant in instants if instant is not None), default=None)
 
 
-def side_by_side(parts: Sequence[Steps]) -> Iterator[tuple[int, list[Step]]]:
+def side_by_side(parts: Sequence[Sequence[Step]]) -> Iterator[tuple[int, list[Step]]]:
     """Each instant at which any of the step functions changes, with the step of each from then on."""
-    changes = sorted((step.at, index) for index, part in enumerate(parts) for step in part.steps)
+    changes = sorted((step.at, index) for index, part in enumerate(parts) for step in part)
     positions = [0] * len(parts)
     current = [BEFORE] * len(parts)
     for order, (at, index) in enumerate(changes):
-        current[index] = parts[index].steps[positions[index]]
+        current[index] = parts[index][positions[index]]
         positions[index] += 1
         if order + 1 == len(changes) or changes[order + 1][0] != at:
             yield at, current
@@ -166,7 +165,7 @@ def total(parts: Sequence[tuple[float, Steps]]) -> Steps:
     """The sum of step functions, each times its coefficient (which is not negative)."""
     coefficients = [coefficient for coefficient, _ in parts]
     summed: list[Step] = []
-    for at, steps in side_by_side([part for _, part in parts]):
+    for at, steps in side_by_side([part.steps for _, part in parts]):
         low = sum(factor * step.low for factor, step in zip(coefficients, steps, strict=True))
         high = sum(factor * step.high for factor, step in zip(coefficients, steps, strict=True) if step.high)
         summed.append(Step(at, round(low, 9), round(high, 9), reasons(steps)))

@@ -1,5 +1,6 @@
 """Step functions against their definition, worked out second by second."""
 
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -192,22 +193,29 @@ def exactly(flow: Flow) -> tuple[float, float, tuple[str, ...]]:
     return 1.0, 1.0, ()
 
 
-def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, float]:
-    """What one line delivered at an instant, at least and at most."""
+def holds_by_definition(stated: list[int]) -> float:
+    """How long a rate counts: the usual, or an interval between its last three statements and a little more."""
+    habit = [after - before for before, after in pairwise(stated[-3:])]
+    return max([STALE, *(interval + STALE / 30 for interval in habit if interval <= 1.5 * STALE)])
+
+
+def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, float, int]:
+    """What one line delivered at an instant, at least and at most, and when that was last charted."""
     known: float | None = None
     volume, state, confirmed = False, "off", 0
     stood = False
+    stated: list[int] = []
     for fact in facts:
         flow: Flow = fact.value
         if fact.at > at or flow.line != line:
             continue
         if flow.action in ("stop", "pause"):
-            state, stood = "off", True
+            state, stood, stated = "off", True, []
             known = None if flow.action == "stop" else known
             continue
         emptied = flow.doubt == CONCENTRATION and volume and known is not None
         if flow.says_rate:
-            known = flow.rate if flow.rate is not None and flow.rate <= HIGHEST else None
+            known = flow.rate
             volume = flow.by_volume
         elif emptied:
             known = None
@@ -219,22 +227,40 @@ def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, fl
             state = "perhaps" if flow.says_rate else state
         else:
             state = "on"
+        stated = [*stated, fact.at] if flow.says_rate and state == "on" else []
         confirmed = fact.at
     if state == "off" or known == 0:
-        return 0.0, 0.0
-    if known is None or at > confirmed + STALE:
-        return 0.0, inf
-    return (known if state == "on" else 0.0), known
+        return 0.0, 0.0, confirmed
+    if known is None or known > HIGHEST or at > confirmed + holds_by_definition(stated):
+        return 0.0, inf, confirmed
+    return (known if state == "on" else 0.0), known, confirmed
+
+
+def stood_by_definition(facts: list[Fact], line: str, at: int) -> float:
+    """Since when a pump stands that does: from then on it was never said to run."""
+    began = -inf
+    for instant in [fact.at for fact in facts if fact.value.line == line and fact.at <= at]:
+        said = [fact for fact in facts if fact.value.line == line and fact.at <= instant]
+        if all(fact.value.action in ("bag_change", "alarm") and not fact.value.says_rate for fact in said):
+            continue
+        stands = line_by_definition(facts, line, instant)[1] == 0
+        began = (began if began >= 0 else instant) if stands else -inf
+    return began
 
 
 def running_by_definition(facts: list[Fact], at: int) -> tuple[float, float]:
-    """What pumps deliver, and lines that say more; without a pump that runs, from the largest line to all of them."""
+    """What pumps deliver, and lines that say more.
+
+    Without a pump that runs, from the largest line that was charted after they stood to all of them.
+    """
     ran = {line: line_by_definition(facts, line, at) for line in PUMPS}
-    low, high = (sum(ran[line][bound] for line, pump in PUMPS.items() if pump) for bound in (0, 1))
+    pumps = [line for line, pump in PUMPS.items() if pump]
+    low, high = (sum(ran[line][bound] for line in pumps) for bound in (0, 1))
     lines = [ran[line] for line, pump in PUMPS.items() if not pump]
     if high:
-        return low, high + sum(most for least, most in lines if least > high)
-    return max(least for least, _ in lines), sum(most for _, most in lines)
+        return low, high + sum(most for least, most, _ in lines if least > high)
+    stood = max(stood_by_definition(facts, line, at) for line in pumps)
+    return max((least for least, _, said in lines if said > stood), default=0.0), sum(most for _, most, _ in lines)
 
 
 def bridged_by_definition(plain: Steps, limit: int, at: int) -> tuple[float, float]:
