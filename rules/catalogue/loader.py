@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from rules.catalogue.errors import CatalogueError, UnknownCodeError
 from rules.catalogue.models import Concept, Drug, Organism, Signal
+from rules.yamltext import LOADER
 
 __all__ = ["Catalogue", "build", "load", "parse"]
 
 _Entry = TypeVar("_Entry", Signal, Drug, Concept, Organism)
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ def parse(file: str, text: str, model: type[_Entry]) -> tuple[_Entry, ...]:
     """Read the entries of one catalogue file. ``file`` is only used in messages and for the top-level key."""
     key = file.removesuffix(".yaml")
     try:
-        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where available
+        document = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise CatalogueError(f"{file}: not YAML: {error}") from error
     if not isinstance(document, dict) or set(document) != {key} or not isinstance(document[key], list):

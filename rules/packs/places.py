@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import yaml
 
+from rules.yamltext import LOADER
+
 _NAMES = ("id", "check")
 """What entries of a list are known by."""
 
@@ -19,7 +21,7 @@ class Places:
         Raises:
             yaml.YAMLError: if it is not YAML.
         """
-        self._root = yaml.compose(text, Loader=yaml.SafeLoader)
+        self._root = yaml.compose(text, Loader=LOADER)
 
     def line(self, path: str) -> int | None:
         """The line, from 1, of a path such as ``stages.SEP-1.when``, or of as much of it as there is."""

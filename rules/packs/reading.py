@@ -12,6 +12,7 @@ from rules import catalogue as catalogues
 from rules.conditions.kinds import kinds
 from rules.pack import Pack
 from rules.packs.faults import find_faults
+from rules.yamltext import LOADER
 
 _THRESHOLD: Final = ("gt", "gte", "lt", "lte")
 
@@ -22,7 +23,7 @@ def read_pack(text: str) -> tuple[Pack | None, list[str]]:
     Raises:
         yaml.YAMLError: if the text is not YAML.
     """
-    raw = yaml.safe_load(text)
+    raw = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
     try:
         pack = Pack.model_validate(raw)
     except ValidationError as error:

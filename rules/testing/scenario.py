@@ -23,6 +23,7 @@ from pydantic import (
 from rules.events import SCHEMA_VERSION, Action, Event
 from rules.instants import parse_duration
 from rules.settings import SiteSettings
+from rules.yamltext import LOADER
 
 PATIENT: Final = "scenario-patient"
 _DAY_ONE: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -287,13 +288,13 @@ class Scenario(_Frozen):
         return {moment for moment in given if moment is not None}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(LOADER):  # type: ignore[misc]  # which of two classes depends on the library
     """YAML without sexagesimal numbers, so that 10:30 stays a time."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float", ":timestamp"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in LOADER.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"), list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+\.\d*$"), list("-+0123456789"))
