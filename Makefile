@@ -1,7 +1,8 @@
 # Everything a developer runs. `make` lists the targets.
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
-PYTEST_ARGS ?= -n auto --dist loadgroup
+# One more than there are cores: what talks to a broker mostly waits.
+PYTEST_ARGS ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadgroup
 
 BIN   := .venv/bin
 STAMP := .venv/.installed
@@ -48,7 +49,8 @@ COURSES ?= 2500
 
 properties: setup ## Compare the engine with the reference on COURSES=2500 random courses and all scenarios; takes hours
 	PROPERTY_SCALE=$$(( $(COURSES) / 10 )) $(BIN)/python -m pytest tests/reference $(PYTEST_ARGS)
-	PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/rules/test_properties.py tests/courses $(PYTEST_ARGS)
+	PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/rules/test_properties.py tests/rules/test_steps.py tests/courses $(PYTEST_ARGS)
+	RESCUE_MONITOR_FUZZ=200 $(BIN)/python -m pytest tests/service/test_openapi.py
 
 browser: setup ## Find the Chromium that the dashboard is tested in, or install one
 	$(BIN)/python -m tests.dashboard.browser

@@ -11,8 +11,8 @@ For drugs ``U``, ``[IU]``, ``[iU]`` and ``{U}`` mean the same, and any other ann
 own: ``mg`` is refused where ``mg{PE}`` is meant, and so is ``ug{tartrate}/kg/min``, because a salt is stated beside a
 rate and not inside its unit.
 
-Parsing is done by ucumvert and pint, which take about half a second to load; they are loaded when a unit first needs
-them.
+Parsing is done by ucumvert and computing by pint, which take about a second to load; each is loaded when a unit first
+needs it.
 """
 
 from __future__ import annotations
@@ -192,7 +192,12 @@ class _Toolkit:
         ucumvert: Any = importlib.import_module("ucumvert")
         self._parse: Any = ucumvert.parse_ucum
         self._parser: Any = ucumvert.get_ucum_parser()
-        self._registry: Any = ucumvert.PintUcumRegistry()
+        self._new_registry: Any = ucumvert.PintUcumRegistry
+
+    @functools.cached_property
+    def _registry(self) -> Any:
+        """The units to compute with; parsing alone does not need them, and they take a second to build."""
+        return self._new_registry()
 
     @_guarded
     def parse(self, unit: str) -> None:

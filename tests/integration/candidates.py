@@ -51,6 +51,10 @@ _RESULT_LAG: Final = timedelta(minutes=30)
 """The evidence names when a sample was taken; by then its result was there."""
 
 
+_LATER: Final = timedelta(hours=6)
+"""Without a value an alert may come later than with it."""
+
+
 class Candidate(NamedTuple):
     """A line of the list: a stay, what it shows by an independent look, and how that is known."""
 
@@ -150,7 +154,8 @@ class Demo:
         """Every alert that interrupted, with whether it stands without the charted values that are contradicted."""
         found = [change for change in self.changes if isinstance(change, AlertChange) and change.interrupts]
         values = {change.patient: contradicted(self.by_patient[change.patient]) for change in found}
-        still = {patient: self._interrupts_without(patient, values[patient]) for patient in values}
+        last = {change.patient: change.decided_at for change in found}
+        still = {patient: self._interrupts_without(patient, values[patient], last[patient]) for patient in values}
         return [
             Interruption(change, len(values[change.patient]), _about(change) in still[change.patient])
             for change in found
@@ -197,9 +202,13 @@ class Demo:
             default=None,
         )
 
-    def _interrupts_without(self, patient: str, values: list[Contradicted]) -> set[tuple[str, str, str]]:
+    def _interrupts_without(
+        self, patient: str, values: list[Contradicted], until: datetime
+    ) -> set[tuple[str, str, str]]:
+        """What interrupts without these values, up to soon after the last alert that does with them."""
         ward = Ward(self.packs, SiteSettings())
-        events = without(self.by_patient[patient], values)
+        until += _LATER
+        events = [event for event in without(self.by_patient[patient], values) if event.received_at <= until]
         return {
             _about(change)
             for change in replay(iter(events), ward, Tally())

@@ -41,18 +41,22 @@ def hospital(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run pytest as in a hospital's repository: with the installed plugin, or else with that of this checkout."""
-    plugin = () if INSTALLED else ("-p", "monitor.pytest_plugin")
+def run(folder: Path, *arguments: str, everything: bool = False) -> tuple[int, str]:
+    """Run pytest as in a hospital's repository.
+
+    With all plugins that are installed, ours among them, or only with that of this checkout, which starts sooner.
+    """
+    plugin = () if everything and INSTALLED else ("-p", "monitor.pytest_plugin")
     command = [sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environment |= {} if everything else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 def test_a_scenario_is_a_test_with_the_hospital_s_own_pack(hospital: Path) -> None:
-    code, output = run(hospital, "-v")
+    code, output = run(hospital, "-v", everything=True)
     assert code == 0, output
     assert f"tests/raised{SUFFIX}::raised PASSED" in output
     assert "1 passed" in output
@@ -108,7 +112,7 @@ def test_a_pack_or_settings_that_cannot_be_used_end_the_run(hospital: Path, file
 
 def test_scenarios_are_spread_over_processes(hospital: Path) -> None:
     (hospital / f"tests/again{SUFFIX}").write_text(PASSING, encoding="utf-8")
-    code, output = run(hospital, "-n", "2")
+    code, output = run(hospital, "-p", "xdist", "-n", "2")
     assert code == 0, output
     assert "2 passed" in output
 

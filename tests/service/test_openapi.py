@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from monitor.demo.build import LOG as DEMO_LOG
@@ -21,8 +22,11 @@ pytestmark = [pytest.mark.xdist_group("service"), pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = (ROOT / "docs/openapi.json").read_text(encoding="utf-8")
-EXAMPLES = int(os.environ.get("RESCUE_MONITOR_FUZZ", "10"))
+_WANTED = os.environ.get("RESCUE_MONITOR_FUZZ")
+EXAMPLES = int(_WANTED or "20")
 """Requests to each path: few in every run, many with ``RESCUE_MONITOR_FUZZ=1000``."""
+CONFIG = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": _WANTED is not None}}})
+"""Then also one request for each thing that the schema says: thousands, which take long to build."""
 
 EVENTS = "/v1/events"
 FEED = "/v1/stream"
@@ -36,11 +40,11 @@ def with_body(kind: str, variant: int | None = None) -> schemathesis.BaseSchema:
     if variant is not None:
         form["schema"] = form["schema"]["anyOf"][variant]
     body["content"] = {kind: form}
-    return schemathesis.openapi.from_dict(document).include(path=EVENTS)
+    return schemathesis.openapi.from_dict(document, config=CONFIG).include(path=EVENTS)
 
 
 # The feed has no end; its tests are in test_stream.py.
-everything_else = schemathesis.openapi.from_dict(json.loads(PUBLISHED)).exclude(path=[EVENTS, FEED])
+everything_else = schemathesis.openapi.from_dict(json.loads(PUBLISHED), config=CONFIG).exclude(path=[EVENTS, FEED])
 one_event = with_body("application/json", 0)
 many_events = with_body("application/json", 1)
 lines = with_body("application/x-ndjson")
