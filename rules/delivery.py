@@ -73,6 +73,8 @@ def confirmed(facts: Sequence[Fact], fact: Fact, now: int, stale_after: int) -> 
             return in_time and flow._replace(action="rate") == said
         if flow.line == said.line and flow.action not in _STATED:
             return False
+        if flow.pump is not None and said.pump is None:
+            return False  # a pump may have stood since: then what is charted now is known to run
     return False
 
 
@@ -124,8 +126,12 @@ def _ran(name: str, changes: Sequence[Fact], scale: Scale, limits: Limits) -> li
         if expires is not None and expires < fact.at:
             steps.append(Step(expires, 0.0, inf, (_stale(name),)))
         steps.append(step)
+        going_on = charted and expires is not None and expires >= fact.at
         charted = (*charted[-2:], fact.at) if flow.says_rate and not standing else ()
-        expires = fact.at + _holds(charted, limits.stale_after) + TICK if 0 < step.high < inf else None
+        until = fact.at + _holds(charted, limits.stale_after) + TICK
+        # What is stated again is not known for a shorter time by that.
+        until = max(until, expires) if going_on and charted and expires is not None else until
+        expires = until if 0 < step.high < inf else None
     if expires is not None:
         steps.append(Step(expires, 0.0, inf, (_stale(name),)))
     return steps

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.delivery import Limits, delivery
+from rules.delivery import Limits, confirmed, delivery
 from rules.facts import CONCENTRATION, UNREADABLE, Flow
 from rules.instants import MINUTE, SECOND, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
@@ -166,19 +166,23 @@ PUMPS = {"main": None, "second": None, "third": "P3", "fourth": "P4"}
 
 
 @st.composite
-def charts(draw: st.DrawFn) -> list[Fact]:
-    """What was said of four lines, oldest first, over some hours."""
+def charts(draw: st.DrawFn, *, steady: bool = False) -> list[Fact]:
+    """What was said of four lines, oldest first, over some hours; mostly the same again where it is ``steady``."""
     facts, at = [], 0
     for count in range(draw(st.integers(0, 9))):
         at += draw(st.sampled_from([0, 1, 90, 120, 121, 1800, 3600, 5399, 5400, 5401, 5402, 7000])) * SECOND
-        action = draw(st.sampled_from(ACTIONS))
-        rate = draw(st.sampled_from([0.0, 0.2, 0.6, 48.0, None])) if action in ("start", "rate") else None
+        action = draw(st.sampled_from(("rate",) * 6 + ("pause",) if steady else ACTIONS))
+        rate = (
+            draw(st.sampled_from([0.2, 0.2, 0.2, 0.6, 0.0] if steady else [0.0, 0.2, 0.6, 48.0, None]))
+            if action in ("start", "rate")
+            else None
+        )
         if action in ("resume", "bag_change", "alarm"):
             rate = draw(st.sampled_from([None, None, 0.6]))
         doubt = UNREADABLE if action in ("start", "rate") and rate is None else None
         doubt = CONCENTRATION if action == "bag_change" and rate is None else doubt
         line = draw(st.sampled_from(["main", "main", "second", "third", "fourth"]))
-        volume = rate is not None and draw(st.booleans())
+        volume = rate is not None and not steady and draw(st.booleans())
         flow = Flow(action, line, rate, by_volume=volume, doubt=doubt, pump=PUMPS[line])
         facts.append(Fact(at, at, f"e{count}", flow))
     return facts
@@ -205,6 +209,7 @@ def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, fl
     volume, state, confirmed = False, "off", 0
     stood = False
     stated: list[int] = []
+    until = -inf
     for fact in facts:
         flow: Flow = fact.value
         if fact.at > at or flow.line != line:
@@ -227,11 +232,16 @@ def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, fl
             state = "perhaps" if flow.says_rate else state
         else:
             state = "on"
+        again = bool(stated) and until >= fact.at
         stated = [*stated, fact.at] if flow.says_rate and state == "on" else []
+        lasts = fact.at + holds_by_definition(stated)
+        until = max(until, lasts) if again and stated else lasts
         confirmed = fact.at
+        if known is None or not 0 < known <= HIGHEST:
+            until = -inf
     if state == "off" or known == 0:
         return 0.0, 0.0, confirmed
-    if known is None or known > HIGHEST or at > confirmed + holds_by_definition(stated):
+    if known is None or known > HIGHEST or at > until:
         return 0.0, inf, confirmed
     return (known if state == "on" else 0.0), known, confirmed
 
@@ -286,6 +296,17 @@ class TestDelivery:
             value = steps.value(second * SECOND)
             assert (value.low, value.high) == pytest.approx(running_by_definition(facts, second * SECOND))
             assert bool(value.missing) == (value.low != value.high)
+
+    @many
+    @given(charts(steady=True))
+    def test_what_only_confirms_changes_no_answer_before_the_one_it_confirms_runs_out(self, facts: list[Fact]) -> None:
+        for index, fact in enumerate(facts):
+            if confirmed(facts[:index], fact, fact.at, STALE):
+                before, after = (delivery("norepinephrine", facts[:end], exactly, LIMITS) for end in (index, index + 1))
+                until = before.next_step(fact.at)
+                changes = [step.at for step in after.steps if step.at >= fact.at]
+                for at in [fact.at, *(change for change in changes if until is None or change < until)]:
+                    assert after.value(at) == before.value(at)
 
     @many
     @given(charts(), st.sampled_from([0, 120, 1800]), st.lists(st.integers(0, 20_000), min_size=1, max_size=40))
