@@ -160,10 +160,7 @@ class Book:
             if alert.supported and alert.asking.until is not None and alert.asking.until <= moment.at:
                 yield from self._attend(moment, alert, None, None)
             while alert.due is not None and alert.due <= moment.at:
-                role, after = alert.steps[alert.taken]
-                alert.taken += 1
-                cause = f"not answered for {format_duration(after)}: now before {role}"
-                yield from self._follow(moment, alert, (Trigger.ESCALATE,), cause)
+                yield from self._follow(moment, alert, (Trigger.ESCALATE,), escalate(alert))
 
     def answer(self, moment: Moment, alert: Alert, trigger: Trigger, words: str) -> Iterator[AlertChange]:
         """A clinician's answer to an alert, to which :meth:`objection` has none."""
@@ -177,7 +174,7 @@ class Book:
             overtaken = to_instant(action.effective_at) < alert.moved_at
         if overtaken:
             return Refusal("based_on", "conflict", f"{alert.subject} has changed since: {_now(alert)}")
-        if follow(alert.state, Trigger(action.action)) is None:
+        if action.action == "retry" or follow(alert.state, Trigger(action.action)) is None:
             return Refusal("action", "not_possible", f"{alert.subject} {_now(alert)}")
         if action.action == "snooze" and not pathway.snooze(alert.subject):
             return Refusal("action", "not_possible", f"{alert.subject} cannot be snoozed")
@@ -188,12 +185,7 @@ class Book:
 
     def moved(self, change: AlertChange) -> None:
         """A change has got its sequence number."""
-        alert = self.alerts.get(change.subject)
-        if alert is None or alert.id != change.id:
-            return
-        asks = change.interrupts and change.change is not AlertChangeKind.ESCALATED
-        if asks or change.change not in _STAYING:
-            alert.moved, alert.moved_at = change.sequence, to_instant(change.decided_at)
+        note_move(self.alerts.get(change.subject), change)
 
     def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
         trigger, cause = standing.trigger, standing.cause
@@ -272,48 +264,12 @@ class Book:
     def _follow(
         self, moment: Moment, alert: Alert, triggers: tuple[Trigger, ...], cause: str | None
     ) -> Iterator[AlertChange]:
-        """Follow triggers that come at once; the change is called after the first, or that it is open again."""
-        kinds: list[AlertChangeKind] = []
-        for trigger in triggers:
-            outcome = follow(alert.state, trigger)
-            if outcome is None:
-                return
-            alert.state, kind, attention = outcome
-            alert.attention = alert.attention if attention is None else attention
-            kinds.append(kind)
-        kind = AlertChangeKind.REOPENED if AlertChangeKind.REOPENED in kinds else kinds[0]
-        asks = Trigger.ASK in triggers
-        alert.cause = cause
-        if asks:
-            alert.asking = alert.asking.interrupted(alert.priority, moment.at)
-            alert.steps, alert.asked_at, alert.taken = self.policy.get(alert.priority, ()), moment.at, 0
-        elif alert.attention is not Attention.ASKED:
-            alert.asked_at, alert.taken = None, 0
-        if not shown(alert.state):
-            alert.asking, alert.supported = alert.asking.left(), False
-        elif alert.attention is Attention.ANSWERED and triggers[0] in _ANSWERS:
-            alert.asking = alert.asking.was_answered(alert.priority)
-        yield AlertChange(
-            id=alert.id,
-            patient=self.patient,
-            sequence=0,
-            change=kind,
-            interrupts=asks or Trigger.ESCALATE in triggers,
-            asked=alert.steps[alert.taken - 1][0] if alert.taken else None,
-            attention=alert.attention,
-            delayed=alert.asking.delayed,
-            cause=cause,
-            pathway=self.pack.id,
-            episode=alert.episode,
-            stage=alert.stage,
-            subject=alert.subject,
-            verdict=alert.verdict,
-            priority=alert.priority,
-            effective_from=to_datetime(alert.effective_from),
-            decided_at=to_datetime(moment.at),
-            card=self._card(moment, alert, kind),
-            pack=PackReference(id=self.pack.id, version=self.pack.version, digest=self.pack.digest),
-        )
+        """Follow triggers that come at once, if the table has them, and say so."""
+        kind = move(alert, triggers, cause, moment.at, self.policy)
+        if kind is not None:
+            reference = PackReference(id=self.pack.id, version=self.pack.version, digest=self.pack.digest)
+            card = self._card(moment, alert, kind)
+            yield tell(alert, self.patient, reference, kind, triggers, moment.at, card)
 
     def _card(self, moment: Moment, alert: Alert, kind: AlertChangeKind) -> Card:
         """The card as things stand; one that is taken back or answered keeps the headline under which it was known."""
@@ -360,6 +316,78 @@ class Book:
                 break
             since = entry.at
         return since
+
+
+def note_move(alert: Alert | None, change: AlertChange) -> None:
+    """Keep of an alert the change after which it is to be answered, where this is one."""
+    asks = change.interrupts and change.change is not AlertChangeKind.ESCALATED
+    if alert is not None and alert.id == change.id and (asks or change.change not in _STAYING):
+        alert.moved, alert.moved_at = change.sequence, to_instant(change.decided_at)
+
+
+def escalate(alert: Alert) -> str:
+    """Take the next step of an alert that nobody has answered; why it calls, in words."""
+    role, after = alert.steps[alert.taken]
+    alert.taken += 1
+    return f"not answered for {format_duration(after)}: now before {role}"
+
+
+def move(
+    alert: Alert, triggers: tuple[Trigger, ...], cause: str | None, now: int, policy: Policy
+) -> AlertChangeKind | None:
+    """Follow triggers that come at once: what the change is called, after the first or that it is open again."""
+    kinds: list[AlertChangeKind] = []
+    for trigger in triggers:
+        outcome = follow(alert.state, trigger)
+        if outcome is None:
+            return None
+        alert.state, kind, attention = outcome
+        alert.attention = alert.attention if attention is None else attention
+        kinds.append(kind)
+    alert.cause = cause
+    if Trigger.ASK in triggers:
+        alert.asking = alert.asking.interrupted(alert.priority, now)
+        alert.steps, alert.asked_at, alert.taken = policy.get(alert.priority, ()), now, 0
+    elif alert.attention is not Attention.ASKED:
+        alert.asked_at, alert.taken = None, 0
+    if not shown(alert.state):
+        alert.asking, alert.supported = alert.asking.left(), False
+    elif alert.attention is Attention.ANSWERED and triggers[0] in _ANSWERS:
+        alert.asking = alert.asking.was_answered(alert.priority)
+    return AlertChangeKind.REOPENED if AlertChangeKind.REOPENED in kinds else kinds[0]
+
+
+def tell(
+    alert: Alert,
+    patient: str,
+    pack: PackReference,
+    kind: AlertChangeKind,
+    triggers: tuple[Trigger, ...],
+    now: int,
+    card: Card,
+) -> AlertChange:
+    """An alert that has moved, as it is announced; its number is still to be given."""
+    return AlertChange(
+        id=alert.id,
+        patient=patient,
+        sequence=0,
+        change=kind,
+        interrupts=not {Trigger.ASK, Trigger.ESCALATE}.isdisjoint(triggers),
+        asked=alert.steps[alert.taken - 1][0] if alert.taken else None,
+        attention=alert.attention,
+        delayed=alert.asking.delayed,
+        cause=alert.cause,
+        pathway=pack.id,
+        episode=alert.episode,
+        stage=alert.stage,
+        subject=alert.subject,
+        verdict=alert.verdict,
+        priority=alert.priority,
+        effective_from=to_datetime(alert.effective_from),
+        decided_at=to_datetime(now),
+        card=card,
+        pack=pack,
+    )
 
 
 def stand(pack: Pack, verdict: Verdict, subject: str) -> Standing:

@@ -6,14 +6,17 @@ No clock, no randomness, no input or output: the same events give the same chang
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from math import nan
 from typing import Final, NamedTuple, TypeVar
 
+from rules import VERSION
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, damping, policy
 from rules.arbitration import arbitrate
+from rules.bulkhead import Bulkhead, Fault, RestlessError
 from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
@@ -35,6 +38,9 @@ C = TypeVar("C", AlertChange, StatusChange)
 REMEMBER_REFUSED = 1_000
 """How many refused events of a patient are recognised when they are delivered again."""
 
+
+_RESTLESS: Final = 100
+"""So often in a row may one instant ask to be judged again."""
 
 JUDGED: Final = REACH + HOUR
 """How far back the past may be judged again, by an engine that forgets each hour."""
@@ -80,6 +86,7 @@ class PatientEngine:
         self.timeline = Timeline(kept, JUDGED)
         self.tracks = [Track(pathway) for pathway in pathways]
         self.books = [Book(patient, pathway.pack, policy(settings), damping(settings)) for pathway in pathways]
+        self.bulkhead = Bulkhead(patient, policy(settings))
         self._packs = [pathway.pack for pathway in pathways]
         self.pending: list[tuple[int, str, Event]] = []
         self.waiting: set[str] = set()
@@ -189,7 +196,8 @@ class PatientEngine:
             while pending and pending[0][0] == received:
                 _, key, event = heapq.heappop(pending)
                 self.waiting.discard(key)
-                changes += self._take(event, key, received, now, late)
+                during = f"taking in {event.kind}"
+                changes += self._guarded(partial(self._taken, event, key, received, now, late), during, now)
             self.reached = now
             if self.touched or (self.next is not None and self.next <= now):
                 changes += self._judge(now, late)
@@ -198,23 +206,38 @@ class PatientEngine:
         if self.reached is not None:
             self.reached = max(self.reached, watermark)
             if self.pruned is None or self.reached - self.pruned >= HOUR:
-                self._prune(self.reached)
+                changes += self._guarded(partial(self._prune, self.reached), "forgetting", self.reached)
         return changes
 
     def _pass_time(self, to: int) -> list[Change]:
         """Judge at every instant up to ``to`` at which something is due."""
         changes: list[Change] = []
+        judged = 0
         while self.next is not None and self.next <= to:
-            self.reached = self.next if self.reached is None else max(self.next, self.reached)
-            changes += self._judge(self.reached, {})
+            before = self.reached
+            self.reached = self.next if before is None else max(self.next, before)
+            judged = judged + 1 if self.reached == before else 0
+            changes += self._judge(self.reached, {}, restless=judged > _RESTLESS)
         return changes
 
-    def _prune(self, now: int) -> None:
+    def _prune(self, now: int) -> tuple[()]:
         self.pruned = now
         self.timeline.prune(now)
         self.refused = {event: at for event, at in self.refused.items() if at >= now - self.timeline.longest}
         for track in self.tracks:
             track.prune(now)
+        return ()
+
+    def _taken(self, event: Event, key: str, received: int, now: int, late: dict[str, str]) -> Iterator[Change]:
+        """Take an event in; where that fails it is refused, too."""
+        try:
+            yield from self._take(event, key, received, now, late)
+        except MemoryError:
+            raise
+        except Exception as error:
+            detail = f"{type(error).__name__} in the monitor"
+            yield self._refuse(event, Refusal("event", "fault", detail), now)
+            raise
 
     def _take(self, event: Event, key: str, received: int, now: int, late: dict[str, str]) -> Iterator[Change]:
         """Put an event's facts on the timeline; rejections of what cannot be used."""
@@ -352,6 +375,14 @@ class PatientEngine:
             yield from self._tell(book, book.answer(moment, alert, Trigger(event.action), words))
             self._schedule()
             return
+        if self.bulkhead.alert is not None and self.bulkhead.alert.id == event.alert_id:
+            objection = self.bulkhead.objection(event)
+            if objection is not None:
+                yield self._refuse(event, objection, now)
+                return
+            yield from self._tell(self.bulkhead, self.bulkhead.answer(event, words, now))
+            self.touched = True
+            return
         yield self._refuse(event, Refusal("alert_id", "unknown_target", f"no alert {event.alert_id}"), now)
 
     def _refuse(self, event: Event, refusal: Refusal, now: int) -> Rejection:
@@ -360,6 +391,7 @@ class PatientEngine:
             del self.refused[next(iter(self.refused))]
         return Rejection(
             patient=self.patient,
+            source=event.source,
             event=event.id,
             place=refusal.place,
             reason=refusal.reason,
@@ -367,11 +399,48 @@ class PatientEngine:
             decided_at=to_datetime(now),
         )
 
-    def _judge(self, now: int, late: dict[str, str]) -> list[Change]:
-        """Bring every pathway that needs it up to now; only what is asked for in here is read by rules and cards."""
-        self.timeline.listen_anew()
+    def _judge(self, now: int, late: dict[str, str], *, restless: bool = False) -> list[Change]:
+        """Bring every pathway that needs it up to now; of a patient who is set aside only that is said, and to whom."""
+        changes: list[Change] = []
+        if self.bulkhead.failed_before:
+            changes += self._tell(self.bulkhead, self.bulkhead.try_again(f"tried again by version {VERSION}", now))
+        changes += self._guarded(partial(self._settle_samples, now), "settling samples", now)
+        if restless:
+            changes += self._set_aside(RestlessError(), "judging", now)
+        elif self.bulkhead.fault is None:
+            changes += self._guarded(partial(self._judged, now, late), "judging", now)
+        else:
+            changes += self._tell(self.bulkhead, self.bulkhead.remind(now))
+        self.touched = False
+        self._going_on.clear()
+        self.settle()
+        return changes
+
+    def _settle_samples(self, now: int) -> tuple[()]:
         for series in self.timeline.dense.values():
             series.settle(now)
+        return ()
+
+    def _guarded(self, do: Callable[[], Iterable[Change]], during: str, now: int) -> list[Change]:
+        """What something says; where it fails, what it has said by then, and that the patient is set aside."""
+        changes: list[Change] = []
+        try:
+            for change in do():
+                changes.append(change)  # noqa: PERF402 - what comes before a fault has been said
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake in the rules may be of any kind
+            changes += self._set_aside(error, during, now)
+        return changes
+
+    def _set_aside(self, error: Exception, during: str, now: int) -> list[Change]:
+        for track in self.tracks:
+            track.touch(now)
+        return self._tell(self.bulkhead, self.bulkhead.set_aside(Fault.of(error, during, now)))
+
+    def _judged(self, now: int, late: dict[str, str]) -> Iterator[Change]:
+        """Only what is asked for in here is read by rules and cards."""
+        self.timeline.listen_anew()
         before = self._announced()
         rewritten = [track.dirty is not None and track.dirty < now for track in self.tracks]
         amended: list[list[Changed]] = [
@@ -379,24 +448,19 @@ class PatientEngine:
             for track in self.tracks
         ]
         why = "; ".join(late.values()) or "late samples of a dense signal"
-        changes: list[Change] = []
         for index, entry in enumerate(self._announced()):
             earlier, past = before[index], amended[index]
             if entry is None:
                 continue
             if past or earlier is None or earlier.verdict != entry.verdict:
-                changes.append(self._status(self.tracks[index], entry, past, now, why if past else None))
+                yield self._status(self.tracks[index], entry, past, now, why if past else None)
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
-                changes += self._tell(self.books[index], self.books[index].update(moment))
+                yield from self._tell(self.books[index], self.books[index].update(moment))
             if _is_past(self.books[index].due, now):
                 moment = Moment(self.tracks[index], entry, self.timeline, now)
-                changes += self._tell(self.books[index], self.books[index].remind(moment))
+                yield from self._tell(self.books[index], self.books[index].remind(moment))
         self.timeline.listen()
-        self.touched = False
-        self._going_on.clear()
-        self.settle()
-        return changes
 
     def settle(self) -> None:
         """Work out what follows from the tracks: which samples are urgent, and when something must be looked at."""
@@ -404,6 +468,9 @@ class PatientEngine:
         self._schedule()
 
     def _schedule(self) -> None:
+        if self.bulkhead.fault is not None:
+            self.next = self.reached if self.bulkhead.failed_before else self.bulkhead.due
+            return
         dues = (*(track.due for track in self.tracks), *(book.due for book in self.books))
         self.next = min((due for due in dues if due is not None), default=None)
 
@@ -422,7 +489,7 @@ class PatientEngine:
             for entry, verdict in zip(entries, verdicts, strict=True)
         ]
 
-    def _tell(self, book: Book, changes: Iterable[AlertChange]) -> list[Change]:
+    def _tell(self, book: Book | Bulkhead, changes: Iterable[AlertChange]) -> list[Change]:
         told: list[Change] = []
         for change in changes:
             numbered = self._number(change)

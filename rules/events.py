@@ -396,7 +396,8 @@ class Action(Envelope):
     """What a clinician did with an alert.
 
     ``based_on`` is the sequence number of the alert's change that the clinician saw; with it, an answer to an alert
-    that somebody else has answered meanwhile is refused. To decline needs one of the reasons of the pack.
+    that somebody else has answered meanwhile is refused. To decline needs one of the reasons of the pack. To retry is
+    an answer to the notice that a patient is not watched because of a fault in the monitor, and to nothing else.
     """
 
     model_config = ConfigDict(
@@ -413,7 +414,7 @@ class Action(Envelope):
 
     kind: Literal["action"]
     alert_id: Identifier
-    action: Literal["acknowledge", "accept", "decline", "snooze"]
+    action: Literal["acknowledge", "accept", "decline", "snooze", "retry"]
     actor: Identifier
     role: Identifier
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None

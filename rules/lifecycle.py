@@ -50,6 +50,8 @@ class Trigger(StrEnum):
     ACCEPT = "accept"
     DECLINE = "decline"
     SNOOZE = "snooze"
+    RETRY = "retry"
+    """Somebody has a patient in whom the monitor had a fault tried again."""
 
 
 class Outcome(NamedTuple):
@@ -102,6 +104,7 @@ TRANSITIONS: Final[dict[tuple[AlertState, Trigger], Outcome]] = {
     **{(state, Trigger.ACCEPT): _into(AlertState.ACCEPTED, _ANSWERED) for state in _SHOWN[:2]},
     **{(state, Trigger.DECLINE): _into(AlertState.DECLINED, _ANSWERED) for state in _SHOWN},
     **{(state, Trigger.SNOOZE): _into(AlertState.SNOOZED, _ANSWERED) for state in _SHOWN},
+    **{(state, Trigger.RETRY): _into(AlertState.RESOLVED, _REST) for state in _SHOWN[:2]},
 }
 
 

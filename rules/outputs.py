@@ -245,6 +245,7 @@ RefusalReason = Literal[
     "invalid_quality",
     "unreadable",
     "future",
+    "fault",
     "unknown_target",
     "not_possible",
     "conflict",
@@ -253,11 +254,15 @@ RefusalReason = Literal[
 
 
 class Rejection(_Frozen):
-    """An event, or one reading of it, that was refused, and why; everything else in the event was used."""
+    """An event, or one reading of it, that was refused, and why; everything else in the event was used.
+
+    ``source`` and ``event`` say which event; ``source`` is None only in what was written before it was said.
+    """
 
     kind: Literal["rejection"] = "rejection"
     schema_version: Literal[1] = OUTPUT_SCHEMA_VERSION
     patient: str
+    source: str | None = None
     event: str
     place: str | None
     reason: RefusalReason

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.alerts import Alert
 from rules.attention import Asking
+from rules.bulkhead import Bulkhead, Fault
 from rules.events import decode, encode
 from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Move, Sample, SeizureEvent, Volume
 from rules.instants import MINUTE, to_instant
@@ -54,6 +55,11 @@ def dump(engine: PatientEngine) -> bytes:
         "channels": {name: [_fact(fact) for fact in facts] for name, facts in sorted(timeline.channels.items())},
         "dense": {name: _dense(series) for name, series in sorted(timeline.dense.items())},
         "settled": timeline.settled,
+        "bulkhead": {
+            "fault": engine.bulkhead.fault,
+            "alert": None if engine.bulkhead.alert is None else _alert_fields(engine.bulkhead.alert),
+            "count": engine.bulkhead.count,
+        },
         "names": names,
         "tracks": [
             {
@@ -62,9 +68,7 @@ def dump(engine: PatientEngine) -> bytes:
                 "read": None if track.read is None else sorted(place[name] for name in track.read),
                 "read_until": sorted([until, place[name]] for name, until in track.read_until.items()),
                 "entries": [[entry.at, entry.fold, entry.verdict] for entry in track.entries],
-                "alerts": [
-                    [getattr(alert, name) for name in Alert.__slots__] for _, alert in sorted(book.alerts.items())
-                ],
+                "alerts": [_alert_fields(alert) for _, alert in sorted(book.alerts.items())],
             }
             for track, book in zip(engine.tracks, engine.books, strict=True)
         ],
@@ -113,12 +117,8 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         track.read = None if raw["read"] is None else {body["names"][place] for place in raw["read"]}
         track.read_until = {body["names"][place]: until for until, place in raw["read_until"]}
         track.entries = [Entry(at, _fold(fold), _verdict(verdict)) for at, fold, verdict in raw["entries"]]
-        alerts = [Alert(*fields) for fields in raw["alerts"]]
-        for alert in alerts:
-            alert.state, alert.priority = AlertState(alert.state), Priority(alert.priority)
-            alert.steps = tuple((role, after) for role, after in alert.steps)
-            alert.attention, alert.asking = Attention(alert.attention), _asking(alert.asking)
-        book.alerts = {alert.subject: alert for alert in alerts}
+        book.alerts = {alert.subject: alert for alert in map(_alert, raw["alerts"])}
+    _fill(engine.bulkhead, body.get("bulkhead"))
     engine.settle()
     return engine
 
@@ -204,6 +204,30 @@ def _value(kind: Any, raw: list[Any]) -> Any:
     if kind is Sample and raw[0] is None:
         return Sample(nan, *raw[1:])
     return kind(*raw)
+
+
+def _alert_fields(alert: Alert) -> list[Any]:
+    return [getattr(alert, name) for name in Alert.__slots__]
+
+
+def _alert(fields: list[Any]) -> Alert:
+    alert = Alert(*fields)
+    alert.state, alert.priority = AlertState(alert.state), Priority(alert.priority)
+    alert.steps = tuple((role, after) for role, after in alert.steps)
+    alert.attention, alert.asking = Attention(alert.attention), _asking(alert.asking)
+    return alert
+
+
+def _fill(bulkhead: Bulkhead, raw: dict[str, Any] | None) -> None:
+    """What was kept of it; snapshots from before it was there have nothing, and nobody was set aside."""
+    if raw is not None:
+        bulkhead.count = raw["count"]
+        bulkhead.fault = None if raw["fault"] is None else _fault(*raw["fault"])
+        bulkhead.alert = None if raw["alert"] is None else _alert(raw["alert"])
+
+
+def _fault(at: int, during: str, kind: str, trace: list[str], by: str) -> Fault:
+    return Fault(at, during, kind, tuple(trace), by)
 
 
 def _asking(raw: Any) -> Asking:

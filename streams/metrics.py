@@ -1,7 +1,11 @@
-"""Figures of a running worker, for Prometheus: few, set once per batch, and never about one patient."""
+"""Figures of a running worker, for Prometheus: few, set once per batch, and never about one patient.
+
+What is counted as a fault of the monitor is logged, too: it is for whoever runs it.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -9,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from rules.outputs import AlertChange
 from streams.processor import Outcome
+
+_log: Final = logging.getLogger(__name__)
 
 _LATENCIES: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -35,6 +41,8 @@ class WorkerMetrics:
             buckets=_LATENCIES,
             **known,
         )
+        self._faults = Counter("faults", "Patients set aside because of a fault in the monitor.", ["kind"], **known)
+        self.set_aside = Gauge("patients_set_aside", "Patients who are not watched because of a fault.", **known)
         self._states = Counter("states_kept", "States of patients that were stored.", **known)
         self.lag = Gauge("lag_records", "Records that are there and have not been applied.", **known)
         self.patients = Gauge("patients", "Patients whose state is held.", **known)
@@ -53,6 +61,9 @@ class WorkerMetrics:
                 self._alerts.labels(str(said.change.change)).inc()
         for rejected in outcome.rejected:
             self._rejected.labels(rejected.kind).inc()
+        for aside in outcome.faults:
+            self._faults.labels(aside.fault.kind).inc()
+            _log.error("%s", aside.text())
         for seconds in latencies:
             self._latency.observe(seconds)
 

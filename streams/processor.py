@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from rules.bulkhead import Fault
 from rules.engine import PatientEngine
 from rules.events import Action, Event, Resuscitation, encode
 from rules.instants import to_instant
@@ -37,6 +38,18 @@ class Said(NamedTuple):
     arrived_at: datetime | None
 
 
+class SetAside(NamedTuple):
+    """A fault of the monitor in one patient, who is named to nobody."""
+
+    patient: str
+    fault: Fault
+
+    def text(self) -> str:
+        """It in a line, with the places of the code, the innermost first."""
+        _, during, kind, trace, _ = self.fault
+        return f"{self.patient} is not watched: {kind} while {during}, at {' < '.join(reversed(trace))}"
+
+
 class Rejected(NamedTuple):
     """A dead letter to be published, and its kind of reason for the figures."""
 
@@ -51,6 +64,7 @@ class Outcome:
     Attributes:
         said: changes of alerts and status; those of a patient in the order of their sequence numbers.
         rejected: what could not be used, or only in part.
+        faults: patients who were set aside.
         events: how many records were ``used``, ``known`` (applied before), ``rejected`` or a ``mark``, by input.
         changed: patients whose state is another one now.
         urgent: patients whose state is to be kept now, because to compute it again might not give the same: a record
@@ -59,6 +73,7 @@ class Outcome:
 
     said: list[Said] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    faults: list[SetAside] = field(default_factory=list)
     events: Counter[tuple[TopicName, str]] = field(default_factory=Counter)
     changed: set[str] = field(default_factory=set)
     urgent: set[str] = field(default_factory=set)
@@ -74,7 +89,7 @@ class _Patient:
     """One patient; ``state`` is what the engine is to be restored from once it is needed, ``kept`` marks the one kept.
 
     ``uncovered`` are the first records applied since the state was last kept, ``origins`` the records of events that
-    the engine holds back, by the event's id, with the event's key.
+    the engine holds back, by the event's key: its sender and its id.
     """
 
     name: str
@@ -84,7 +99,16 @@ class _Patient:
     kept: bytes | None = None
     positions: dict[TopicName, int] = field(default_factory=dict)
     uncovered: dict[TopicName, int] = field(default_factory=dict)
-    origins: dict[str, tuple[str, Record]] = field(default_factory=dict)
+    origins: dict[str, Record] = field(default_factory=dict)
+    fault: Fault | None = None
+    """The one that has been told of."""
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether the patient is not watched because of a fault in the monitor."""
+        if self.engine is not None:
+            return self.engine.bulkhead.fault is not None
+        return self.state is not None and self.state.set_aside
 
 
 class _Partition:
@@ -136,6 +160,12 @@ class Processor:
         """How many patients are known."""
         return sum(len(partition.patients) for partition in self._partitions.values())
 
+    @property
+    def set_aside(self) -> int:
+        """How many of them are not watched, because of a fault in the monitor."""
+        everybody = (patient for here in self._partitions.values() for patient in here.patients.values())
+        return sum(patient.set_aside for patient in everybody)
+
     def adopt(self, partition: int, states: Mapping[bytes, bytes]) -> PartitionState:
         """Take over a partition with the states that are kept of it, by key; returns its own.
 
@@ -161,7 +191,8 @@ class Processor:
             if known is None or known.kept != seal_of(data):
                 known = _Patient(name, partition, state=state, positions=dict(state.positions), kept=seal_of(data))
             adopted.patients[name] = known
-            adopted.deadlines.note(name, state.due)
+            # Whether another version failed is known to the engine only, and this one is to try again.
+            adopted.deadlines.note(name, self._engine(known).due if state.set_aside else state.due)
         self._partitions[partition] = adopted
         return kept
 
@@ -220,8 +251,9 @@ class Processor:
         """The present state of a patient, to be kept under the patient's name."""
         patient = self._partitions[partition].patients[name]
         engine = self._engine(patient)
-        origins = {event: (key, record.topic, record.offset) for event, (key, record) in patient.origins.items()}
-        data = PatientState(self._made, patient.positions, engine.due, origins, engine.snapshot()).to_bytes()
+        origins = {event: (record.topic, record.offset) for event, record in patient.origins.items()}
+        aside = patient.set_aside
+        data = PatientState(self._made, patient.positions, engine.due, origins, engine.snapshot(), aside).to_bytes()
         patient.kept = seal_of(data)
         return data
 
@@ -258,13 +290,13 @@ class Processor:
         patient.positions[record.topic] = record.offset
         patient.uncovered.setdefault(record.topic, record.offset)
         if event.key not in engine.waiting:  # else it is held back already, and stays that record's
-            patient.origins[event.id] = (event.key, record)
+            patient.origins[event.key] = record
         here.unkept[patient.name] = patient
         late = engine.reached is not None and to_instant(event.received_at) <= engine.reached
         changes = engine.observe(event)
         self._tell(patient, changes, outcome, record.arrived_at)
         if len(patient.origins) > len(engine.waiting):
-            patient.origins = {name: origin for name, origin in patient.origins.items() if origin[0] in engine.waiting}
+            patient.origins = {key: origin for key, origin in patient.origins.items() if key in engine.waiting}
         if late or (changes and isinstance(event, Resuscitation | Action)):
             outcome.urgent.add(patient.name)
 
@@ -295,11 +327,15 @@ class Processor:
         refused: dict[str, list[Rejection]] = {}
         for change in changes:
             if isinstance(change, Rejection):
-                refused.setdefault(change.event, []).append(change)
+                refused.setdefault(f"{change.source} {change.event}", []).append(change)
             else:
                 outcome.said.append(Said(change, arrived_at))
+        fault = None if patient.engine is None else patient.engine.bulkhead.fault
+        if fault is not None and fault != patient.fault:
+            outcome.faults.append(SetAside(_veiled(patient.name.encode()), fault))
+        patient.fault = fault
         for event, reasons in refused.items():
-            _, record = patient.origins[event]
+            record = patient.origins[event]
             text = "; ".join(f"{reason.reason}: {reason.place or 'event'}: {reason.detail}" for reason in reasons)
             outcome.rejected.append(Rejected(record.rejected(text), reasons[0].reason))
 
@@ -320,13 +356,13 @@ class Processor:
         if engine.patient != patient.name:
             raise StateError(f"state of {_veiled(patient.name.encode())} is that of another patient")
         held = {event.key: event for _, _, event in engine.pending}
-        for name, (key, topic, offset) in state.origins.items():
+        for key, (topic, offset) in state.origins.items():
             # Of a record only its place is kept; the event is the same in other words.
             if (event := held.get(key)) is not None:
                 record = Record(
                     topic, patient.partition, offset, event.subject.encode(), encode(event).encode(), event.received_at
                 )
-                patient.origins[name] = (key, record)
+                patient.origins[key] = record
         return engine
 
 

@@ -15,7 +15,9 @@ from rules.settings import SiteSettings, settings_digest
 from streams.topics import TopicName
 
 MAGIC: Final = b"RMP"
-VERSION: Final = 1
+VERSION: Final = 2
+_READ: Final = (1, 2)
+"""In the first, origins are by the id of the event, each with its key."""
 PARTITION_KEY: Final = b"\x00partition"
 """Under what the state of a partition is kept, among those of its patients; no patient has this name."""
 
@@ -62,15 +64,17 @@ class PatientState:
         made: the rules.
         positions: the last record applied, by input.
         due: when time should be advanced to next although nothing is received, or None.
-        origins: of each event that the engine holds back, by its id: its key in the engine, its input and its offset.
+        origins: of each event that the engine holds back, by its key in the engine: its input and its offset.
         snapshot: of the engine.
+        set_aside: whether it is not judged because of a fault in the monitor.
     """
 
     made: Made
     positions: Positions
     due: datetime | None
-    origins: Mapping[str, tuple[str, TopicName, int]]
+    origins: Mapping[str, tuple[TopicName, int]]
     snapshot: bytes
+    set_aside: bool = False
 
     def to_bytes(self) -> bytes:
         """It as bytes."""
@@ -80,6 +84,7 @@ class PatientState:
             "positions": self.positions,
             "due": None if self.due is None else to_instant(self.due),
             "origins": self.origins,
+            "aside": self.set_aside,
         }
         return _seal(header, self.snapshot)
 
@@ -96,8 +101,9 @@ class PatientState:
             _made(header),
             _positions(header["positions"]),
             None if due is None else to_datetime(due),
-            {event: (key, TopicName(topic), offset) for event, (key, topic, offset) in header["origins"].items()},
+            dict(_origin(event, raw) for event, raw in header["origins"].items()),
             snapshot,
+            header.get("aside", False),
         )
 
 
@@ -155,8 +161,8 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
     if len(data) < _HEADER or not data.startswith(MAGIC):
         raise StateError("not a state")
     version = data[len(MAGIC)]
-    if version != VERSION:
-        raise StateError(f"state version {version} is not known here (known: {VERSION})")
+    if version not in _READ:
+        raise StateError(f"state version {version} is not known here (known: {', '.join(map(str, _READ))})")
     start = len(MAGIC) + 1
     digest, content = data[start : start + _DIGEST], data[start + _DIGEST :]
     if hashlib.sha256(content).digest() != digest:
@@ -168,6 +174,11 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _made(header: Mapping[str, Any]) -> Made:
     return Made(tuple((name, version, digest) for name, version, digest in header["packs"]), header["settings"])
+
+
+def _origin(event: str, raw: Sequence[Any]) -> tuple[str, tuple[TopicName, int]]:
+    *key, topic, offset = raw
+    return key[0] if key else event, (TopicName(topic), offset)
 
 
 def _positions(raw: Mapping[str, int]) -> Positions:

@@ -135,7 +135,7 @@ class Ward:
         for change in changes:
             self._count += 1  # keeps the engine's own order where the rest is equal
             if isinstance(change, Rejection):
-                key = (change.decided_at, change.patient, 0, change.event, change.place or "")
+                key = (change.decided_at, change.patient, 0, f"{change.event} {change.source}", change.place or "")
             else:
                 key = (change.decided_at, change.patient, change.sequence, "", "")
             heappush(self._held, (*key, self._count, change))

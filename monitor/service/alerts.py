@@ -16,6 +16,7 @@ from monitor.service.naming import Names
 from monitor.service.paths import ERRORS, Clinician, Served, Text, Viewer, When
 from monitor.service.problems import ProblemError, responses
 from monitor.service.service import Service
+from rules.bulkhead import ANSWERS, MONITOR
 from rules.events import Action
 from rules.instants import to_instant
 from rules.lifecycle import AlertState, Trigger, follow, shown
@@ -124,11 +125,14 @@ def _answers(names: Names, entry: Entry) -> list[Answerable]:
     """How an alert can be answered."""
     change = _change(entry)
     pathway = names.pathways.get(change.pathway)
+    possible = [action for action in _ACTIONS if follow(_state(entry), Trigger(action)) is not None]
+    if change.pathway == MONITOR:
+        return [Answerable(action=action, reasons=()) for action in possible if action in ANSWERS]
     if pathway is None:
         return []
     found: list[Answerable] = []
-    for action in _ACTIONS:
-        if follow(_state(entry), Trigger(action)) is None:
+    for action in possible:
+        if action == "retry":
             continue
         if action == "snooze" and not pathway.snooze(change.subject):
             continue

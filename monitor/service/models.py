@@ -12,7 +12,7 @@ from rules.lifecycle import AlertState
 from rules.outputs import AlertChange, Attention, Card, Priority, State, TherapyWindow
 
 Role = Literal["viewer", "clinician", "operator"]
-ActionKind = Literal["acknowledge", "accept", "decline", "snooze"]
+ActionKind = Literal["acknowledge", "accept", "decline", "snooze", "retry"]
 
 
 class _Frozen(BaseModel):

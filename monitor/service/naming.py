@@ -6,6 +6,7 @@ from typing import Final
 
 from monitor.service.models import Judged
 from rules import catalogue as catalogues
+from rules.bulkhead import MONITOR, NOT_WATCHED, STAGE
 from rules.engine import prepare
 from rules.outputs import AlertChange, StatusChange
 from rules.pack import Pack
@@ -14,7 +15,11 @@ from rules.pathway import FIX_FIRST, OBTAIN_DATA, REFRACTORY, Pathway
 from rules.settings import SiteSettings
 from rules.wording import capital, titles
 
-_NOTICES: Final = {FIX_FIRST: "Fix first", OBTAIN_DATA: "Data are missing"}
+_NOTICES: Final = {FIX_FIRST: "Fix first", OBTAIN_DATA: "Data are missing", NOT_WATCHED: "Not watched"}
+
+
+_OWN: Final = {MONITOR: "The monitor itself", STAGE: "Fault in the monitor"}
+"""What the monitor says of itself comes from no pack."""
 
 
 class Names:
@@ -42,13 +47,13 @@ class Names:
     def pathway(self, pathway: str) -> str:
         """The title of a pathway."""
         pack = self.pack(pathway)
-        return pathway if pack is None else pack.title
+        return _OWN.get(pathway, pathway) if pack is None else pack.title
 
     def stage(self, pathway: str, stage: str | None) -> str | None:
         """The title of a stage."""
         pack = self.pack(pathway)
         stages = () if pack is None else pack.stages
-        return next((capital(found.title) for found in stages if found.id == stage), stage)
+        return next((capital(found.title) for found in stages if found.id == stage), _OWN.get(stage or "", stage))
 
     def subject(self, change: AlertChange) -> str:
         """What an alert is about: a therapy, a failed treatment, something to fix or to find out."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from rules.bulkhead import MONITOR
 from rules.coverage import Coverage
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Card, Change, State, StatusChange, TherapyStatus
@@ -75,7 +76,15 @@ class Run:
         """What was expected and did not come out, in words."""
         found = [failure for expectation in self.scenario.expect for failure in self._check(expectation)]
         found += [failure for never in self.scenario.never for failure in self._check_never(never)]
-        return self._unanswered + found
+        return self._unanswered + self._faults() + found
+
+    def _faults(self) -> list[str]:
+        """What went wrong in the monitor itself: nothing that a scenario may expect."""
+        return [
+            f"{_place(change.decided_at)}: a fault in the monitor: {change.verdict}"
+            for change in self.changes
+            if isinstance(change, AlertChange) and (change.pathway, change.change) == (MONITOR, AlertChangeKind.RAISED)
+        ]
 
     def _check(self, expected: Expectation) -> Iterator[str]:
         if expected.at is not None:

@@ -194,6 +194,7 @@ class Runtime:
             if now >= self._forget_at:
                 self._forget_at = now + (0 if self._forget() else self._settings.forget_interval)
         self._metrics.patients.set(len(self._spoken))
+        self._metrics.set_aside.set(self._processor.set_aside)
 
     def finish(self) -> None:
         """Keep everything, so that the next start has nothing to read again."""
@@ -389,6 +390,7 @@ def _rejection(rejected: Rejected, now: datetime) -> Rejection:
     event = _event_of(rejected.letter)
     return Rejection(
         patient=event.subject,
+        source=event.source,
         event=event.id,
         place=None,
         reason=cast("RefusalReason", rejected.kind),

@@ -170,6 +170,7 @@ class Keeper:
             self._metrics.recovery.set(self._clock() - began)
             self._metrics.partitions.set(len(self._feeds))
             self._metrics.patients.set(self._processor.patients)
+            self._metrics.set_aside.set(self._processor.set_aside)
 
     async def take(self, records: Iterable[Record]) -> None:
         """Apply records as far as they need not wait, and publish what comes of it."""
@@ -193,6 +194,7 @@ class Keeper:
             await self._settle(passed)
             self._metrics.lag.set(self.lag)
             self._metrics.patients.set(self._processor.patients)
+            self._metrics.set_aside.set(self._processor.set_aside)
 
     async def hand_over(self) -> None:
         """Keep all states, commit, and hold nothing any more: the partitions are taken away or the worker ends."""

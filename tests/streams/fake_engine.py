@@ -159,6 +159,7 @@ class FakeEngine:
         if isinstance(event, Observations) and event.readings[0].code == "unknown":
             yield Rejection(
                 patient=self._patient,
+                source=event.source,
                 event=event.id,
                 place="readings.0",
                 reason="unknown_code",
