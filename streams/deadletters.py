@@ -1,7 +1,8 @@
 """Dead letters: what could not be used, with the reason and the place it came from, and how they are sent again.
 
-A dead letter has the key and the value of the record it is about, unchanged; the rest is in its headers. A record
-without value whose header names a dead letter says that it has been sent again.
+A dead letter has the key and the value of the record it is about, unchanged; the rest is in its headers. Only where
+there was neither, which clients refuse to send, its value is empty. A record without value whose header names a dead
+letter says that it has been sent again.
 """
 
 from __future__ import annotations

@@ -344,7 +344,7 @@ class Processor:
             patient.engine = PatientEngine(patient.name, self._packs, self._settings)
         elif patient.engine is None and patient.state is not None:
             patient.engine = self._restored(patient, patient.state)
-            patient.state = None
+            patient.state, patient.fault = None, patient.engine.bulkhead.fault
         assert patient.engine is not None  # noqa: S101 - for the type checker: one of the two has set it
         return patient.engine
 

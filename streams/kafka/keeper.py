@@ -305,7 +305,8 @@ class Keeper:
 
     def _message(self, letter: DeadLetter) -> Message:
         letter = replace(letter, topic=self._prefix + letter.topic)
-        return Message(TopicName.REJECTED, letter.key, letter.value, letter.partition, tuple(letter.headers()))
+        value = b"" if letter.key is None and letter.value is None else letter.value
+        return Message(TopicName.REJECTED, letter.key, value, letter.partition, tuple(letter.headers()))
 
 
 def message_of(change: AlertChange | StatusChange) -> Message:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from kafka import KafkaProducer
 
 from monitor.demo.build import LOG as DEMO_LOG
 from streams.kafka.admin import TopicAdmin
 from streams.kafka.settings import KafkaSettings
 from streams.logfile import LONGEST_LINE
-from streams.topics import INPUTS, LARGEST_RECORD
+from streams.topics import INPUTS, LARGEST_RECORD, TopicName
 from tests.integration.brokers import MARKS, Broker, is_listening, wait_until
 from tests.integration.workers import WorkerProcess, dead_letters, exactly, said, send
 from tests.streams.stream import Words, events_of, said_by_replay
@@ -84,6 +85,17 @@ def test_the_demo_through_kafka_is_the_replay_byte_for_byte(topics: KafkaSetting
     assert "bed-" not in "".join(hired.log.read_text(encoding="utf-8") for hired in crew.hired)
 
 
+def send_nothing(topics: KafkaSettings, name: TopicName) -> str:
+    """Send a record with neither key nor value, as most clients would not; where it was stored."""
+    places: list[str] = []
+    producer = Producer({"bootstrap.servers": ",".join(topics.bootstrap_servers)})
+    producer.produce(
+        topics.topic(name), on_delivery=lambda _, it: places.append(f"{it.topic()}[{it.partition()}]@{it.offset()}")
+    )
+    producer.flush(30)
+    return places[0]
+
+
 def test_poison_on_every_input_is_set_aside_once_with_its_reason_although_it_is_read_again(
     topics: KafkaSettings, crew: Crew
 ) -> None:
@@ -111,6 +123,7 @@ def test_poison_on_every_input_is_set_aside_once_with_its_reason_although_it_is_
                 wanted[f"{place.topic}[{place.partition}]@{place.offset}"] = reason
             place = producer.send(topics.topic(name), value=of_another).get(timeout=30)
             wanted[f"{place.topic}[{place.partition}]@{place.offset}"] = "wrong_key"
+            wanted[send_nothing(topics, name)] = "empty"
     send(topics, events[half:], close=True)
     one = crew.hire(snapshot_interval=600.0)
     wait_for(topics, said_by_replay("bed-4"))

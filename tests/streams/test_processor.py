@@ -1,15 +1,21 @@
+import json
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from monitor.cli import open_ward
 from monitor.demo.build import LOG as DEMO_LOG
-from rules.events import Event, encode
-from rules.outputs import Rejection
+from rules import bulkhead
+from rules.bulkhead import MONITOR
+from rules.engine import PatientEngine
+from rules.events import Event, Observations, encode
+from rules.outputs import AlertChange, AlertChangeKind, Rejection
 from rules.settings import SiteSettings
-from streams.intake import Read, Record, read
+from streams.intake import Read, Record, TimeMark, read
 from streams.processor import SILENCE, Outcome, Processor
-from streams.replay import replay
+from streams.replay import in_stream_order, replay
 from streams.states import PARTITION_KEY, StateError
 from streams.summary import Tally
 from streams.topics import TopicName, topic_of
@@ -18,7 +24,7 @@ from tests.streams.stream import SITE, Inputs, Runtime, Words, events_of, packs,
 BEDS = ("bed-4", "bed-9")
 
 
-def records(events: tuple[Event, ...], *, live: bool = False) -> list[Read]:
+def records(events: Sequence[Event], *, live: bool = False) -> list[Read]:
     found = []
     for offset, event in enumerate(events):
         arrived = event.received_at + (timedelta(0) if live else timedelta(days=300))
@@ -179,3 +185,88 @@ def test_a_partition_remembers_how_far_it_was_read_and_whether_it_was_live() -> 
     assert again.adopt(0, kept).floors == floors
     later = log[-1].record.arrived_at + timedelta(hours=6)
     assert said_in(again.look_at_the_wall(0, later)) == said_in(processor.look_at_the_wall(0, later)) != {}
+
+
+def test_two_senders_who_number_alike_are_two() -> None:
+    """What of the one cannot be used is said of the one, whoever else has that number and whatever is held back."""
+    minute = timedelta(minutes=1)
+    begin = events_of(DEMO_LOG, "bed-9")[0].received_at
+    shared = {"schema_version": 1, "subject": "bed-9", "kind": "observations", "id": "1"}
+
+    def observed(source: str, code: str, seconds: int) -> Event:
+        at = begin + timedelta(seconds=seconds)
+        reading = {"code": code, "value": 70.0, "unit": "mm[Hg]"}
+        fields = {**shared, "source": source, "effective_at": at, "received_at": at, "readings": [reading]}
+        return Observations.model_validate(fields)
+
+    processor = fresh()
+    log = records((observed("lab", "no_such_code", 3), observed("pump", "map_invasive", 2)))
+    outcome = processor.process(0, log)
+    state = processor.state(0, "bed-9")
+    again = Processor(packs(), SITE)
+    again.adopt(0, {b"bed-9": state})
+    mark = TimeMark(source="gateway", received_at=begin + minute)
+    last = Record(TopicName.VITALS, 0, 9, None, mark.model_dump_json().encode(), begin + minute)
+    for one in (processor, again):
+        letters = [*outcome.rejected, *one.process(0, [read(last, SITE.future_skew)]).rejected]
+        assert [json.loads(letter.letter.value or b"")["source"] for letter in letters] == ["lab"]
+
+
+class TestFault:
+    """A fault of the monitor in one patient, in a partition of two."""
+
+    @pytest.fixture(autouse=True)
+    def _bulkheads(self, bulkheads: None) -> None:
+        """Set aside who is to be set aside."""
+
+    @pytest.fixture
+    def fails_in_bed_4(self, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+        take = PatientEngine._take
+
+        def fail(engine: PatientEngine, event: Event, *rest: Any) -> Any:
+            if event.subject == "bed-4" and event.kind == "infusion":
+                raise ZeroDivisionError("bed-4")
+            return take(engine, event, *rest)
+
+        monkeypatch.setattr(PatientEngine, "_take", fail)
+        return monkeypatch
+
+    def log(self) -> list[Read]:
+        return records(list(in_stream_order(events_of(DEMO_LOG, *BEDS))))
+
+    def test_leaves_everybody_else_as_they_were(self, fails_in_bed_4: pytest.MonkeyPatch) -> None:
+        processor = fresh()
+        outcome = processor.process(0, self.log())
+        assert processor.set_aside == 1
+        (aside,) = outcome.faults
+        assert aside.fault.kind == "ZeroDivisionError"
+        assert "bed-4" not in aside.text()
+        fails_in_bed_4.undo()
+        of_bed_9 = [said.change for said in outcome.said if said.change.patient == "bed-9"]
+        sound = fresh().process(0, self.log())
+        assert of_bed_9 == [said.change for said in sound.said if said.change.patient == "bed-9"]
+
+    def test_outlives_a_restart_and_is_told_of_once(self, fails_in_bed_4: pytest.MonkeyPatch) -> None:
+        log = self.log()
+        processor, again = fresh(), Processor(packs(), SITE)
+        processor.process(0, log[:-50])
+        again.adopt(0, {name.encode(): processor.state(0, name) for name in BEDS})
+        assert again.set_aside == 1
+        assert (again.process(0, log).faults, again.set_aside) == ([], 1)
+
+    def test_is_tried_again_by_another_version_although_nothing_comes(self, fails_in_bed_4: pytest.MonkeyPatch) -> None:
+        processor = fresh()
+        processor.process(0, self.log())
+        states = {name.encode(): processor.state(0, name) for name in BEDS}
+        states[PARTITION_KEY] = processor.partition_state(0, {})
+        fails_in_bed_4.undo()
+        fails_in_bed_4.setattr(bulkhead, "VERSION", "9.9")
+        later = Processor(packs(), SITE)
+        later.adopt(0, states)
+        at = max(event.received_at for event in events_of(DEMO_LOG, *BEDS)) + timedelta(minutes=1)
+        mark = TimeMark(source="gateway", received_at=at)
+        record = Record(TopicName.VITALS, 0, 10**6, None, mark.model_dump_json().encode(), at)
+        said = later.process(0, [read(record, SITE.future_skew)]).said
+        (over,) = [one.change for one in said if isinstance(one.change, AlertChange) and one.change.pathway == MONITOR]
+        assert over.change is AlertChangeKind.RESOLVED
+        assert later.set_aside == 0
