@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from monitor.terminal import clean, show_time
+from rules.bulkhead import NOT_WATCHED
 from rules.outputs import AlertChange, Evidence
 from rules.pathway import FIX_FIRST as FIX_FIRST_NOTICE
 from rules.pathway import NOTICES
@@ -115,7 +116,7 @@ def on_the_day(text: str, moment: datetime) -> str:
 
 def _nothing(change: AlertChange, text: str) -> tuple[str, ...]:
     """Said only of a therapy: a notice has no contraindications to look for."""
-    return () if change.subject in NOTICES else (text,)
+    return () if change.subject in (*NOTICES, NOT_WATCHED) else (text,)
 
 
 def _findings(findings: Iterable[Evidence], moment: datetime) -> Iterator[str]:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from rules.instants import to_instant
+from rules.track import Track
 from tests.dashboard.bedside import Bedside, at
 from tests.dashboard.conftest import Open, Serve
 
@@ -102,3 +104,27 @@ def test_limited_goals_of_care_stand_out(serve: Serve, screen: Open) -> None:
     expect(page.locator(f"{tile(page, 'bed-5')} .goals[data-limited]")).to_have_text("no escalation")
     expect(page.locator(f"{tile(page, 'bed-2')} .goals")).not_to_have_attribute("data-limited", "")
     expect(page.locator(tile(page, "bed-5"))).to_contain_text("kept back: goals of care")
+
+
+@pytest.mark.usefixtures("bulkheads")
+def test_a_bed_in_which_the_monitor_failed_says_that_nobody_watches(
+    serve: Serve, screen: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Track.judge
+
+    def fail(track: Track, timeline: Any, now: int) -> Any:
+        if now >= to_instant(at("08:22")) and "signal:lactate" in timeline.channels:
+            raise ZeroDivisionError
+        return judge(track, timeline, now)
+
+    monkeypatch.setattr(Track, "judge", fail)
+    server = serve("08:30", "bed-2", "bed-4")
+    page = screen(server)
+    failed = page.locator(tile(page, "bed-4"))
+    expect(failed).to_have_attribute("data-priority", "HIGH")
+    expect(failed.locator(".headline")).to_contain_text("NOT WATCHED since")
+    expect(failed).not_to_contain_text("No open alert")
+    failed.click()
+    card = page.locator(".card", has_text="NOT WATCHED").first
+    expect(card).to_contain_text("Watch this patient without the monitor")
+    expect(card.get_by_role("button", name="Try again")).to_be_visible()

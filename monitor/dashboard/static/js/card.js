@@ -6,7 +6,7 @@ import { windowLeft } from "./beds.js";
 import { kindMark, mark } from "./marks.js";
 import { inLocalTime, instant, span, timeOfDay } from "./time.js";
 
-const ACTION_WORDS = { acknowledge: "Acknowledge", accept: "Accept", decline: "Decline", snooze: "Snooze" };
+const ACTION_WORDS = { acknowledge: "Acknowledge", accept: "Accept", decline: "Decline", snooze: "Snooze", retry: "Try again" };
 
 /** The findings of a card, one line for each measure with its newest value first; repeats are left out. */
 export function findingLines(findings, beside) {
@@ -108,15 +108,15 @@ function windowBox(alert, now) {
 /** The ten parts; a part that has nothing to say says so, where silence could be taken for the all-clear. */
 function body(alert, detail, now, id) {
   const { card } = detail;
-  const notice = card.contraindications.length + card.not_known.length === 0 && isNotice(alert);
+  const silent = (lines) => lines.length === 0 && isNotice(alert);
   const local = (lines) => lines.map((line) => inLocalTime(line, now));
   return html`
     <dl class="parts">
-      ${part("Findings", findings(card.findings, now))} ${list("Fix first", local(card.fix_first))}
+      ${silent(card.findings) ? nothing : part("Findings", findings(card.findings, now))} ${list("Fix first", local(card.fix_first))}
       ${part("Suggestion", html`<p class="suggestion">${inLocalTime(card.suggestion, now)}</p>`)}
       ${list("Evidence", local(card.evidence))}
-      ${notice ? nothing : list("Against it", local(card.contraindications), "no contraindication found in the data received")}
-      ${notice ? nothing : list("Not known", local(card.not_known), "nothing that the rule asks for")}
+      ${silent(card.contraindications) ? nothing : list("Against it", local(card.contraindications), "no contraindication found in the data received")}
+      ${silent(card.not_known) ? nothing : list("Not known", local(card.not_known), "nothing that the rule asks for")}
       ${card.window ? part("Window", html`<p>${inLocalTime(card.window, now)}</p>`) : nothing}
       ${part("Goals of care", html`<p>${card.goals_of_care}</p>`)} ${list("Data quality", local(card.data_quality), "", true)}
       ${part("Rule", html`<p class="small">${card.rule}</p>`)}
@@ -130,7 +130,7 @@ function body(alert, detail, now, id) {
   `;
 }
 
-const NOTICES = new Set(["refractory", "fix_first", "obtain_data"]);
+const NOTICES = new Set(["refractory", "fix_first", "obtain_data", "not_watched"]);
 const isNotice = (alert) => NOTICES.has(alert.subject);
 
 const part = (title, content) => html`<div><dt>${title}</dt><dd>${content}</dd></div>`;
