@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 3
+VERSION: Final = 4
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -229,7 +229,7 @@ def _fold(raw: list[Any]) -> Fold:
 
 
 def _verdict(raw: list[Any]) -> Verdict:
-    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back, confirmed = raw
+    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back, confirmed, unfixed = raw
     advised = tuple(
         Counsel(
             therapy,
@@ -253,4 +253,5 @@ def _verdict(raw: list[Any]) -> Verdict:
         hushed,
         tuple((subject, why) for subject, why in kept_back),
         confirmed,
+        tuple(unfixed),
     )
