@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from rules.attention import CLOSING, NEVER_ASKED, Asking, Call, Damping
@@ -29,11 +29,14 @@ _TOLD_BY_NOTICE = (Advice.BLOCKED, Advice.PSEUDO, Advice.INDETERMINATE)
 """Advice that has no card of its own: the notice of the state says why a therapy is not suggested."""
 
 
+_NOTHING_LEFT: Final = "nothing of it is left to fix"
+
+
 class Standing(NamedTuple):
     """What a verdict means for one subject: the trigger, the words, the priority, the stage, and why.
 
     ``doubtful`` says that it cannot be told whether the rules stand behind it, ``unsettled`` that
-    it may be more urgent; ``fixes`` is what must be fixed first.
+    it may be more urgent; ``fixes`` is what must be fixed first, in doubt what may still have to be.
     """
 
     trigger: Trigger
@@ -136,7 +139,7 @@ class Book:
         subjects = {counsel.therapy for counsel in entry.verdict.counsel} | set(self.alerts)
         for subject in sorted({*subjects, *NOTICES}):
             alert = self.alerts.get(subject)
-            standing = stand(self.pack, entry.verdict, subject)
+            standing = _as_it_concerns(alert, stand(self.pack, entry.verdict, subject))
             if alert is not None and alert.episode != entry.fold.episode:
                 yield from self._follow(moment, alert, (Trigger.RESOLVE,), "a new episode began")
                 alert = None
@@ -200,6 +203,7 @@ class Book:
                 standing.closing,
                 standing.also,
                 standing.filled,
+                standing.fixes,
             )
         )
         if moment.late is not None and shown(alert.state) and not self._stood(moment.track, alert):
@@ -231,6 +235,7 @@ class Book:
         """Take in what stands now, and whether that is a reason to interrupt."""
         alert.supported = standing.trigger is Trigger.SUPPORT
         if standing.doubtful:
+            alert.asking = alert.asking.put_right(standing.fixes)
             return
         priority, fixes = standing.priority, standing.fixes
         if standing.unsettled and shown(alert.state) and alert.priority.urgency > priority.urgency:
@@ -273,7 +278,10 @@ class Book:
 
     def _card(self, moment: Moment, alert: Alert, kind: AlertChangeKind) -> Card:
         """The card as things stand; one that is taken back or answered keeps the headline under which it was known."""
-        card = build(moment.track.pathway, moment.timeline, moment.entry, moment.at, alert.subject)
+        entry = moment.entry
+        if entry.verdict.unfixed:
+            entry = entry._replace(verdict=entry.verdict._replace(unfixed=alert.asking.fixes))
+        card = build(moment.track.pathway, moment.timeline, entry, moment.at, alert.subject)
         if kind in _ANNOUNCING:
             if self._supported(moment.entry.verdict, alert.subject):
                 alert.headline = card.headline
@@ -390,6 +398,14 @@ def tell(
     )
 
 
+def _as_it_concerns(alert: Alert | None, standing: Standing) -> Standing:
+    """A doubt concerns what was told to be fixed first: once all of that is known to be put right, it is resolved."""
+    if alert is None or alert.subject != FIX_FIRST or not standing.doubtful:
+        return standing
+    left = set(alert.asking.fixes).intersection(standing.fixes) if shown(alert.state) else standing.fixes
+    return standing if left else standing._replace(trigger=Trigger.RESOLVE, cause=_NOTHING_LEFT, doubtful=False)
+
+
 def stand(pack: Pack, verdict: Verdict, subject: str) -> Standing:
     """What a verdict means for one subject: a therapy, or one of the three notices."""
     if subject in NOTICES:
@@ -447,12 +463,13 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
         return Standing(Trigger.SUPPORT, words, priority, stage, fixes=fixes)
     if subject == REFRACTORY and state is State.PSEUDO:
         return Standing(Trigger.WITHDRAW, words, priority, stage, f"fix first: {', '.join(verdict.reasons)}")
-    if subject == REFRACTORY and (state is State.ACTIVE or (state is State.INDETERMINATE and concerned)):
+    doubtful = state is State.INDETERMINATE and concerned
+    fixes = verdict.unfixed if subject == FIX_FIRST else ()
+    if (subject == REFRACTORY and state is State.ACTIVE) or (subject in (REFRACTORY, FIX_FIRST) and doubtful):
         if verdict.suppressed:
             return Standing(Trigger.WITHDRAW, words, priority, stage, f"suppressed: {verdict.suppressed}")
-        doubtful = state is State.INDETERMINATE
         why = "cannot be confirmed now" if doubtful else "criteria not met now"
-        return Standing(Trigger.UPDATE, words, priority, stage, why, doubtful=doubtful)
+        return Standing(Trigger.UPDATE, words, priority, stage, why, doubtful=doubtful, fixes=fixes)
     return Standing(Trigger.RESOLVE, words, priority, stage, _ending(verdict))
 
 

@@ -37,7 +37,8 @@ class Asking(NamedTuple):
 
     ``level`` is the highest priority for which it has interrupted or is about to since it came, or the one at which it
     was answered since; None where nothing stands. ``answered`` is the priority at which it was last answered, ``fixes``
-    what to fix first has been told, and ``closing`` whether it was announced that the window is about to close.
+    what to fix first has been told and not put right since, and ``closing`` whether it was announced that the window is
+    about to close.
 
     ``returns`` are the instants at which it came back lately, ``last`` is when it last interrupted, and ``peak`` at
     which priority. ``wanted`` is why it is to interrupt where it has not yet; it waits while ``hushed`` (and why), and
@@ -90,12 +91,16 @@ class Asking(NamedTuple):
 
     def stands(self, priority: Priority, fixes: tuple[str, ...], *, closing: bool) -> Asking:
         """Now that it is known how urgent it is. What falls and rises while it is shown has been told of: no return."""
-        told = tuple(fix for fix in self.fixes if fix in fixes)
-        asking = self._replace(fixes=told, closing=self.closing and closing)
+        asking = self.put_right(fixes)._replace(closing=self.closing and closing)
         if self.wanted is not None and self.level is not None and priority.urgency < self.level.urgency:
             # It was to interrupt, and has not: that it falls before it could does not count as told.
             asking = asking._replace(level=priority)
-        return asking if priority.interrupts else asking.at_rest()
+        # Below the priorities that interrupt, nothing needs to be told.
+        return asking if priority.interrupts else asking.at_rest()._replace(fixes=fixes)
+
+    def put_right(self, fixes: tuple[str, ...]) -> Asking:
+        """With only ``fixes`` left to fix."""
+        return self._replace(fixes=tuple(fix for fix in self.fixes if fix in fixes))
 
     def called(self, call: Call, priority: Priority, fixes: tuple[str, ...], now: int, damping: Damping) -> Asking:
         """With a reason to interrupt that has come up: it is wanted until it has interrupted or was answered."""

@@ -78,17 +78,23 @@ def _lines(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _headline(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     if subject == FIX_FIRST:
-        return f"Fix this first: {'; '.join(pack.check(name).title for name in _checks_of(pack, verdict))}"
+        checks = "; ".join(pack.check(name).title for name in _checks_of(pack, verdict))
+        doubt = f"; missing: {_items(words, verdict.reasons)}" if verdict.state is State.INDETERMINATE else ""
+        return f"Cannot tell now whether to fix this first: {checks}{doubt}" if doubt else f"Fix this first: {checks}"
     if subject == OBTAIN_DATA:
         return _undecided(pack, words, verdict)
     title = capital(judged(pack, verdict, subject).title)
     if verdict.state is State.CONFIRMED:
         return f"{title}: criteria met"
     if verdict.state is State.SUSPECTED:
-        return f"{title} suspected: {'; '.join(map(words.item, verdict.reasons))}"
+        return f"{title} suspected: {_items(words, verdict.reasons)}"
     if verdict.state is State.INDETERMINATE:
-        return f"{title} cannot be confirmed now: {'; '.join(map(words.item, verdict.reasons))}"
+        return f"{title} cannot be confirmed now: {_items(words, verdict.reasons)}"
     return f"{title}: criteria not met now"
+
+
+def _items(words: Words, items: Iterable[str]) -> str:
+    return "; ".join(map(words.item, items))
 
 
 def _invitation(title: str) -> str:
@@ -127,13 +133,15 @@ def _undecided(pack: Pack, words: Words, verdict: Verdict) -> str:
 
 def _checks_of(pack: Pack, verdict: Verdict) -> list[str]:
     known = {check.id for check in pack.checks}
-    return [name for name in verdict.reasons if name in known]
+    return [name for name in verdict.unfixed or verdict.reasons if name in known]
 
 
 def _advise(pack: Pack, words: Words, verdict: Verdict, subject: str) -> str:
     """What a notice suggests, and why a therapy that one may think of is not suggested."""
     if subject == FIX_FIRST:
-        first = " ".join(pack.check(name).fix for name in _checks_of(pack, verdict))
+        missing = verdict.reasons if verdict.state is State.INDETERMINATE else ()
+        fixes = (pack.check(name).fix for name in _checks_of(pack, verdict))
+        first = " ".join(filter(None, (*fixes, _obtain(pack, words, missing))))
     elif subject == OBTAIN_DATA:
         first = _obtain(pack, words, verdict.reasons if verdict.state is State.INDETERMINATE else ())
     else:

@@ -99,7 +99,7 @@ class Verdict(NamedTuple):
 
     ``soft`` are checks that are met and block nothing; ``kept_back`` are notices kept back by a clinician's answer, and
     why; ``hushed`` is why interruptions wait; ``confirmed`` is the furthest refractory stage that stands, whatever is
-    said of one beyond it.
+    said of one beyond it. ``unfixed`` are the hard checks that nobody can call put right while the stage is in doubt.
     """
 
     state: State
@@ -111,6 +111,7 @@ class Verdict(NamedTuple):
     hushed: str | None = None
     kept_back: tuple[tuple[str, str], ...] = ()
     confirmed: str | None = None
+    unfixed: tuple[str, ...] = ()
 
     def about(self, subject: str) -> Verdict:
         """The verdict as it concerns a subject.
@@ -269,6 +270,7 @@ class Pathway:
             hushed,
             tuple((notice, why) for notice, why in answers if why is not None),
             next((stage.id for stage, decision in reversed(failed) if decision.state is State.CONFIRMED), None),
+            _unfixed(view, about, lasting=reached and about is base) if state is State.INDETERMINATE else (),
         )
         return verdict, markers
 
@@ -447,6 +449,15 @@ def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> lis
         and (hard.when is None or hard.when.evaluate(view).truth is MET)
         and (hard.unless is None or hard.unless.evaluate(view).truth is not MET)
     ]
+
+
+def _unfixed(view: View, stage: Stage, *, lasting: bool) -> tuple[str, ...]:
+    """The hard checks that count at a stage and are not known to be in order."""
+    return tuple(
+        check
+        for check in hard_checks(stage, view, lasting=lasting)
+        if view.named(f"check {check}").truth is not NOT_MET
+    )
 
 
 def _doubts(view: View, stage: Stage) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.alerts import Alert
 from rules.attention import Asking
-from rules.bulkhead import Bulkhead, Fault
+from rules.bulkhead import Fault
 from rules.events import decode, encode
 from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Move, Sample, SeizureEvent, Volume
 from rules.instants import MINUTE, to_instant
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 3
+VERSION: Final = 4
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -118,7 +118,10 @@ def load(data: bytes, packs: Sequence[Pack], settings: SiteSettings) -> PatientE
         track.read_until = {body["names"][place]: until for until, place in raw["read_until"]}
         track.entries = [Entry(at, _fold(fold), _verdict(verdict)) for at, fold, verdict in raw["entries"]]
         book.alerts = {alert.subject: alert for alert in map(_alert, raw["alerts"])}
-    _fill(engine.bulkhead, body.get("bulkhead"))
+    bulkhead, raw = engine.bulkhead, body["bulkhead"]
+    bulkhead.count = raw["count"]
+    bulkhead.fault = None if raw["fault"] is None else _fault(*raw["fault"])
+    bulkhead.alert = None if raw["alert"] is None else _alert(raw["alert"])
     engine.settle()
     return engine
 
@@ -218,14 +221,6 @@ def _alert(fields: list[Any]) -> Alert:
     return alert
 
 
-def _fill(bulkhead: Bulkhead, raw: dict[str, Any] | None) -> None:
-    """What was kept of it; snapshots from before it was there have nothing, and nobody was set aside."""
-    if raw is not None:
-        bulkhead.count = raw["count"]
-        bulkhead.fault = None if raw["fault"] is None else _fault(*raw["fault"])
-        bulkhead.alert = None if raw["alert"] is None else _alert(raw["alert"])
-
-
 def _fault(at: int, during: str, kind: str, trace: list[str], by: str) -> Fault:
     return Fault(at, during, kind, tuple(trace), by)
 
@@ -253,7 +248,7 @@ def _fold(raw: list[Any]) -> Fold:
 
 
 def _verdict(raw: list[Any]) -> Verdict:
-    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back, confirmed = raw
+    state, stage, reasons, suppressed, soft, counsel, hushed, kept_back, confirmed, unfixed = raw
     advised = tuple(
         Counsel(
             therapy,
@@ -277,4 +272,5 @@ def _verdict(raw: list[Any]) -> Verdict:
         hushed,
         tuple((subject, why) for subject, why in kept_back),
         confirmed,
+        tuple(unfixed),
     )

@@ -197,7 +197,7 @@ class _Suspicion(NamedTuple):
 
 
 def _suspicion(view: View) -> _Suspicion | None:
-    """Flagged, or a culture and an antimicrobial near each other: the newest of what was stated counts."""
+    """Flagged, or a culture and an antimicrobial near each other: the newest that says so is the evidence."""
     return view.once("suspicion of infection", _find_suspicion)
 
 
@@ -210,11 +210,11 @@ def _find_suspicion(view: View) -> _Suspicion | None:
     cultures = [culture for culture in _cultures(view) if culture.at > excluded]
     if not cultures:
         return None
-    for dose in doses(view):
+    for dose in reversed(doses(view)):
         taken = _near(cultures, dose.at, window)
         if taken is not None and dose.at > excluded:
             return _Suspicion((Finding(ANTIMICROBIAL, f"{dose.drug} given", dose.at, dose.fact.event), taken))
-    for name, order in orders(view):
+    for name, order in reversed(orders(view)):
         taken = _near(cultures, order.at, window)
         if taken is not None and order.at > excluded:
             text = f"{name} ordered, not recorded as given"
@@ -223,7 +223,7 @@ def _find_suspicion(view: View) -> _Suspicion | None:
 
 
 def _near(cultures: list[Fact], at: int, window: int) -> Finding | None:
-    found = next((culture for culture in cultures if abs(at - culture.at) <= window), None)
+    found = next((culture for culture in reversed(cultures) if abs(at - culture.at) <= window), None)
     return None if found is None else Finding("culture", "culture taken", found.at, found.event)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +42,31 @@ def _mean_arterial_pressure(view: View) -> Value:
     return exact(middle, Finding("mean_arterial_pressure", text, view.at // MINUTE * MINUTE))
 
 
+def _lasting(view: View) -> Value:
+    """How high it has been at most for the length of the window; a single value that was charted does not say.
+
+    Values that were charted say it from the first to the last of them, while none of them stands longer than it may.
+    """
+    now = view.value("mean_arterial_pressure")
+    last = view.charted("map_invasive", view.at)
+    if last is None or all(found.event != last.event for found in now.findings):
+        return now
+    window, gap = view.duration("map_window"), view.max_age("map_invasive", last.value.method) or 0
+    highest, after = now.high, last.at
+    for fact in reversed(view.timeline.upto("signal:map_invasive", last.at)):
+        if after - fact.at > gap:
+            break
+        if not fact.value.readable:
+            continue
+        highest, after = max(highest, fact.value.value), fact.at
+        if last.at - fact.at >= window:
+            return Value(now.low, highest, _REPEAT if now.low < highest else (), now.findings)
+    return Value(now.low, inf, _REPEAT, now.findings)
+
+
+_REPEAT: Final = ("repeat mean_arterial_pressure",)
+
+
 def _five_minutes(view: View) -> Value:
     """The highest minute of the last five: below a limit, all of them are."""
     values = _minutes(view, _FIVE, _FIVE // MINUTE)
@@ -71,6 +97,17 @@ BLOOD_PRESSURE: Final = (
         ("signal:map_invasive",),
         _mean_arterial_pressure,
         parameters=("map_window", "map_minutes"),
+        shown_on="map_invasive",
+    ),
+    Quantity(
+        "mean_arterial_pressure_lasting",
+        "mean arterial pressure for a quarter of an hour",
+        "mm[Hg]",
+        "median of 15 minutes of the arterial line, or values charted so far apart (local setting)",
+        ("signal:map_invasive",),
+        _lasting,
+        parameters=("map_window", "map_minutes"),
+        looks_back=("signal:map_invasive",),
         shown_on="map_invasive",
     ),
 )

@@ -169,7 +169,7 @@ def _of_reference(entry: Said) -> tuple[Any, Any]:
     return remembered, {**{name: getattr(verdict, name) for name in _SAID}, "counsel": counsel}
 
 
-_SAID = ("state", "stage", "reasons", "suppressed", "soft", "hushed", "kept_back", "confirmed")
+_SAID = ("state", "stage", "reasons", "suppressed", "soft", "hushed", "kept_back", "confirmed", "unfixed")
 
 
 def _therapy(found: Any, window: Any) -> tuple[Any, ...]:

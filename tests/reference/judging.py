@@ -87,6 +87,7 @@ class Verdict:
     hushed: str | None = None
     kept_back: tuple[tuple[str, str], ...] = ()
     confirmed: str | None = None
+    unfixed: tuple[str, ...] = ()
 
 
 class PlainView(View):
@@ -258,6 +259,7 @@ class Judge:
             else None,
             kept_back=tuple((notice, why) for notice, why in answers if why is not None),
             confirmed=confirmed[-1] if confirmed else None,
+            unfixed=self._unfixed(view, about, reached) if state is State.INDETERMINATE else (),
         )
         anchors, found_running = tuple(sorted(view.anchors.items())), tuple(sorted(running.items()))
         return replace(memory, anchors=anchors, markers=markers, running=found_running), verdict
@@ -287,14 +289,23 @@ class Judge:
 
     def _weighed(self, view: View, stage: Stage, *, lasting: bool) -> tuple[State, tuple[str, ...]] | None:
         """What the hard checks that count say of a stage."""
-        counting = [
+        return self._unfit(view, self._counting(view, stage, lasting=lasting))
+
+    def _counting(self, view: View, stage: Stage, *, lasting: bool) -> list[str]:
+        """The hard checks of a stage that count."""
+        return [
             hard.check
             for hard in stage.hard
             if hard.lasting is lasting
             and (hard.when is None or self._met(view, hard.when))
             and not (hard.unless is not None and self._met(view, hard.unless))
         ]
-        return self._unfit(view, counting)
+
+    def _unfixed(self, view: View, about: str, reached: bool) -> tuple[str, ...]:
+        """What of the stage in doubt may still have to be fixed first."""
+        (stage,) = (stage for stage in self.pack.stages if stage.id == about)
+        counting = self._counting(view, stage, lasting=reached and stage is self.pack.base)
+        return tuple(check for check in counting if view.named(f"check {check}").truth is not NOT_MET)
 
     def _unfit(self, view: View, checks: Iterable[str]) -> tuple[State, tuple[str, ...]] | None:
         answers = {check: view.named(f"check {check}") for check in checks}

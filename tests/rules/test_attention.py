@@ -195,6 +195,49 @@ class TestComingBack:
         assert asks(bed) == ["07:30"]
 
 
+TAMPONADE = {"examination": "echo", "findings": {**ECHO, "tamponade": "present"}, "readings": {"lvef": "60 %"}}
+NO_TAMPONADE = {"examination": "echo", "findings": ECHO, "readings": {"lvef": "60 %"}}
+
+
+class TestUnknownIsNoRelief:
+    """What must be fixed first stays on the board while nobody can tell whether the state is still there."""
+
+    @staticmethod
+    def tamponade(*more: dict[str, Any], until: str) -> Bedside:
+        """From 12:00 on; the lactate of 13:21 is the last until 18:00, and so too old from 17:21 on."""
+        rates = ({"at": clock(at), "infusion": NOREPINEPHRINE} for at in range(UNTIL, 19 * 60, 15))
+        last = {"at": "18:00", "observe": {"lactate": "4.6 mmol/L"}}
+        return shock({"at": "12:00", "assessment": TAMPONADE}, *rates, last, *more, until=until)
+
+    def test_it_stays_and_its_coming_back_is_no_return(self) -> None:
+        acknowledge = {"at": "12:05", "action": {"subject": "fix_first", "action": "acknowledge", **NURSE}}
+        bed = self.tamponade(acknowledge, until="17:55")
+        doubt = life(bed, "fix_first")[-1]
+        assert doubt.cause == "cannot be confirmed now"
+        assert doubt.attention is Attention.ANSWERED
+        assert doubt.card.headline.startswith("Cannot tell now whether to fix this first: another cause of shock;")
+        bed = self.tamponade(acknowledge, until="18:30")
+        assert life(bed, "fix_first")[-1].verdict == "PSEUDO(alternative_shock)"
+        assert asks(bed, "fix_first") == ["12:00"]
+
+    def test_put_right_meanwhile_it_leaves_and_comes_back_later(self) -> None:
+        drained, again = {"at": "17:40", "assessment": NO_TAMPONADE}, {"at": "18:10", "assessment": TAMPONADE}
+        bed = self.tamponade(drained, again, until="18:30")
+        (resolved,) = [change for change in life(bed, "fix_first") if change.change is AlertChangeKind.RESOLVED]
+        assert f"{resolved.decided_at:%H:%M}" == "17:40"
+        assert resolved.cause == "nothing of it is left to fix"
+        assert asks(bed, "fix_first") == ["12:00", "18:10"]
+
+    def test_what_is_put_right_meanwhile_and_is_wrong_again_is_told_anew(self) -> None:
+        """A stop of the pump counts for half an hour after its end: that of 17:00 until 17:45."""
+        pauses = [{"at": at, "infusion": {"drug": "norepinephrine", "action": "pause"}} for at in ("17:00", "17:50")]
+        bed = self.tamponade(*pauses, until="18:05")
+        assert asks(bed, "fix_first") == ["12:00", "17:02", "18:00"]
+        said = {f"{change.decided_at:%H:%M}": change.card.headline for change in life(bed, "fix_first")}
+        assert "delivery interrupted" in said["17:21"]
+        assert "delivery interrupted" not in said["17:45"]
+
+
 class TestAnswers:
     def test_an_answer_covers_what_was_on_the_screen_and_nothing_later(self) -> None:
         """Somebody answers the card of 07:30 when the alert has come back at 09:00."""

@@ -1,6 +1,6 @@
 """Formulas against examples worked out by hand (clinical dossier 0.4, 1a, 1c)."""
 
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -579,3 +579,32 @@ class TestChartedPressure:
 
     def test_one_value_is_no_five_minutes(self) -> None:
         assert not self.charted(-1, 40).value("mean_arterial_pressure_highest").known
+
+    @pytest.mark.parametrize(
+        ("others", "low", "high"),
+        [
+            ((), 58, inf),
+            (((-19.9, 60),), 58, inf),
+            (((-20, 60),), 58, 60),
+            (((-80, 60),), 58, 60),
+            (((-80.1, 60),), 58, inf),
+            (((-30, 57), (-10, 71)), 58, 71),
+            (((-30, 57), (-90, 71)), 58, 58),
+            (((-30, nan), (-70, 57)), 58, 58),
+            (((-20, 50),), 58, 58),
+        ],
+    )
+    def test_it_lasts_from_the_first_to_the_last_of_several(
+        self, others: tuple[tuple[float, float], ...], low: float, high: float
+    ) -> None:
+        """The last was charted 5 min ago, and each stands for 75 min."""
+        patient = self.charted(-5)
+        for minutes, level in others:
+            patient.fact("signal:map_invasive", Sample(level, "charted"), minutes)
+        found = patient.value("mean_arterial_pressure_lasting")
+        assert (found.low, found.high) == (low, high)
+        assert (found.missing == ("repeat mean_arterial_pressure",)) is (low < high)
+
+    def test_a_line_that_sends_lasts_by_its_minutes(self) -> None:
+        assert self.charted(-5).pressure(70).exactly("mean_arterial_pressure_lasting") == 70
+        assert not Patient().pressure(70, minutes=4).value("mean_arterial_pressure_lasting").known
