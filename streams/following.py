@@ -6,6 +6,8 @@ Nothing here waits, and the clock is given: whoever follows calls :meth:`Followi
 from __future__ import annotations
 
 import os
+import select
+import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -20,7 +22,7 @@ AT_ONCE: Final = 1 << 16
 """Bytes that are read of a file in one turn."""
 
 LEFT_AFTER: Final = 10.0
-"""Seconds for which a file that has lost its name is still read after it last grew: writers are slow to notice."""
+"""Seconds for which a file that has lost its name is still read after it last grew, and a new one is not missed."""
 
 SETTLED_AFTER: Final = 1.0
 """Seconds after which a last line that is whole but for its end is used without it."""
@@ -71,6 +73,7 @@ class Following:
         self._told = told
         self._files: list[_File] = []
         self._broken = False
+        self._there_at: float | None = None
 
     def turn(self, seconds: float) -> Turn:
         """Read on a little; ``seconds`` are the present by a clock that never goes back."""
@@ -104,6 +107,8 @@ class Following:
 
     def _turn(self, seconds: float) -> Turn:
         there = _look(self._path)
+        if there is not None:
+            self._there_at = seconds
         if self._before:
             self._find_again(seconds, there)
         lines: list[Line] = []
@@ -175,9 +180,49 @@ class Following:
         return None
 
     def _standing(self, there: Look | None, seconds: float) -> Standing:
-        if there is None:
+        if there is None and (self._there_at is None or seconds - self._there_at >= LEFT_AFTER):
             return Standing("waiting", "there is no such file")
         return self._files[-1].standing(seconds) if self._files else Standing("reading")
+
+
+class StandardInput:
+    """Standard input to its end, as plain text; how far it has been read is not known to the next run."""
+
+    def __init__(self) -> None:
+        self._descriptor = sys.stdin.fileno()
+        self._cutter = Cutter()
+        self._ended = False
+
+    def turn(self, seconds: float) -> Turn:  # noqa: ARG002 - as files are read
+        """What is there, without waiting for more."""
+        if self._ended:
+            return Turn((), more=False, standing=Standing("ended"))
+        try:
+            if not self._has_more():
+                return Turn((), more=False, standing=Standing("reading"))
+            text = os.read(self._descriptor, AT_ONCE)
+        except OSError as error:
+            return Turn((), more=False, standing=Standing("failed", error.strerror or type(error).__name__))
+        if text:
+            return Turn(self._lines(self._cutter.cut(text)), more=self._has_more(), standing=Standing("reading"))
+        self._ended = True
+        return Turn(self._lines(self._cutter.finish()), more=False, standing=Standing("ended"))
+
+    def taken(self, lines: Sequence[Line]) -> None:
+        """Nobody could read them again."""
+
+    def marks(self) -> Marks:
+        """None."""
+        return ()
+
+    def close(self) -> None:
+        """It is not ours to close."""
+
+    def _has_more(self) -> bool:
+        return bool(select.select([self._descriptor], [], [], 0)[0])
+
+    def _lines(self, lines: Sequence[Cut]) -> list[Line]:
+        return [Line(text, 0, end) for text, end in lines]
 
 
 class _File:

@@ -120,6 +120,16 @@ def test_a_file_that_is_renamed_is_read_to_its_end_and_then_the_new_one(reader: 
     assert reader.told == []
 
 
+def test_a_name_is_not_missed_at_once(reader: Reader) -> None:
+    reader.path.write_bytes(lines(0, 20))
+    reader.turn()
+    reader.path.rename(reader.path.with_suffix(".1"))
+    reader.turn(LEFT_AFTER / 2)
+    assert reader.state == "reading"
+    reader.turn(LEFT_AFTER)
+    assert reader.standing == Standing("waiting", "there is no such file")
+
+
 @MEANWHILE
 def test_two_renamings_in_a_row_lose_nothing(reader: Reader, meanwhile: Meanwhile) -> None:
     for number in range(3):
@@ -222,7 +232,7 @@ def test_a_file_that_is_deleted_and_made_again_is_read_anew(reader: Reader, mean
     reader.turn()
     reader.path.unlink()
     meanwhile(reader)
-    reader.turn()
+    reader.wait(LEFT_AFTER)
     assert reader.state == "waiting"
     reader.path.write_bytes(lines(20, 30))
     reader.turn()
