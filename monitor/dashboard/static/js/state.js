@@ -92,7 +92,7 @@ function takeUnit(state, { unit }) {
     unit: unit.unit ?? "",
     now: unit.now,
     position: unit.position,
-    inputs: unit.inputs,
+    inputs: unit.inputs ?? [],
     followed: state.followed ?? unit.position,
     beds: newerThan(state, unit.position).reduce(bedsWith, unit.patients),
   };
