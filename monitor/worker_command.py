@@ -36,10 +36,11 @@ def worker(kafka: KafkaSettings, settings: Path | None, packs: tuple[Path, ...])
     health are at /metrics, /livez and /readyz of the address worker.listen of the Kafka settings.
     """
     from streams.kafka.admin import TopicAdmin
+    from streams.kafka.claims import Claim
     from streams.kafka.worker import Worker
     from streams.topics import TopicName
 
     rules, site = open_rules(settings, packs)
     with TopicAdmin(kafka) as admin:
-        admin.demand(TopicName)
-    Worker(kafka, rules, site).run()
+        claim = Claim.of(kafka, admin.demand(TopicName))
+    Worker(kafka, rules, site, claim).run()

@@ -35,6 +35,7 @@ class WorkerMetrics:
             buckets=_LATENCIES,
             **known,
         )
+        self._lost = Counter("lost_records", "Records that were deleted before they were read.", ["topic"], **known)
         self._states = Counter("states_kept", "States of patients that were stored.", **known)
         self.lag = Gauge("lag_records", "Records that are there and have not been applied.", **known)
         self.patients = Gauge("patients", "Patients whose state is held.", **known)
@@ -59,6 +60,10 @@ class WorkerMetrics:
     def unreadable(self, reason: str) -> None:
         """A message has been refused before it became a record."""
         self._rejected.labels(reason).inc()
+
+    def lost(self, topic: str, records: int) -> None:
+        """So many records are gone that nobody has read."""
+        self._lost.labels(str(topic)).inc(records)
 
     def kept(self, states: int) -> None:
         """So many states have been stored."""

@@ -60,6 +60,7 @@ class TopicAdmin:
                     for name, entry in described[topic["name"]].items()
                     if entry["value"] is not None
                 },
+                str(topic["topic_id"]),
             )
             for topic in sorted(ours, key=lambda topic: str(topic["name"]))
         }
@@ -100,8 +101,8 @@ class TopicAdmin:
         """What is wrong with the topics; the replicas to be expected are chosen as for :meth:`create`."""
         return faults(self.describe(), self._prefix, replication_factor or self.usual_replicas())
 
-    def demand(self, names: Iterable[TopicName]) -> None:
-        """Refuse to go on without some of the topics, or if those that are partitioned alike are not.
+    def demand(self, names: Iterable[TopicName]) -> dict[str, FoundTopic]:
+        """The topics, described, unless some are missing, or those that are to be partitioned alike are not.
 
         Raises:
             BrokerError: naming what is missing, and how it is made.
@@ -113,6 +114,7 @@ class TopicAdmin:
         wrong = [fault for fault in faults(found, self._prefix, 1) if fault.topic.endswith("*")]
         if wrong:
             raise BrokerError(str(wrong[0]))
+        return found
 
     def usual_replicas(self) -> int:
         """:data:`REPLICAS`, or the number of brokers if they are fewer."""

@@ -36,11 +36,18 @@ class Outbox(Protocol):
         """Send messages, in their order for each key; once the brokers have all, return their offsets, or -1."""
 
 
+class Gap(NamedTuple):
+    """What is at offsets that were not delivered: the ``first`` that is still there, and whether any holds a record."""
+
+    first: int
+    filled: bool
+
+
 class Journal(Protocol):
     """Reads what is stored, without being a member of any group."""
 
-    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
-        """Whether there is any record at these offsets."""
+    async def gap(self, topic: TopicName, partition: int, offsets: range) -> Gap:
+        """What is at these offsets."""
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition."""
@@ -100,8 +107,8 @@ class KafkaJournal:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
 
-    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
-        """Whether there is any record at these offsets.
+    async def gap(self, topic: TopicName, partition: int, offsets: range) -> Gap:
+        """What is at these offsets; marks of transactions, and records of those that were given up, are nothing.
 
         Raises:
             KafkaError: if it cannot be read.
@@ -112,8 +119,8 @@ class KafkaJournal:
             consumer.seek(place, max(first, offsets.start))
             while await consumer.position(place) < offsets.stop:
                 for records in (await consumer.getmany(place, timeout_ms=1000, max_records=1)).values():
-                    return bool(records[0].offset < offsets.stop)
-            return False
+                    return Gap(first, bool(records[0].offset < offsets.stop))
+            return Gap(first, filled=False)
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition; a key whose state was taken away is not there.
@@ -163,7 +170,10 @@ class KafkaJournal:
     @asynccontextmanager
     async def _reader(self, places: list[Any]) -> AsyncIterator[Any]:
         consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=1 << 24
+            **aiokafka_options(self._settings),
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=1 << 24,
+            isolation_level="read_committed",
         )
         await consumer.start()
         try:

@@ -24,6 +24,7 @@ from faust.types import TP
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from streams.intake import Record
+from streams.kafka.claims import Claim
 from streams.kafka.clients import KafkaJournal, KafkaOutbox, ssl_context
 from streams.kafka.health import Health, HealthServer
 from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
@@ -52,6 +53,7 @@ class Worker:
         kafka: how to reach the cluster, and the worker's settings.
         packs: the pathways to judge.
         site: the site's settings.
+        claim: what is worked on, as the topics are now.
         end: ends the process without another word.
     """
 
@@ -60,6 +62,7 @@ class Worker:
         kafka: KafkaSettings,
         packs: Sequence[Pack],
         site: SiteSettings,
+        claim: Claim,
         end: Callable[[int], object] = os._exit,
     ) -> None:
         self._settings, self._end = kafka.worker, end
@@ -88,6 +91,7 @@ class Worker:
             floors=self._group.floors,
             metrics=self.metrics,
             prefix=kafka.prefix,
+            claim=claim,
         )
         self._connect_app()
 
@@ -232,9 +236,12 @@ class Group:
             return {}
         first = await self._consumer.earliest_offsets(*places.values())
         committed = await self._consumer.committed(places.values())
+        ends = await self._consumer.ends(places.values())
         return {
             number: {
-                name: Begin(first[place], committed[place]) for (of, name), place in places.items() if of == number
+                name: Begin(first[place], committed[place], ends[place])
+                for (of, name), place in places.items()
+                if of == number
             }
             for number in partitions
         }

@@ -13,7 +13,8 @@ from rules.events import encode
 from rules.outputs import AlertChange, StatusChange
 from streams.deadletters import OFFSET, TOPIC
 from streams.intake import Record
-from streams.kafka.clients import Message
+from streams.kafka.claims import Claim
+from streams.kafka.clients import Gap, Message
 from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
 from streams.kafka.settings import WorkerSettings
 from streams.letterbox import Letterbox, Source
@@ -45,6 +46,9 @@ class Cluster:
         self.answers = asyncio.Event()
         self.answers.set()
         self.now = 1000.0
+        self.first = 0
+        self.claim = Claim(group="workers", partitions=1, topics={PREFIX + name: f"id of {name}" for name in INPUTS})
+        self.metrics = WorkerMetrics(lambda: 0.0)
 
     async def send(self, messages: Iterable[Message]) -> list[int]:
         batch = list(messages)
@@ -82,11 +86,17 @@ class Cluster:
     def ends(self, partition: int) -> Mapping[TopicName, int | None]:
         return self.inputs.ends
 
-    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
-        return any(record.offset in offsets for record in self.inputs.records[topic])
+    async def gap(self, topic: TopicName, partition: int, offsets: range) -> Gap:
+        here = range(max(self.first, offsets.start), offsets.stop)
+        return Gap(self.first, any(record.offset in here for record in self.inputs.records[topic]))
 
     async def begins(self, partitions: Iterable[int]) -> Mapping[int, Mapping[TopicName, Begin]]:
-        return {number: {name: Begin(0, self.committed.get(name)) for name in INPUTS} for number in partitions}
+        return {
+            number: {
+                name: Begin(self.first, self.committed.get(name), len(self.inputs.records[name])) for name in INPUTS
+            }
+            for number in partitions
+        }
 
     async def commit(self) -> None:
         self.committed = {name: offset for (name, _), offset in self.floors.items()}
@@ -100,8 +110,9 @@ class Cluster:
             journal=self,
             membership=self,
             floors=self.floors,
-            metrics=WorkerMetrics(lambda: 0.0),
+            metrics=self.metrics,
             prefix=PREFIX,
+            claim=self.claim,
             clock=lambda: self.now,
         )
 
