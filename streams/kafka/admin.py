@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError, for_code
 
+from streams.kafka.claims import Claim
 from streams.kafka.connecting import BrokerError, connect, explained
 from streams.kafka.inspection import Fault, FoundTopic, faults, partitions_of_inputs
 from streams.kafka.settings import KafkaSettings
@@ -121,6 +122,16 @@ class TopicAdmin:
         with explained():
             brokers: Sequence[object] = self._client.describe_cluster()["brokers"]
         return max(1, min(REPLICAS, len(brokers)))
+
+
+def present_claim(settings: KafkaSettings) -> Claim:
+    """What a worker of these settings works on, as the topics are now.
+
+    Raises:
+        BrokerError: if topics are missing, or are not partitioned alike, or the cluster cannot be reached.
+    """
+    with TopicAdmin(settings) as admin:
+        return Claim.of(settings, admin.demand(TopicName))
 
 
 def _succeeded(answer: dict[str, Any]) -> bool:

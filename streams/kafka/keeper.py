@@ -21,6 +21,7 @@ from streams.feed import Feed
 from streams.intake import Record
 from streams.kafka.claims import CLAIM_KEY, Claim
 from streams.kafka.clients import Journal, Message, Outbox
+from streams.kafka.reaching import ShrunkError, shrunk
 from streams.kafka.settings import WorkerSettings
 from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
@@ -364,8 +365,5 @@ def _start(number: int, name: TopicName, begin: Begin, kept: int) -> int:
             f"{kept}: part of it is missing"
         )
     if kept > begin.end:
-        raise StateError(
-            f"partition {number}: {name} ends at {begin.end}, but has been read up to {kept}: it was deleted and "
-            "created again, or has lost records"
-        )
+        raise ShrunkError(shrunk((name, number), begin.end, kept))
     return max(begin.first, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
@@ -12,21 +12,10 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
-from streams.states import StateError
-
-Place = tuple[str, int]
-"""A topic, with its prefix, and a partition of it."""
-
+from streams.kafka.reaching import Place, Reach
 
 _NOTE_EVERY: Final = 0.25
 """Seconds after which it is known at the latest that there is nothing but marks of transactions."""
-
-
-class Reached(NamedTuple):
-    """How far a partition has been read: where the client goes on, and the offset after the last record it gave."""
-
-    position: int
-    after: int
 
 
 class MemberThread(AIOKafkaConsumerThread):
@@ -42,7 +31,7 @@ class MemberThread(AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         """Begin to take down how far has been read."""
         super().__post_init__()
-        self.reached: dict[Place, Reached] = {}
+        self.reach = Reach()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
@@ -74,10 +63,9 @@ class MemberThread(AIOKafkaConsumerThread):
             return
         for place in subscription.assignment.tps:
             state = subscription.assignment.state_value(place)
-            given = records[place][-1].offset + 1 if records.get(place) else None
-            after = given or (self.reached[place].after if place in self.reached else 0)
             if state is not None and state.has_valid_position:
-                self.reached[place] = Reached(state.position, after)
+                given = records.get(place)
+                self.reach.note(place, state.position, given[-1].offset if given else None)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to what is committed, or to the beginning.
@@ -134,26 +122,18 @@ class MemberConsumer(Consumer):
     def end(self, place: TP) -> int | None:
         """The offset after the last record of a partition that can be read, if that is known already.
 
-        What follows it, and is read past, are marks of transactions, and records of those that were given up: they are
-        no events, and nothing waits for them.
+        What follows it, and is read past, is no event, and nothing waits for it.
 
         Raises:
-            StateError: if there is less than has been read.
+            ShrunkError: if there has been less for some time than has been read.
         """
         thread: Any = self._thread
-        reached: Reached = thread.reached.get(place, Reached(0, 0))
         try:
-            end: int | None = self._client().last_stable_offset(place)
+            stable: int | None = self._client().last_stable_offset(place)
         except AssertionError:  # what the client says of a partition that is not ours any more
             return None
-        if end is None or end < 0:
-            return None
-        if end < reached.after:
-            raise StateError(
-                f"{place.topic}[{place.partition}] ends at {end}, but has been read up to {reached.after}: it was "
-                "deleted and created again, or has lost records"
-            )
-        return reached.after if reached.position >= end else end
+        end: int | None = thread.reach.end(place, stable, time.monotonic())
+        return end
 
     def membership_lasts(self, session_timeout: float) -> bool:
         """Whether nobody else can have been given our partitions, as far as can be told from here."""
@@ -164,7 +144,7 @@ class MemberConsumer(Consumer):
         """Partitions have just been given to us."""
         thread: Any = self._thread
         thread.alive_at = time.monotonic()
-        thread.reached.clear()
+        thread.reach.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def committed(self, places: Iterable[Place]) -> dict[Place, int | None]:

@@ -24,11 +24,14 @@ from faust.types import TP
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from streams.intake import Record
+from streams.kafka.admin import present_claim
 from streams.kafka.claims import Claim
 from streams.kafka.clients import KafkaJournal, KafkaOutbox, ssl_context
+from streams.kafka.connecting import BrokerError
 from streams.kafka.health import Health, HealthServer
 from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
 from streams.kafka.membership import MemberConsumer, MemberTransport
+from streams.kafka.reaching import ShrunkError
 from streams.kafka.settings import KafkaSettings
 from streams.metrics import WorkerMetrics
 from streams.processor import Processor
@@ -43,6 +46,7 @@ REFUSED: Final = 78
 """Exit code where state cannot be continued from: starting again does not help."""
 
 _LOOK_AROUND_EVERY: Final = 0.5
+_LOOK_AT_TOPICS_EVERY: Final = 30.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -65,7 +69,8 @@ class Worker:
         claim: Claim,
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        self._settings, self._end = kafka.worker, end
+        self._kafka, self._settings, self._end = kafka, kafka.worker, end
+        self._claim = claim
         self._names = {kafka.topic(name): name for name in INPUTS}
         self.app = make_app(kafka)
         self.health = Health()
@@ -116,6 +121,9 @@ class Worker:
         async def look_around() -> None:
             await self._guard(self._look_around())
 
+        async def look_at_topics() -> None:
+            await self._guard(self._look_at_topics())
+
         async def assigned(*_: Any, **__: Any) -> None:
             await self._guard(self._take_over())
 
@@ -129,6 +137,7 @@ class Worker:
 
         app.agent(inputs, name="intake")(take)
         app.timer(interval=_LOOK_AROUND_EVERY)(look_around)
+        app.timer(interval=_LOOK_AT_TOPICS_EVERY)(look_at_topics)
         app.on_rebalance_complete.connect(assigned)
         app.on_partitions_revoked.connect(revoked)
         app.on_before_shutdown.connect(ending)
@@ -151,6 +160,15 @@ class Worker:
         self._tidier.tidy(idle=self._keeper.lag <= self._settings.batch)
         self.health.looked_around(self._keeper.lag, self._applied)
         self._applied = False
+
+    async def _look_at_topics(self) -> None:
+        """See that the topics are still those that are worked on."""
+        try:
+            found = await asyncio.to_thread(present_claim, self._kafka)
+        except BrokerError as error:
+            _log.warning("the topics cannot be looked at: %s", error)
+        else:
+            found.demand(self._claim)
 
     async def _take_over(self) -> None:
         partitions = self._group.assigned()
@@ -180,7 +198,7 @@ class Worker:
         except StateError as error:
             _log.critical("the kept state cannot be continued from: %s", error)
             self._stop_at_once(REFUSED)
-        except (KafkaError, LeaseLostError, InterruptedWorkError, UndeliveredError) as error:
+        except (KafkaError, LeaseLostError, InterruptedWorkError, UndeliveredError, ShrunkError) as error:
             _log.critical("%s: %s", type(error).__name__, error)
             self._stop_at_once(CRASHED)
         except Exception as error:  # noqa: BLE001 - nothing that is unexpected may be survived
