@@ -78,6 +78,7 @@ class Worker:
         self._server: HealthServer | None = None
         self._tidier = Tidier()
         self._outbox = KafkaOutbox(kafka)
+        self._journal = KafkaJournal(kafka)
         self._group = Group(self.app, kafka)
         self._applied = False
         processor = Processor(
@@ -91,7 +92,7 @@ class Worker:
             kafka.worker,
             site.future_skew if kafka.worker.ahead is None else timedelta(seconds=kafka.worker.ahead),
             outbox=self._outbox,
-            journal=KafkaJournal(kafka),
+            journal=self._journal,
             membership=self._group,
             floors=self._group.floors,
             metrics=self.metrics,
@@ -184,6 +185,7 @@ class Worker:
     async def _finish(self) -> None:
         await self._keeper.hand_over()
         await self._outbox.stop()
+        await self._journal.stop()
         if self._server is not None:
             self._server.stop()
 
