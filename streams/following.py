@@ -368,5 +368,5 @@ def _stored_as(folder: Path, inode: int) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             return [Path(entry.path) for entry in entries if entry.inode() == inode]
-    except FileNotFoundError:
-        return []
+    except (FileNotFoundError, PermissionError):
+        return []  # a folder may let us read a file whose name we know, and not say which others there are

@@ -170,7 +170,7 @@ class Follower:
         self._standing = standing
         self._liveness.stands(self._followed.name, standing)
         level = logging.INFO if standing.state in ("reading", "ended") else logging.WARNING
-        _log.log(level, "input %s: %s", self._followed.name, " ".join(standing).strip())
+        _log.log(level, "input %s: %s", self._followed.name, ": ".join(filter(None, standing)))
 
     def _warn(self, text: str) -> None:
         _log.warning("input %s: %s", self._followed.name, text)

@@ -61,7 +61,7 @@ class TopicAdmin:
                     for name, entry in described[topic["name"]].items()
                     if entry["value"] is not None
                 },
-                str(topic["topic_id"]),
+                str(topic.get("topic_id", "")),
             )
             for topic in sorted(ours, key=lambda topic: str(topic["name"]))
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import cli
 from monitor.service.inputs import Followed
 from monitor.service.liveness import Liveness
 from monitor.service.models import Unit
@@ -15,6 +16,7 @@ from monitor.service.security import TokenFile
 from rules.events import Event, encode
 from streams.embedded.settings import EmbeddedSettings
 from streams.following import Standing
+from streams.logfile import write_log
 from tests.integration.brokers import wait_until
 from tests.service.running import Running, running
 from tests.streams.stream import events_of
@@ -49,6 +51,12 @@ def test_a_file_is_called_by_its_name_or_as_somebody_calls_it() -> None:
     assert Followed.read("lab=/var/spool/a=b.jsonl") == ("lab", "/var/spool/a=b.jsonl")
     assert Followed.read("./a=b.jsonl") == ("a=b.jsonl", "./a=b.jsonl")
     assert Followed.read("-") == ("standard input", "-")
+
+
+def test_two_inputs_have_two_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "--follow", "/a/lab.jsonl", "--follow", "/b/lab.jsonl"]) == cli.USAGE
+    assert "lab.jsonl is given twice; a name can be put before a file" in capsys.readouterr().err
+    assert cli.main(["serve", "--follow", "one=/a/lab.jsonl", "--follow", "two=/a/lab.jsonl"]) == cli.USAGE
 
 
 def test_an_input_that_is_not_there_or_cannot_be_read_is_a_fault(clock: Clock) -> None:
@@ -167,6 +175,16 @@ def test_a_file_is_followed_into_the_log_through_rotations_and_restarts(tmp_path
     log.write_text(text(events[70:90]), encoding="utf-8")
     with running(database, follow=[str(log)]) as service:
         wait_until(is_used(service, 30), 20, "those of both are used, and nothing else")
+
+
+def test_up_to_the_end_of_a_compressed_log_every_deadline_is_met(tmp_path: Path) -> None:
+    log = tmp_path / "lab.jsonl.gz"
+    write_log(events_of()[:40], log)
+    with running(tmp_path / "service.db", follow=[str(log)]) as service:
+        wait_until(lambda: 'outcome="mark"' in service.client.get("/metrics").text, 20, "it is told that this was all")
+        assert used(service) == 40
+        (found,) = Unit.model_validate_json(service.client.get("/v1/unit").content).inputs
+        assert (found.state, found.ready) == ("ended", True)
 
 
 def test_a_pipe_is_an_input_whose_writers_come_and_go(tmp_path: Path) -> None:
