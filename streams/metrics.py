@@ -38,6 +38,9 @@ class WorkerMetrics:
         self._lost = Counter("lost_records", "Records that were deleted before they were read.", ["topic"], **known)
         self._states = Counter("states_kept", "States of patients that were stored.", **known)
         self.lag = Gauge("lag_records", "Records that are there and have not been applied.", **known)
+        self.held = Gauge(
+            "held_records", "Records behind a transaction that has not ended: nobody can read them.", **known
+        )
         self.patients = Gauge("patients", "Patients whose state is held.", **known)
         self.partitions = Gauge("partitions", "Partitions that are held.", **known)
         self.recovery = Gauge("recovery_seconds", "How long it last took to restore the state of partitions.", **known)

@@ -135,6 +135,15 @@ class MemberConsumer(Consumer):
         end: int | None = thread.reach.end(place, stable, time.monotonic())
         return end
 
+    def held(self, place: TP) -> int:
+        """How many records of a partition lie behind a transaction that has not ended, so that nobody can read them."""
+        client = self._client()
+        try:
+            highwater, stable = client.highwater(place), client.last_stable_offset(place)
+        except AssertionError:  # as above
+            return 0
+        return 0 if None in (highwater, stable) else max(0, highwater - stable)
+
     def membership_lasts(self, session_timeout: float) -> bool:
         """Whether nobody else can have been given our partitions, as far as can be told from here."""
         thread: Any = self._thread

@@ -157,6 +157,7 @@ class Worker:
     async def _look_around(self) -> None:
         if not self.app.rebalancing:
             await self._keeper.look_around()
+            self.metrics.held.set(self._group.held())
             self._say_whether_ready()
         self._tidier.tidy(idle=self._keeper.lag <= self._settings.batch)
         self.health.looked_around(self._keeper.lag, self._applied)
@@ -248,6 +249,10 @@ class Group:
     def ends(self, partition: int) -> Mapping[TopicName, int | None]:
         """Of each input the offset after its last record; None if that is not known yet."""
         return {name: self._consumer.end(TP(self._kafka.topic(name), partition)) for name in INPUTS}
+
+    def held(self) -> int:
+        """How many records lie behind transactions that have not ended."""
+        return sum(self._consumer.held(place) for place in self._consumer.assignment())
 
     async def begins(self, partitions: Iterable[int]) -> Mapping[int, Mapping[TopicName, Begin]]:
         """Of each partition and input, where reading may begin."""

@@ -90,12 +90,21 @@ def test_marks_of_transactions_are_no_lag_and_what_was_given_up_is_no_event(inpu
                     inputs.kafka.topic(topic_of(event)), key=key_of(event), value=encode(event).encode()
                 )
             await (producer.abort_transaction() if events is STRANGERS else producer.commit_transaction())
+        await producer.begin_transaction()
+        await producer.send_and_wait(inputs.kafka.topic(TopicName.VITALS), key=b"bed-9", value=b"not committed yet")
+        await asyncio.to_thread(wait_until, lambda: held() == 1, 30, "it is known to be held back")
+        assert worker.has_applied(len(EVENTS)), "although it is no lag"
+        await producer.abort_transaction()
         await producer.stop()
+
+    def held() -> float:
+        return worker.figure("rescue_monitor_held_records")
 
     worker = inputs.hire()
     worker.wait_until_ready()
     asyncio.run(transactions())
     wait_until(lambda: worker.has_applied(len(EVENTS)), 60, "what was committed is applied and nothing is left")
+    wait_until(lambda: held() == 0, 30, "nothing is held back")
     assert worker.events == len(EVENTS)
     assert worker.figure("rescue_monitor_lost_records_total") == 0
     assert {patient for patient, _ in said(inputs.kafka)} == {"bed-4"}
