@@ -6,56 +6,12 @@ Nothing here waits, and the clock is given: whoever follows calls :meth:`Followi
 from __future__ import annotations
 
 import os
-import select
-import sys
 from collections.abc import Callable, Sequence
-from itertools import count
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
 
-from streams.lines import Cutter
-from streams.lines import Line as Cut
-from streams.marks import Look, Mark, Marks, Seen
-from streams.unpacking import CUT_OFF, DamagedError, is_compressed, unpacker_of
-
-AT_ONCE: Final = 1 << 16
-"""Bytes that are read of a file in one turn."""
-
-LEFT_AFTER: Final = 10.0
-"""Seconds for which a file that has lost its name is still read after it last grew, and a new one is not missed."""
-
-SETTLED_AFTER: Final = 1.0
-"""Seconds after which a last line that is whole but for its end is used without it."""
-
-_SERIALS: Final = count(1)
-
-State = Literal["waiting", "reading", "ended", "failed"]
-
-
-class Standing(NamedTuple):
-    """How an input is, and why if that is not as it should be.
-
-    ``waiting`` for a file that is not there, ``reading``, ``ended`` where nothing more can come, ``failed``.
-    """
-
-    state: State
-    reason: str = ""
-
-
-class Line(NamedTuple):
-    """A line without its end: of which content, and where the next one begins."""
-
-    text: bytes
-    file: int
-    end: int
-
-
-class Turn(NamedTuple):
-    """What one turn has found; ``more`` if there may be more at once."""
-
-    lines: Sequence[Line]
-    more: bool
-    standing: Standing
+from streams.marks import Look, Mark, Marks
+from streams.opened import LEFT_AFTER, OpenFile
+from streams.turns import Line, Standing, Turn
 
 
 class Following:
@@ -71,7 +27,7 @@ class Following:
         self._path = Path(path)
         self._before = marks
         self._told = told
-        self._files: list[_File] = []
+        self._files: list[OpenFile] = []
         self._broken = False
         self._there_at: float | None = None
 
@@ -131,7 +87,7 @@ class Following:
         present = self._files[-1] if self._files else None
         if there is None or (present is not None and present.look.is_stored_with(there)):
             return False
-        file = _File(self._path, self._path, seconds)
+        file = OpenFile(self._path, self._path, seconds)
         mark = None if present is None else present.mark()
         if present is not None and mark is not None and mark.stored and file.fits(mark):
             # Written anew with all that was there before, and more.
@@ -168,12 +124,12 @@ class Following:
             else:
                 self._told("what was being read of it is not there any more: what had been added to that is lost")
 
-    def _found(self, mark: Mark, seconds: float) -> _File | None:
+    def _found(self, mark: Mark, seconds: float) -> OpenFile | None:
         for path in (*_stored_as(self._path.parent, mark.inode), self._path):
             look = _look(path)
             if look is None or look.kind != "file":
                 continue
-            file = _File(path, self._path, seconds)
+            file = OpenFile(path, self._path, seconds)
             if file.fits(mark) and (path == self._path or file.look.is_stored_with(mark)):
                 return file
             file.close()
@@ -183,172 +139,6 @@ class Following:
         if there is None and (self._there_at is None or seconds - self._there_at >= LEFT_AFTER):
             return Standing("waiting", "there is no such file")
         return self._files[-1].standing(seconds) if self._files else Standing("reading")
-
-
-class StandardInput:
-    """Standard input to its end, as plain text; how far it has been read is not known to the next run."""
-
-    def __init__(self) -> None:
-        self._descriptor = sys.stdin.fileno()
-        self._cutter = Cutter()
-        self._ended = False
-
-    def turn(self, seconds: float) -> Turn:  # noqa: ARG002 - as files are read
-        """What is there, without waiting for more."""
-        if self._ended:
-            return Turn((), more=False, standing=Standing("ended"))
-        try:
-            if not self._has_more():
-                return Turn((), more=False, standing=Standing("reading"))
-            text = os.read(self._descriptor, AT_ONCE)
-        except OSError as error:
-            return Turn((), more=False, standing=Standing("failed", error.strerror or type(error).__name__))
-        if text:
-            return Turn(self._lines(self._cutter.cut(text)), more=self._has_more(), standing=Standing("reading"))
-        self._ended = True
-        return Turn(self._lines(self._cutter.finish()), more=False, standing=Standing("ended"))
-
-    def taken(self, lines: Sequence[Line]) -> None:
-        """Nobody could read them again."""
-
-    def marks(self) -> Marks:
-        """None."""
-        return ()
-
-    def close(self) -> None:
-        """It is not ours to close."""
-
-    def _has_more(self) -> bool:
-        return bool(select.select([self._descriptor], [], [], 0)[0])
-
-    def _lines(self, lines: Sequence[Cut]) -> list[Line]:
-        return [Line(text, 0, end) for text, end in lines]
-
-
-class _File:
-    """One file that is open, whatever its name is by now.
-
-    Args:
-        path: where it is.
-        followed: the name that is followed, whose end says how it is stored.
-        seconds: the present.
-    """
-
-    def __init__(self, path: Path, followed: Path, seconds: float) -> None:
-        # Without waiting: a pipe to which nobody writes would keep us.
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.look = Look.of(os.fstat(self._descriptor))
-        if self.look.kind == "other":
-            self.close()
-            raise OSError(None, "neither a file nor a pipe")
-        self._followed = followed
-        self._compressed = is_compressed(followed)
-        self.grew_at = seconds
-        self._damage = ""
-        self._unpacker = unpacker_of(followed)
-        self._begin()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether all lines that were given have been taken."""
-        return self.taken >= self._given or self.look.kind == "pipe"
-
-    def close(self) -> None:
-        """Let go of it."""
-        os.close(self._descriptor)
-
-    def fits(self, mark: Mark) -> bool:
-        """Whether it begins with what was read when a mark was made."""
-        return mark.fits(self._peek)
-
-    def go_on_at(self, mark: Mark) -> None:
-        """Read on after a mark; what is compressed has to be unpacked from the beginning."""
-        self._begin()
-        self._cutter = Cutter(mark.position)
-        self.taken = self._given = mark.position
-        if self._compressed:
-            self._skipping = mark.position
-        else:
-            self.seen = Seen.of(mark.position, self._peek)
-
-    def mark(self) -> Mark | None:
-        """How far it has been read; None of a pipe."""
-        return None if self.look.kind == "pipe" else Mark.of(self.look, self.taken, self.seen)
-
-    def is_as_it_was(self) -> bool:
-        """Whether what was read is still there."""
-        return self.look.kind == "pipe" or self.seen.is_in(self._peek)
-
-    def begin_again(self, seconds: float) -> None:
-        """Read from the beginning what is another content."""
-        self._begin()
-        self.grew_at = seconds
-
-    def read(self, seconds: float) -> list[Line]:
-        """The lines of the next piece."""
-        stored = b"" if self._damage else self._next_piece()
-        if stored is None:
-            return []
-        if not stored:
-            return self._at_the_end(seconds)
-        self.seen.add(stored)
-        self.grew_at = seconds
-        lines: list[Cut] = []
-        try:
-            for text in self._unpacker.text(stored):
-                skipped, self._skipping = self._skipping, max(0, self._skipping - len(text))
-                lines += self._cutter.cut(text[skipped:])
-        except DamagedError as error:
-            self._damage = str(error)
-            lines += self._cutter.finish()
-        return self._give(lines)
-
-    def finish(self) -> list[Line]:
-        """The last line, although it has no end."""
-        return self._give(self._cutter.finish())
-
-    def standing(self, seconds: float) -> Standing:
-        """How it is."""
-        if self._damage:
-            return Standing("failed", self._damage)
-        if not self._compressed or self.look.kind == "pipe" or not self.seen.stored:
-            return Standing("reading")
-        if self._unpacker.complete:
-            return Standing("ended")
-        late = seconds - self.grew_at >= LEFT_AFTER
-        return Standing("failed", CUT_OFF) if late else Standing("reading")
-
-    def _begin(self) -> None:
-        self.serial = next(_SERIALS)
-        self.seen = Seen()
-        self.taken = self._given = self._skipping = 0
-        self._damage = ""
-        self._unpacker = unpacker_of(self._followed)
-        self._cutter = Cutter()
-
-    def _next_piece(self) -> bytes | None:
-        """The next bytes, none at the end, None if a pipe has writers and nothing in it."""
-        if self.look.kind == "file":
-            return os.pread(self._descriptor, AT_ONCE, self.seen.stored)
-        try:
-            return os.read(self._descriptor, AT_ONCE)
-        except BlockingIOError:
-            return None
-
-    def _at_the_end(self, seconds: float) -> list[Line]:
-        if self.look.kind == "pipe":
-            # All who wrote have closed it; whoever writes next begins anew.
-            lines = self.finish()
-            self._begin()
-            return lines
-        return self._give(self._cutter.finish_whole()) if seconds - self.grew_at >= SETTLED_AFTER else []
-
-    def _give(self, lines: list[Cut]) -> list[Line]:
-        self._given = lines[-1].end if lines else self._given
-        return [Line(text, self.serial, end) for text, end in lines]
-
-    def _peek(self, count: int, start: int) -> bytes:
-        return os.pread(self._descriptor, count, start)
 
 
 def _look(path: Path) -> Look | None:

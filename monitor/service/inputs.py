@@ -16,10 +16,12 @@ from rules.events import Event
 from streams.embedded.driver import BusyError, StoppedError
 from streams.embedded.offers import Examiner, Offer, Receipt, Submission, order_of
 from streams.embedded.wall import Wall
-from streams.following import Following, Line, StandardInput, Standing, Turn
+from streams.following import Following
 from streams.intake import TimeMark
 from streams.logfile import STANDARD_INPUT
 from streams.marks import Marks, marks_to_json
+from streams.standard_input import StandardInput
+from streams.turns import Line, Standing, Turn
 
 _AT_ONCE: Final = 500
 _WAIT: Final = 0.2

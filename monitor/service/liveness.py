@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from monitor.service.models import InputState, InputStatus
 from streams.embedded.wall import Wall
-from streams.following import Standing
+from streams.turns import Standing
 
 _FAULTS: Final = frozenset({"waiting", "failed", "silent"})
 _MOST: Final = 1000

@@ -15,8 +15,8 @@ from monitor.service.models import Unit
 from monitor.service.security import TokenFile
 from rules.events import Event, encode
 from streams.embedded.settings import EmbeddedSettings
-from streams.following import Standing
 from streams.logfile import write_log
+from streams.turns import Standing
 from tests.integration.brokers import wait_until
 from tests.service.running import Running, running
 from tests.streams.stream import events_of

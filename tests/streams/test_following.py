@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from streams.following import LEFT_AFTER, SETTLED_AFTER, Following, Standing
+from streams.following import Following
 from streams.logfile import LONGEST_LINE
 from streams.marks import Marks, marks_from_json, marks_to_json
+from streams.opened import LEFT_AFTER, SETTLED_AFTER
+from streams.turns import Standing
 
 BEGIN, END = 0, 40
 
