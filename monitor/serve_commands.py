@@ -7,6 +7,7 @@ import logging
 import secrets
 import sqlite3
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -18,6 +19,7 @@ from monitor.site import open_rules
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from monitor.service.inputs import Followed
     from monitor.service.security import Authenticator
     from streams.embedded.settings import EmbeddedSettings
 
@@ -41,7 +43,12 @@ Exit codes:
 @click.command(epilog=_EXIT_CODES)
 @click.option("--database", type=FILE, default=DATABASE, show_default=True, help="Where everything is kept.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="HOST:PORT; port 0 is any that is free.")
-@click.option("--follow", multiple=True, metavar="FILE", help="Read events from FILE as it grows, or - ; repeatable.")
+@click.option(
+    "--follow",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="Read events from FILE as tail -F does (a pipe, .gz and .zst too), or from - ; repeatable.",
+)
 @click.option("--unit", default="ICU", show_default=True, help="What the unit is called.")
 @click.option("--settings", type=FILE, help="Site settings (YAML).")
 @click.option("--pack", "packs", type=FILE, multiple=True, help="Use this rule pack, not the bundled; repeatable.")
@@ -80,6 +87,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key belong together")
     host, port = _address(listen)
+    followed = _followed(follow)
     rules, site = open_rules(settings, packs)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     pair = None if certificate is None or key is None else (str(certificate), str(key))
@@ -89,7 +97,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
         run(
             Site(unit, rules, site, _runtime_settings(runtime), system_wall, time.monotonic, database),
             listening,
-            follow,
+            followed,
             lambda address, _: click.echo(f"listening on {address}"),
         )
     except (SecurityError, DatabaseError) as error:
@@ -203,6 +211,19 @@ def _address(listen: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise click.UsageError(f"--listen: {listen!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def _followed(follow: tuple[str, ...]) -> list[Followed]:
+    from monitor.service.inputs import Followed
+
+    followed = [Followed.read(text) for text in follow]
+    for column in zip(*followed, strict=True):
+        twice = [one for one, count in Counter(column).items() if count > 1]
+        if twice:
+            raise click.UsageError(
+                f"--follow: {twice[0]} is given twice; a name can be put before a file: lab={twice[0]}"
+            )
+    return followed
 
 
 def _authenticator(tokens: Path | None, oidc: Path | None) -> Authenticator | None:

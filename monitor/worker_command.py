@@ -35,11 +35,8 @@ def worker(kafka: KafkaSettings, settings: Path | None, packs: tuple[Path, ...])
     Any number of workers share the partitions. When one ends or dies, others continue from its state. Figures and
     health are at /metrics, /livez and /readyz of the address worker.listen of the Kafka settings.
     """
-    from streams.kafka.admin import TopicAdmin
+    from streams.kafka.admin import present_claim
     from streams.kafka.worker import Worker
-    from streams.topics import TopicName
 
     rules, site = open_rules(settings, packs)
-    with TopicAdmin(kafka) as admin:
-        admin.demand(TopicName)
-    Worker(kafka, rules, site).run()
+    Worker(kafka, rules, site, present_claim(kafka)).run()

@@ -7,7 +7,6 @@ import gzip
 import json
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import IO, Final, Self, cast
 import zstandard
 
 from rules.events import Event, MalformedEventError, decode, encode
+from streams.unpacking import CUT_OFF, DamagedError, is_compressed, unpacker_of
 
 STANDARD_INPUT: Final = "-"
 """The name that stands for standard input, which is read as plain text."""
@@ -29,8 +29,8 @@ LONGEST_LINE: Final = 1 << 20
 
 _CHUNK: Final = 1 << 16
 _COMPRESSED_CHUNK: Final = 1 << 13
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+"""What some programs put before text in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ class LogReader:
             return
         self._file = self._resources.enter_context(Path(path).open("rb"))  # noqa: SIM115 - closed by __exit__
         self.size = os.fstat(self._file.fileno()).st_size
-        self._chunks = _FORMATS.get(Path(path).suffix.lower(), _plain)(self._file)
+        self._chunks = _unpacked(self._file, path)
         try:
             self._chunks = _put_back(next(self._chunks, b""), self._chunks)
-        except _DAMAGE as error:
+        except DamagedError as error:
             self._resources.close()
-            raise DamagedLogError(None, _describe_damage(error), self.name) from None
+            raise DamagedLogError(None, str(error), self.name) from None
 
     @property
     def position(self) -> int:
@@ -99,15 +99,15 @@ class LogReader:
                     number += 1
                     if (event := self._event(number, line)) is not None:
                         yield number, event
-        except _DAMAGE as error:
-            self._on_bad_line(BadLine(self.name, number + 1, _describe_damage(error), rest[:LONGEST_LINE]))
+        except DamagedError as error:
+            self._on_bad_line(BadLine(self.name, number + 1, str(error), rest[:LONGEST_LINE]))
             return
         if (event := self._event(number + 1, rest)) is not None:
             yield number + 1, event
 
     def _event(self, number: int, line: bytes) -> Event | None:
         if number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+            line = line.removeprefix(BYTE_ORDER_MARK)
         if not line or line.isspace():
             return None
         if len(line) > LONGEST_LINE:
@@ -209,37 +209,25 @@ def _plain(file: BufferedReader) -> Iterator[bytes]:
     return iter(partial(file.read1, _CHUNK), b"")
 
 
-def _gzip(file: BufferedReader) -> Iterator[bytes]:
-    return iter(partial(gzip.GzipFile(fileobj=file).read1, _CHUNK), b"")
+def _unpacked(file: BufferedReader, path: str | Path) -> Iterator[bytes]:
+    """The text of a file.
 
-
-def _zstandard(file: BufferedReader) -> Iterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor()
-    frame, inside = decompressor.decompressobj(), False
-    while data := file.read1(_COMPRESSED_CHUNK):
-        while data:
-            if text := frame.decompress(data):
-                yield text
-            inside = not frame.eof
-            data = frame.unused_data
-            if frame.eof:
-                frame = decompressor.decompressobj()
-    if inside:
-        raise EOFError
-
-
-_FORMATS: Final = {".gz": _gzip, ".zst": _zstandard}
+    Raises:
+        DamagedError: where it is damaged or ends too early.
+    """
+    if not is_compressed(path):
+        yield from _plain(file)
+        return
+    unpacker = unpacker_of(path)
+    while stored := file.read1(_COMPRESSED_CHUNK):
+        yield from unpacker.text(stored)
+    if not unpacker.complete:
+        raise DamagedError(CUT_OFF)
 
 
 def _put_back(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
-
-
-def _describe_damage(error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return "the compressed data end too early: the file is truncated"
-    return f"the compressed data are damaged: {error}"
 
 
 def _encoding_fault(line: bytes) -> str | None:

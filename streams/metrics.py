@@ -43,8 +43,12 @@ class WorkerMetrics:
         )
         self._faults = Counter("faults", "Patients set aside because of a fault in the monitor.", ["kind"], **known)
         self.set_aside = Gauge("patients_set_aside", "Patients who are not watched because of a fault.", **known)
+        self._lost = Counter("lost_records", "Records that were deleted before they were read.", ["topic"], **known)
         self._states = Counter("states_kept", "States of patients that were stored.", **known)
         self.lag = Gauge("lag_records", "Records that are there and have not been applied.", **known)
+        self.held = Gauge(
+            "held_records", "Records behind a transaction that has not ended: nobody can read them.", **known
+        )
         self.patients = Gauge("patients", "Patients whose state is held.", **known)
         self.partitions = Gauge("partitions", "Partitions that are held.", **known)
         self.recovery = Gauge("recovery_seconds", "How long it last took to restore the state of partitions.", **known)
@@ -70,6 +74,10 @@ class WorkerMetrics:
     def unreadable(self, reason: str) -> None:
         """A message has been refused before it became a record."""
         self._rejected.labels(reason).inc()
+
+    def lost(self, topic: str, records: int) -> None:
+        """So many records are gone that nobody has read."""
+        self._lost.labels(str(topic)).inc(records)
 
     def kept(self, states: int) -> None:
         """So many states have been stored."""

@@ -19,6 +19,7 @@ from rules.packs import load_packs
 from rules.parameters import Parameter
 from rules.settings import SiteSettings
 from rules.testing import Run, load_scenario
+from streams.embedded.settings import EmbeddedSettings
 from streams.kafka.settings import load_settings
 from streams.simulator import GROUPS
 from streams.topics import TOPICS
@@ -154,7 +155,8 @@ def test_the_settings_of_the_kafka_guide_can_be_used(tmp_path: Path) -> None:
 
 
 def test_the_settings_of_the_service_guide_can_be_used() -> None:
-    tokens, oidc = (yaml.safe_load(block) for block in blocks(SERVICE, "yaml"))
+    runtime, tokens, oidc = (yaml.safe_load(block) for block in blocks(SERVICE, "yaml"))
+    EmbeddedSettings.model_validate(runtime)
     assert [token["role"] for token in tokens["tokens"]] == ["clinician"]
     login = OidcSettings.model_validate(oidc).login
     assert login is not None

@@ -44,7 +44,6 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
     cannot be used does not keep the others from being used. An event that has come lately is a duplicate; to send it
     again does no harm.
     """
-    del sender
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     arrived_at = service.site.wall()
@@ -54,6 +53,8 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
 
     offers, order = read() if len(body) <= _INLINE else await run_in_threadpool(read)
     receipts = await service.submit(offers, arrived_at) if offers else []
+    if any(receipt.status != "rejected" for receipt in receipts):
+        service.liveness.heard(sender.actor)
     items = [
         ItemResult(index=index, id=receipt.event, status=receipt.status, reasons=receipt.reasons)
         for index, receipt in zip(order, receipts, strict=True)

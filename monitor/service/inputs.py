@@ -3,50 +3,97 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, NamedTuple, Protocol
 
+from monitor.service.liveness import Liveness
 from rules.events import Event
 from streams.embedded.driver import BusyError, StoppedError
 from streams.embedded.offers import Examiner, Offer, Receipt, Submission, order_of
 from streams.embedded.wall import Wall
+from streams.following import Following
 from streams.intake import TimeMark
-from streams.logfile import LONGEST_LINE, STANDARD_INPUT
+from streams.logfile import STANDARD_INPUT
+from streams.marks import Marks, marks_to_json
+from streams.standard_input import StandardInput
+from streams.turns import Line, Standing, Turn
 
 _AT_ONCE: Final = 500
 _WAIT: Final = 0.2
-_CHUNK: Final = 1 << 16
+_NAMED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)", re.DOTALL)
 _log: Final = logging.getLogger(__name__)
 
 Submit = Callable[[Submission], None]
 
 
+class Followed(NamedTuple):
+    """A file that is followed, or ``-`` for standard input, and what it is called."""
+
+    name: str
+    path: str
+
+    @classmethod
+    def read(cls, text: str) -> Followed:
+        """``NAME=FILE``, or a file that is called by the last part of its path."""
+        named = _NAMED.fullmatch(text)
+        if named is not None:
+            return cls(named[1], named[2])
+        return cls("standard input" if text == STANDARD_INPUT else Path(text).name, text)
+
+
+class _Source(Protocol):
+    def turn(self, seconds: float) -> Turn: ...
+
+    def taken(self, lines: Sequence[Line]) -> None: ...
+
+    def marks(self) -> Marks: ...
+
+    def close(self) -> None: ...
+
+
 class Follower:
-    """A thread that reads one file as it grows, or standard input to its end, up to which every deadline is met then.
+    """A thread that reads one input, up to whose end every deadline is met if it has one.
 
     How far a file has been read is noted with the events, so that a restart goes on there.
 
     Args:
-        name: a file of events as JSON lines, or ``-`` for standard input.
-        start: of a file, how many bytes have been read before.
+        followed: which.
+        marks: how far it has been read before.
         examiner: reads messages.
         submit: has them applied.
         wall: the time of day.
+        seconds: a clock that never goes back.
+        liveness: told how it is.
     """
 
-    def __init__(self, name: str, start: int, examiner: Examiner, submit: Submit, wall: Wall) -> None:
-        self._name = name
-        self._position = start
+    def __init__(
+        self,
+        followed: Followed,
+        marks: Marks,
+        examiner: Examiner,
+        submit: Submit,
+        wall: Wall,
+        seconds: Callable[[], float],
+        liveness: Liveness,
+    ) -> None:
+        self._followed = followed
+        self._source: _Source = (
+            StandardInput() if followed.path == STANDARD_INPUT else Following(followed.path, marks, self._warn)
+        )
         self._examiner = examiner
         self._submit = submit
         self._wall = wall
+        self._seconds = seconds
+        self._liveness = liveness
         self._ended = threading.Event()
         self._newest: Event | None = None
+        self._standing: Standing | None = None
+        self._waiting: list[tuple[Line, Offer]] = []
         self._thread = threading.Thread(target=self._run, name="input", daemon=True)
 
     def start(self) -> None:
@@ -54,92 +101,82 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Read no more; what has been read is applied. Standard input may keep the thread, which ends with us."""
+        """Read no more; what has been read is applied."""
         self._ended.set()
-        self._thread.join(timeout=None if self._name != STANDARD_INPUT else _WAIT)
+        self._thread.join()
+        self._source.close()
 
     def _run(self) -> None:
         try:
-            if self._name == STANDARD_INPUT:
-                self._read(sys.stdin.buffer)
-            else:
-                with Path(self._name).open("rb") as file:
-                    file.seek(self._position)
-                    self._read(file)
-            if not self._ended.is_set() and self._newest is not None:
-                mark = TimeMark(source="rescue-monitor", received_at=self._newest.received_at)
-                self._hand_over([Offer(mark)], self._position)
-        except OSError as error:
-            _log.error("an input cannot be read any more: %s", error.strerror)
+            while not self._ended.is_set():
+                turn = self._source.turn(self._seconds())
+                self._use(turn)
+                self._note(turn.standing)
+                if not turn.more:
+                    self._ended.wait(_WAIT)
         except StoppedError:
             pass
+        except Exception as error:  # noqa: BLE001 - one input must not take others with it, nor end unseen
+            # Without its text, which may quote a message about a patient.
+            kind, places = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+            _log.critical("input %s: unexpected %s\n%s", self._followed.name, kind, places)
+            self._liveness.stands(self._followed.name, Standing("failed", f"unexpected {kind}"))
 
-    def _read(self, file: IO[bytes]) -> None:
-        waiting: list[Offer] = []
-        for line in self._lines(file):
-            if line is None:
-                self._hand_over(waiting, self._position)
-                waiting = []
-                continue
-            offer = self._examiner.read(line.removesuffix(b"\n").removesuffix(b"\r"), self._wall())
-            before = waiting[-1].content if waiting else None
+    def _use(self, turn: Turn) -> None:
+        for line in turn.lines:
+            offer = self._examiner.read(line.text, self._wall())
             # What was received at the same instant stays together, in the order of a stream.
-            if len(waiting) >= _AT_ONCE and not _together(before, offer.content):
-                self._hand_over(waiting, self._position)
-                waiting = []
-            waiting.append(offer)
-            self._position += len(line)
-        self._hand_over(waiting, self._position)
+            if len(self._waiting) >= _AT_ONCE and not _together(self._waiting[-1][1].content, offer.content):
+                self._hand_over()
+            self._waiting.append((line, offer))
+        if not turn.more:
+            self._hand_over()
+            if turn.standing.state == "ended" and self._newest is not None:
+                mark = TimeMark(source="rescue-monitor", received_at=self._newest.received_at)
+                self._newest = None
+                self._apply([Offer(mark)])
 
-    def _lines(self, file: IO[bytes]) -> Iterator[bytes | None]:
-        """Whole lines; None where there is nothing at the moment."""
-        rest = b""
-        descriptor = file.fileno()
-        while not self._ended.is_set():
-            chunk = os.read(descriptor, _CHUNK) if self._name == STANDARD_INPUT else file.read(_CHUNK)
-            if not chunk:
-                yield None
-                if self._name == STANDARD_INPUT:
-                    break
-                self._ended.wait(_WAIT)
-                continue
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from (line + b"\n" for line in lines)
-            if len(rest) > LONGEST_LINE:
-                yield rest
-                rest = b""
-            if self._name == STANDARD_INPUT:
-                yield None
-        if rest and not self._ended.is_set():
-            yield rest
-
-    def _hand_over(self, offers: Sequence[Offer], position: int) -> None:
+    def _hand_over(self) -> None:
         """Have messages applied, and wait until they are durable."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        self._source.taken([line for line, _ in waiting])
+        offers = [offer for _, offer in waiting]
         ordered = [offers[place] for place in order_of(offers)]
-        usable = [offer for offer in ordered if offer.raw or not _blank(offer)]
-        for offer in usable:
+        for offer in ordered:
             if isinstance(offer.content, Event):
                 newer = self._newest is None or offer.content.received_at > self._newest.received_at
                 self._newest = offer.content if newer else self._newest
-        if not usable:
-            return
+        receipts = self._apply(ordered)
+        if any(receipt.status != "rejected" for receipt in receipts):
+            self._liveness.heard(self._followed.name)
+        refused = sum(receipt.status == "rejected" for receipt in receipts)
+        if refused:
+            self._warn(f"events that were refused: {refused}; see the rejected ones")
+
+    def _apply(self, offers: Sequence[Offer]) -> list[Receipt]:
         done: Future[list[Receipt]] = Future()
-        source = None if self._name == STANDARD_INPUT else (self._name, position)
+        marks = self._source.marks()
+        source = (self._followed.path, marks_to_json(marks)) if marks else None
         while True:
             try:
-                self._submit(Submission(usable, self._wall(), done.set_result, source))
-                break
+                self._submit(Submission(offers, self._wall(), done.set_result, source))
+                return done.result()
             except BusyError:
                 self._ended.wait(_WAIT)
-        for receipt in done.result():
-            if receipt.status == "rejected":
-                _log.warning("an event of an input was refused; see the rejected ones")
+
+    def _note(self, standing: Standing) -> None:
+        if standing == self._standing:
+            return
+        self._standing = standing
+        self._liveness.stands(self._followed.name, standing)
+        level = logging.INFO if standing.state in ("reading", "ended") else logging.WARNING
+        _log.log(level, "input %s: %s", self._followed.name, ": ".join(filter(None, standing)))
+
+    def _warn(self, text: str) -> None:
+        _log.warning("input %s: %s", self._followed.name, text)
 
 
 def _together(one: object, other: object) -> bool:
     return isinstance(one, Event) and isinstance(other, Event) and one.received_at == other.received_at
-
-
-def _blank(offer: Offer) -> bool:
-    """Whether there was nothing on the line."""
-    return not isinstance(offer.content, Event | TimeMark) and offer.content.kind == "empty"

@@ -115,12 +115,33 @@ class Bed(_Frozen):
     data: DataAge
 
 
+InputState = Literal["waiting", "reading", "ended", "failed", "silent"]
+
+
+class InputStatus(_Frozen):
+    """One input: a file that is followed, or a sender over HTTP by its token.
+
+    ``waiting`` for a file that is not there, ``reading``, ``ended`` where nothing more comes, ``failed``, or ``silent``
+    where nothing came for longer than the ``expected`` seconds. ``ready`` if events come as they should, ``reason`` if
+    not. Nothing came after ``since``: ``heard_at``, or when the service began.
+    """
+
+    name: str
+    state: InputState
+    ready: bool
+    reason: str
+    since: datetime
+    heard_at: datetime | None
+    expected: float | None
+
+
 class Unit(_Frozen):
     """All patients, the most urgent first; ``position`` is that of the feed."""
 
     now: datetime
     position: int
     unit: str
+    inputs: tuple[InputStatus, ...]
     patients: tuple[Bed, ...]
 
 

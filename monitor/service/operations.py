@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -36,8 +37,9 @@ async def livez(service: Served) -> PlainTextResponse:
 
 @router.get("/readyz", response_class=PlainTextResponse, responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
 async def readyz(service: Served) -> PlainTextResponse:
-    """Whether events can be sent."""
-    return _answer(good=service.alive)
+    """Whether events can be sent, and come from every input as they should; if not, which do not."""
+    faults = [f"input {found.name}: {found.state}" for found in service.liveness.faults()]
+    return _answer(good=service.alive and not faults, faults=faults)
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=ERRORS)
@@ -47,6 +49,6 @@ async def metrics(service: Served, operator: Operator) -> Response:
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _answer(*, good: bool) -> PlainTextResponse:
+def _answer(*, good: bool, faults: Sequence[str] = ()) -> PlainTextResponse:
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
-    return PlainTextResponse("ok\n" if good else "no\n", status)
+    return PlainTextResponse("".join(f"{line}\n" for line in ("ok" if good else "no", *faults)), status)

@@ -95,7 +95,8 @@ class Overview:
         if unit is None:
             present = set(names)
             self._known = {name: known for name, known in self._known.items() if name in present}
-        head = to_json({"now": now, "position": position, "unit": unit or service.site.unit})
+        inputs = [found.model_dump() for found in service.liveness.inputs()]
+        head = to_json({"now": now, "position": position, "unit": unit or service.site.unit, "inputs": inputs})
         plain = head[:-1] + b',"patients":[' + b",".join(text for _, text in beds) + b"]}"
         return Packed(plain, None if len(plain) < _SMALL else await run_in_threadpool(gzip.compress, plain, 1))
 

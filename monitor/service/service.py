@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from monitor.service.board import Board
 from monitor.service.guard import Guard
 from monitor.service.hub import Hub, beat, encode
+from monitor.service.liveness import Liveness
 from monitor.service.models import Beat
 from monitor.service.naming import Names
 from monitor.service.problems import ProblemError
@@ -72,15 +73,23 @@ class Service:
         runtime: has been recovered.
         guard: lets people in.
         metrics: the runtime's.
+        liveness: knows how the inputs are.
         failed: ends the process: something unexpected has happened.
     """
 
     def __init__(
-        self, site: Site, runtime: Runtime, guard: Guard, metrics: WorkerMetrics, failed: Callable[[], None]
+        self,
+        site: Site,
+        runtime: Runtime,
+        guard: Guard,
+        metrics: WorkerMetrics,
+        liveness: Liveness,
+        failed: Callable[[], None],
     ) -> None:
         self.site = site
         self.guard = guard
         self.metrics = metrics
+        self.liveness = liveness
         self.names = Names(site.packs, site.settings)
         self.board = Board(self.names, runtime.present, runtime.stays)
         self.hub = Hub()

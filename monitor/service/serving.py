@@ -18,7 +18,8 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor.service.app import make_app
 from monitor.service.guard import Guard
-from monitor.service.inputs import Follower
+from monitor.service.inputs import Followed, Follower
+from monitor.service.liveness import Liveness
 from monitor.service.security import Authenticator, SecurityError, is_loopback
 from monitor.service.service import Service, Site
 from streams.embedded import store
@@ -68,7 +69,7 @@ class Listening:
 
 @asynccontextmanager
 async def opened(
-    site: Site, guard: Guard, follow: Sequence[str] = (), failed: Callable[[], None] | None = None
+    site: Site, guard: Guard, follow: Sequence[Followed] = (), failed: Callable[[], None] | None = None
 ) -> AsyncIterator[Service]:
     """The service while it runs, recovered from its database.
 
@@ -85,16 +86,20 @@ async def opened(
             connection, site.packs, site.settings, site.runtime, wall=site.wall, metrics=metrics, seconds=site.seconds
         )
         await run_in_threadpool(runtime.recover)
-        starts = [store.source_position(connection, name) for name in follow]
-        service = Service(site, runtime, guard, metrics, failed or _crash)
+        marks = [store.source_marks(connection, followed.path) for followed in follow]
+        liveness = Liveness([followed.name for followed in follow], site.runtime.expect, site.wall)
+        metrics.registry.register(liveness)
+        service = Service(site, runtime, guard, metrics, liveness, failed or _crash)
         checkpoints = Checkpoints(site.path)
         async with AsyncExitStack() as running:
             checkpoints.start()
             running.callback(checkpoints.stop)
             service.start()
             running.push_async_callback(service.stop)
-            for name, start in zip(follow, starts, strict=True):
-                follower = Follower(name, start, service.examiner, service.hand_over, site.wall)
+            for followed, read in zip(follow, marks, strict=True):
+                follower = Follower(
+                    followed, read, service.examiner, service.hand_over, site.wall, site.seconds, liveness
+                )
                 follower.start()
                 running.push_async_callback(run_in_threadpool, follower.stop)
             yield service
@@ -104,13 +109,13 @@ Started = Callable[[str, Callable[[], None]], None]
 """Told the address once requests are answered, and how to end the service in order; from any thread."""
 
 
-def serve(site: Site, listening: Listening, follow: Sequence[str], started: Started) -> None:
+def serve(site: Site, listening: Listening, follow: Sequence[Followed], started: Started) -> None:
     """Run the service until the process is told to end, or the service.
 
     Args:
         site: what it is started with.
         listening: where.
-        follow: files to read events from, or ``-``.
+        follow: files to read events from.
         started: told once requests are answered.
 
     Raises:
@@ -123,7 +128,7 @@ def serve(site: Site, listening: Listening, follow: Sequence[str], started: Star
         runner.run(_serve(site, listening, follow, started))
 
 
-async def _serve(site: Site, listening: Listening, follow: Sequence[str], started: Started) -> None:
+async def _serve(site: Site, listening: Listening, follow: Sequence[Followed], started: Started) -> None:
     guard = Guard(listening.authenticator, site.wall)
     ending = _Ending()
     with ending.on_signals():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of the tables, kept as SQLite's ``user_version``."""
 
 APPLICATION: Final = 0x52455343
@@ -45,7 +45,7 @@ CREATE TABLE rejected (
     number INTEGER PRIMARY KEY, place TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, reason TEXT NOT NULL,
     arrived_at INTEGER NOT NULL, value BLOB NOT NULL
 ) STRICT;
-CREATE TABLE sources (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE sources (name TEXT PRIMARY KEY, marks TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, content TEXT NOT NULL,
     previous TEXT NOT NULL, digest TEXT NOT NULL
@@ -53,6 +53,15 @@ CREATE TABLE audit (
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 """
+
+_UPGRADES: Final[Mapping[int, str]] = {
+    # How far files had been read was no more than a number: they are read once more, and what was known is known.
+    1: """
+DROP TABLE sources;
+CREATE TABLE sources (name TEXT PRIMARY KEY, marks TEXT NOT NULL) STRICT, WITHOUT ROWID;
+""",
+}
+"""What makes the tables of the next version of those of an earlier one."""
 
 
 class DatabaseError(Exception):
@@ -87,7 +96,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application != APPLICATION:
         raise DatabaseError(f"{path}: not a database of this service")
-    if tables and version != FORMAT:
+    if tables and version != FORMAT and version not in _UPGRADES:
         raise DatabaseError(f"{path}: version {version} of the database is not known here (known: {FORMAT})")
     if not tables and read_only:
         raise DatabaseError(f"{path}: empty")
@@ -95,6 +104,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+    for earlier in range(version, FORMAT) if tables and not read_only else ():
+        connection.executescript(f"BEGIN; {_UPGRADES[earlier]} PRAGMA user_version = {earlier + 1}; COMMIT;")
     if not tables:
         os.chmod(path, 0o600)  # noqa: PTH101 - the file is SQLite's
         connection.executescript(

@@ -82,13 +82,13 @@ class Submission(NamedTuple):
         offers: in the order in which they are to be applied.
         arrived_at: by the wall clock.
         done: told what became of each, in the same order, once that is durable.
-        source: of a file, its name and how far it has been read with these.
+        source: of a file, its path and the marks of how far it has been read with these.
     """
 
     offers: Sequence[Offer]
     arrived_at: datetime
     done: Callable[[list[Receipt]], None]
-    source: tuple[str, int] | None = None
+    source: tuple[str, str] | None = None
 
 
 class Examiner:

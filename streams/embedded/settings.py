@@ -24,6 +24,8 @@ class EmbeddedSettings(BaseModel):
         keep_events: days for which events are kept. What the rules remember longest is 14 days old.
         keep_alerts: days for which alerts, verdicts and what could not be used are kept.
         keep_history: hours for which an hourly state of each patient is kept, to explain the past from.
+        expect: of some inputs the seconds within which something comes again, by name: a file that is followed, or a
+            sender over HTTP as its token names it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,3 +42,4 @@ class EmbeddedSettings(BaseModel):
     keep_events: Annotated[float, Field(ge=1, le=3650)] = 15.0
     keep_alerts: Annotated[float, Field(ge=1, le=3650)] = 90.0
     keep_history: Annotated[float, Field(ge=1, le=720)] = 24.0
+    expect: dict[str, Annotated[float, Field(ge=1, le=604_800)]] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from rules.outputs import AlertChange, StatusChange, encode_change
 from streams.embedded.audit import Audit
 from streams.embedded.entries import Entry, read_entry
 from streams.embedded.segments import Segment
+from streams.marks import Marks, marks_from_json
 
 _FORGET_SEGMENTS: Final = """
 DELETE FROM segments WHERE first IN (
@@ -107,9 +108,9 @@ class Store:
         """Keep the state that a patient was in at an instant, to explain what was said after it."""
         self.connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (patient, reached, data))
 
-    def note_source(self, name: str, position: int) -> None:
-        """Note how far a file has been read."""
-        self.connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, position))
+    def note_source(self, name: str, marks: str) -> None:
+        """Note how far an input has been read."""
+        self.connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, marks))
 
     def forget(self, before: Forgetting, at_once: int) -> bool:
         """Forget some of what is old enough; true if there may be more."""
@@ -223,7 +224,7 @@ def state_before(connection: sqlite3.Connection, patient: str, instant: int) -> 
     return None if row is None else bytes(row[0])
 
 
-def source_position(connection: sqlite3.Connection, name: str) -> int:
-    """How far a file has been read."""
-    row = connection.execute("SELECT position FROM sources WHERE name = ?", (name,)).fetchone()
-    return int(row[0]) if row else 0
+def source_marks(connection: sqlite3.Connection, name: str) -> Marks:
+    """How far an input has been read."""
+    row = connection.execute("SELECT marks FROM sources WHERE name = ?", (name,)).fetchone()
+    return marks_from_json(row[0]) if row else ()

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError, for_code
 
+from streams.kafka.claims import Claim
 from streams.kafka.connecting import BrokerError, connect, explained
 from streams.kafka.inspection import Fault, FoundTopic, faults, partitions_of_inputs
 from streams.kafka.settings import KafkaSettings
@@ -60,6 +61,7 @@ class TopicAdmin:
                     for name, entry in described[topic["name"]].items()
                     if entry["value"] is not None
                 },
+                str(topic.get("topic_id", "")),
             )
             for topic in sorted(ours, key=lambda topic: str(topic["name"]))
         }
@@ -100,8 +102,8 @@ class TopicAdmin:
         """What is wrong with the topics; the replicas to be expected are chosen as for :meth:`create`."""
         return faults(self.describe(), self._prefix, replication_factor or self.usual_replicas())
 
-    def demand(self, names: Iterable[TopicName]) -> None:
-        """Refuse to go on without some of the topics, or if those that are partitioned alike are not.
+    def demand(self, names: Iterable[TopicName]) -> dict[str, FoundTopic]:
+        """The topics, described, unless some are missing, or those that are to be partitioned alike are not.
 
         Raises:
             BrokerError: naming what is missing, and how it is made.
@@ -113,12 +115,23 @@ class TopicAdmin:
         wrong = [fault for fault in faults(found, self._prefix, 1) if fault.topic.endswith("*")]
         if wrong:
             raise BrokerError(str(wrong[0]))
+        return found
 
     def usual_replicas(self) -> int:
         """:data:`REPLICAS`, or the number of brokers if they are fewer."""
         with explained():
             brokers: Sequence[object] = self._client.describe_cluster()["brokers"]
         return max(1, min(REPLICAS, len(brokers)))
+
+
+def present_claim(settings: KafkaSettings) -> Claim:
+    """What a worker of these settings works on, as the topics are now.
+
+    Raises:
+        BrokerError: if topics are missing, or are not partitioned alike, or the cluster cannot be reached.
+    """
+    with TopicAdmin(settings) as admin:
+        return Claim.of(settings, admin.demand(TopicName))
 
 
 def _succeeded(answer: dict[str, Any]) -> bool:

@@ -36,11 +36,18 @@ class Outbox(Protocol):
         """Send messages, in their order for each key; once the brokers have all, return their offsets, or -1."""
 
 
+class Gap(NamedTuple):
+    """What is at offsets that were not delivered: the ``first`` that is still there, and whether any holds a record."""
+
+    first: int
+    filled: bool
+
+
 class Journal(Protocol):
     """Reads what is stored, without being a member of any group."""
 
-    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
-        """Whether there is any record at these offsets."""
+    async def gap(self, topic: TopicName, partition: int, offsets: range) -> Gap:
+        """What is at these offsets."""
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition."""
@@ -95,25 +102,40 @@ class KafkaOutbox:
 
 
 class KafkaJournal:
-    """Reads partitions from one place to another, with a connection for each question."""
+    """Reads partitions from one place to another.
+
+    Gaps are asked for often where producers use transactions, so there is one connection for that, used by one question
+    after the other; everything else has a connection for each question.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self._for_gaps: Any = None
 
-    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
-        """Whether there is any record at these offsets.
+    async def stop(self) -> None:
+        """Say goodbye."""
+        if self._for_gaps is not None:
+            await self._for_gaps.stop()
+
+    async def gap(self, topic: TopicName, partition: int, offsets: range) -> Gap:
+        """What is at these offsets; marks of transactions, and records of those that were given up, are nothing.
 
         Raises:
             KafkaError: if it cannot be read.
         """
         place = TopicPartition(self._settings.topic(topic), partition)
-        async with self._reader([place]) as consumer:
-            first = (await consumer.beginning_offsets([place]))[place]
-            consumer.seek(place, max(first, offsets.start))
-            while await consumer.position(place) < offsets.stop:
-                for records in (await consumer.getmany(place, timeout_ms=1000, max_records=1)).values():
-                    return bool(records[0].offset < offsets.stop)
-            return False
+        if self._for_gaps is None:
+            self._for_gaps = self._consumer()
+            await self._for_gaps.start()
+        consumer = self._for_gaps
+        if consumer.assignment() != {place}:
+            consumer.assign([place])
+        first: int = (await consumer.beginning_offsets([place]))[place]
+        consumer.seek(place, max(first, offsets.start))
+        while await consumer.position(place) < offsets.stop:
+            for records in (await consumer.getmany(place, timeout_ms=1000, max_records=1)).values():
+                return Gap(first, bool(records[0].offset < offsets.stop))
+        return Gap(first, filled=False)
 
     async def read(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The newest state of each key, by partition; a key whose state was taken away is not there.
@@ -162,15 +184,21 @@ class KafkaJournal:
 
     @asynccontextmanager
     async def _reader(self, places: list[Any]) -> AsyncIterator[Any]:
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=1 << 24
-        )
+        consumer = self._consumer()
         await consumer.start()
         try:
             consumer.assign(places)
             yield consumer
         finally:
             await consumer.stop()
+
+    def _consumer(self) -> Any:
+        return AIOKafkaConsumer(
+            **aiokafka_options(self._settings),
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=1 << 24,
+            isolation_level="read_committed",
+        )
 
 
 async def _up_to(ends: Mapping[Any, int], consumer: Any) -> AsyncIterator[Any]:

@@ -10,12 +10,13 @@ from streams.topics import FAMILY, PARTITIONED_ALIKE, TOPICS, Topic, TopicName, 
 
 @dataclass(frozen=True, slots=True)
 class FoundTopic:
-    """A topic as the cluster describes it; ``settings`` are in Kafka's words."""
+    """A topic as the cluster describes it; ``settings`` are in Kafka's words, ``id`` changes if it is made anew."""
 
     name: str
     partitions: int
     replication_factor: int
     settings: Mapping[str, str]
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

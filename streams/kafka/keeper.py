@@ -6,6 +6,7 @@ Nothing here knows Faust. The order of acknowledgement is always: changes and de
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping
@@ -18,7 +19,9 @@ from rules.outputs import AlertChange, StatusChange, encode_change
 from streams.deadletters import DeadLetter
 from streams.feed import Feed
 from streams.intake import Record
+from streams.kafka.claims import CLAIM_KEY, Claim
 from streams.kafka.clients import Journal, Message, Outbox
+from streams.kafka.reaching import ShrunkError, shrunk
 from streams.kafka.settings import WorkerSettings
 from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
@@ -39,14 +42,17 @@ _STATES_IN_A_ROW: Final = 200
 _SOONEST: Final = 1.0
 """Seconds between two states of a patient that are wanted at once."""
 
+_log: Final = logging.getLogger(__name__)
+
 Offsets = dict[TopicName, int]
 
 
 class Begin(NamedTuple):
-    """Of one input: the first record that is there, and the offset that is committed, or None."""
+    """Of one input: the first record that is there, the offset that is committed, or None, and where it ends."""
 
     first: int
     committed: int | None
+    end: int
 
 
 class LeaseLostError(Exception):
@@ -90,6 +96,7 @@ class Keeper:
         floors: where to put the offsets that may be committed, by input and partition.
         metrics: told once per batch.
         prefix: of the topics, as dead letters name them.
+        claim: whose the state is to be.
         clock: seconds that never go back.
         wall: the time of day.
     """
@@ -106,6 +113,7 @@ class Keeper:
         floors: MutableMapping[tuple[TopicName, int], int],
         metrics: WorkerMetrics,
         prefix: str,
+        claim: Claim,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -118,6 +126,8 @@ class Keeper:
         self._floors = floors
         self._metrics = metrics
         self._prefix = prefix
+        self._claim = claim
+        self._unclaimed: set[int] = set()
         self._clock = clock
         self._wall = wall
         self._rota = Rota(settings.snapshot_interval, min(_SOONEST, settings.snapshot_interval))
@@ -150,13 +160,17 @@ class Keeper:
             self._let_go()
             for gone in set(self._processor.partitions) - partitions:
                 self._processor.release(gone)
+            self._claim.demand_among(partitions)
             states = await self._journal.read(sorted(partitions))
+            self._unclaimed = {number for number in partitions if not self._claim.take_from(states[number])}
             begins = await self._membership.begins(partitions)
             kept = {number: self._processor.adopt(number, states.pop(number)) for number in sorted(partitions)}
             letters = await self._journal.letters({number: state.letters for number, state in kept.items()})
             for number, state in kept.items():
                 floors = state.floors
                 start = {name: _start(number, name, begins[number][name], floors.get(name, 0)) for name in INPUTS}
+                for name, floor in floors.items():
+                    self._note_lost(name, number, range(floor, begins[number][name].first))
                 self._letters[number] = letters[number]
                 self._letters[number].forget(start)
                 self._feeds[number] = Feed(
@@ -285,19 +299,36 @@ class Keeper:
             self._letters[number].forget(offsets)
             state = self._processor.partition_state(number, offsets, self._letters[number].begin)
             messages.append(Message(TopicName.STATE, PARTITION_KEY, state, number))
+            if number in self._unclaimed:
+                messages.append(Message(TopicName.STATE, CLAIM_KEY, self._claim.model_dump_json().encode(), number))
         if not messages:
             return
         self._demand_lease()
         await self._outbox.send(messages)
         self._metrics.kept(len(names))
+        self._unclaimed -= floors.keys()
         for number, offsets in floors.items():
             self._noted[number] = offsets
             self._floors.update({(name, number): offset for name, offset in offsets.items()})
 
     async def _demand_no_hole(self, record: Record, missing: range) -> None:
-        """Offsets without a record are rightly passed over: marks of transactions, and what was kept long enough."""
-        if missing and await self._journal.has_records(record.topic, record.partition, missing):
+        """Offsets without a record are rightly passed over: marks of transactions, and what is not kept any more."""
+        if not missing:
+            return
+        gap = await self._journal.gap(record.topic, record.partition, missing)
+        if gap.filled:
             raise UndeliveredError(f"{record.topic}[{record.partition}]@{missing.start} to {missing.stop - 1}")
+        self._note_lost(record.topic, record.partition, range(missing.start, min(gap.first, missing.stop)))
+
+    def _note_lost(self, name: TopicName, partition: int, offsets: range) -> None:
+        """Count and name what was deleted before it was read."""
+        if offsets:
+            self._metrics.lost(name, len(offsets))
+            _log.error(
+                "%s%s[%d]: the records %d to %d were deleted before they were read: the retention of the topic is "
+                "shorter than the workers were away or behind",
+                *(self._prefix, name, partition, offsets.start, offsets.stop - 1),
+            )
 
     def _demand_lease(self) -> None:
         if not self._membership.lasts():
@@ -336,4 +367,6 @@ def _start(number: int, name: TopicName, begin: Begin, kept: int) -> int:
             f"partition {number}: {name} has been read up to {begin.committed}, but the state that is kept only up to "
             f"{kept}: part of it is missing"
         )
+    if kept > begin.end:
+        raise ShrunkError(shrunk((name, number), begin.end, kept))
     return max(begin.first, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
@@ -12,8 +12,10 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
-Place = tuple[str, int]
-"""A topic, with its prefix, and a partition of it."""
+from streams.kafka.reaching import Place, Reach
+
+_NOTE_EVERY: Final = 0.25
+"""Seconds after which it is known at the latest that there is nothing but marks of transactions."""
 
 
 class MemberThread(AIOKafkaConsumerThread):
@@ -26,10 +28,44 @@ class MemberThread(AIOKafkaConsumerThread):
     alive_at = 0.0
     """When the last sign of life began that was answered, by the clock of :func:`time.monotonic`."""
 
+    def __post_init__(self) -> None:
+        """Begin to take down how far has been read."""
+        super().__post_init__()
+        self.reach = Reach()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
         consumer._partition_assignment_strategy = [RangePartitionAssignor]  # noqa: SLF001 - Faust has no setting for it
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - as above, but for one with more to it
         return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's own signature
+        max_records: int | None = None,
+    ) -> Any:
+        """The next records; meanwhile it is taken down where marks of transactions have been passed over."""
+        end = time.monotonic() + (timeout or 0.0)
+        while True:
+            left = max(0.0, end - time.monotonic())
+            wait = min(left, _NOTE_EVERY)
+            records = await super()._fetch_records(consumer, active_partitions, timeout=wait, max_records=max_records)
+            self._note_reached(consumer, records)
+            if records or not left:
+                return records
+
+    def _note_reached(self, consumer: Any, records: Mapping[TP, Any]) -> None:
+        # The client's place and what it gave belong together: here nothing else of this thread comes between them.
+        subscription: Any = consumer._subscription.subscription  # noqa: SLF001 - its own question for it waits
+        if subscription is None or subscription.assignment is None:
+            return
+        for place in subscription.assignment.tps:
+            state = subscription.assignment.state_value(place)
+            if state is not None and state.has_valid_position:
+                given = records.get(place)
+                self.reach.note(place, state.position, given[-1].offset if given else None)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to what is committed, or to the beginning.
@@ -84,12 +120,29 @@ class MemberConsumer(Consumer):
         }
 
     def end(self, place: TP) -> int | None:
-        """The offset after the last record of a partition, if that is known already."""
+        """The offset after the last record of a partition that can be read, if that is known already.
+
+        What follows it, and is read past, is no event, and nothing waits for it.
+
+        Raises:
+            ShrunkError: if there has been less for some time than has been read.
+        """
+        thread: Any = self._thread
         try:
-            end: int | None = self.highwater(place)
+            stable: int | None = self._client().last_stable_offset(place)
         except AssertionError:  # what the client says of a partition that is not ours any more
             return None
+        end: int | None = thread.reach.end(place, stable, time.monotonic())
         return end
+
+    def held(self, place: TP) -> int:
+        """How many records of a partition lie behind a transaction that has not ended, so that nobody can read them."""
+        client = self._client()
+        try:
+            highwater, stable = client.highwater(place), client.last_stable_offset(place)
+        except AssertionError:  # as above
+            return 0
+        return 0 if None in (highwater, stable) else max(0, highwater - stable)
 
     def membership_lasts(self, session_timeout: float) -> bool:
         """Whether nobody else can have been given our partitions, as far as can be told from here."""
@@ -100,11 +153,16 @@ class MemberConsumer(Consumer):
         """Partitions have just been given to us."""
         thread: Any = self._thread
         thread.alive_at = time.monotonic()
+        thread.reach.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def committed(self, places: Iterable[Place]) -> dict[Place, int | None]:
         """The offsets that are committed; None where there is none."""
         return dict(await self._thread.call_thread(self._ask_committed, list(places)))
+
+    async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offsets up to which there is anything, asked for now."""
+        return dict(await self._thread.call_thread(self._ask_ends, list(places)))
 
     async def commit_floors(self) -> bool:
         """Commit at once; returns whether that succeeded. If not, more is read again, and nothing else is wrong."""
@@ -113,6 +171,10 @@ class MemberConsumer(Consumer):
     async def _ask_committed(self, places: Iterable[Place]) -> dict[Place, int | None]:
         consumer: Any = self._client()
         return {place: await consumer.committed(TopicPartition(*place)) for place in places}
+
+    async def _ask_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        ends: dict[Place, int] = await self._client().end_offsets([TopicPartition(*place) for place in places])
+        return ends
 
     async def _commit_now(self, floors: Mapping[TP, int]) -> bool:
         offsets = {TopicPartition(*place): OffsetAndMetadata(offset, "") for place, offset in floors.items()}

@@ -24,10 +24,14 @@ from faust.types import TP
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from streams.intake import Record
+from streams.kafka.admin import present_claim
+from streams.kafka.claims import Claim
 from streams.kafka.clients import KafkaJournal, KafkaOutbox, ssl_context
+from streams.kafka.connecting import BrokerError
 from streams.kafka.health import Health, HealthServer
 from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
 from streams.kafka.membership import MemberConsumer, MemberTransport
+from streams.kafka.reaching import ShrunkError
 from streams.kafka.settings import KafkaSettings
 from streams.metrics import WorkerMetrics
 from streams.processor import Processor
@@ -42,6 +46,7 @@ REFUSED: Final = 78
 """Exit code where state cannot be continued from: starting again does not help."""
 
 _LOOK_AROUND_EVERY: Final = 0.5
+_LOOK_AT_TOPICS_EVERY: Final = 30.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -52,6 +57,7 @@ class Worker:
         kafka: how to reach the cluster, and the worker's settings.
         packs: the pathways to judge.
         site: the site's settings.
+        claim: what is worked on, as the topics are now.
         end: ends the process without another word.
     """
 
@@ -60,9 +66,11 @@ class Worker:
         kafka: KafkaSettings,
         packs: Sequence[Pack],
         site: SiteSettings,
+        claim: Claim,
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        self._settings, self._end = kafka.worker, end
+        self._kafka, self._settings, self._end = kafka, kafka.worker, end
+        self._claim = claim
         self._names = {kafka.topic(name): name for name in INPUTS}
         self.app = make_app(kafka)
         self.health = Health()
@@ -70,6 +78,7 @@ class Worker:
         self._server: HealthServer | None = None
         self._tidier = Tidier()
         self._outbox = KafkaOutbox(kafka)
+        self._journal = KafkaJournal(kafka)
         self._group = Group(self.app, kafka)
         self._applied = False
         processor = Processor(
@@ -83,11 +92,12 @@ class Worker:
             kafka.worker,
             site.future_skew if kafka.worker.ahead is None else timedelta(seconds=kafka.worker.ahead),
             outbox=self._outbox,
-            journal=KafkaJournal(kafka),
+            journal=self._journal,
             membership=self._group,
             floors=self._group.floors,
             metrics=self.metrics,
             prefix=kafka.prefix,
+            claim=claim,
         )
         self._connect_app()
 
@@ -112,6 +122,9 @@ class Worker:
         async def look_around() -> None:
             await self._guard(self._look_around())
 
+        async def look_at_topics() -> None:
+            await self._guard(self._look_at_topics())
+
         async def assigned(*_: Any, **__: Any) -> None:
             await self._guard(self._take_over())
 
@@ -125,6 +138,7 @@ class Worker:
 
         app.agent(inputs, name="intake")(take)
         app.timer(interval=_LOOK_AROUND_EVERY)(look_around)
+        app.timer(interval=_LOOK_AT_TOPICS_EVERY)(look_at_topics)
         app.on_rebalance_complete.connect(assigned)
         app.on_partitions_revoked.connect(revoked)
         app.on_before_shutdown.connect(ending)
@@ -143,10 +157,20 @@ class Worker:
     async def _look_around(self) -> None:
         if not self.app.rebalancing:
             await self._keeper.look_around()
+            self.metrics.held.set(self._group.held())
             self._say_whether_ready()
         self._tidier.tidy(idle=self._keeper.lag <= self._settings.batch)
         self.health.looked_around(self._keeper.lag, self._applied)
         self._applied = False
+
+    async def _look_at_topics(self) -> None:
+        """See that the topics are still those that are worked on."""
+        try:
+            found = await asyncio.to_thread(present_claim, self._kafka)
+        except BrokerError as error:
+            _log.warning("the topics cannot be looked at: %s", error)
+        else:
+            found.demand(self._claim)
 
     async def _take_over(self) -> None:
         partitions = self._group.assigned()
@@ -162,6 +186,7 @@ class Worker:
     async def _finish(self) -> None:
         await self._keeper.hand_over()
         await self._outbox.stop()
+        await self._journal.stop()
         if self._server is not None:
             self._server.stop()
 
@@ -176,7 +201,7 @@ class Worker:
         except StateError as error:
             _log.critical("the kept state cannot be continued from: %s", error)
             self._stop_at_once(REFUSED)
-        except (KafkaError, LeaseLostError, InterruptedWorkError, UndeliveredError) as error:
+        except (KafkaError, LeaseLostError, InterruptedWorkError, UndeliveredError, ShrunkError) as error:
             _log.critical("%s: %s", type(error).__name__, error)
             self._stop_at_once(CRASHED)
         except Exception as error:  # noqa: BLE001 - nothing that is unexpected may be survived
@@ -225,6 +250,10 @@ class Group:
         """Of each input the offset after its last record; None if that is not known yet."""
         return {name: self._consumer.end(TP(self._kafka.topic(name), partition)) for name in INPUTS}
 
+    def held(self) -> int:
+        """How many records lie behind transactions that have not ended."""
+        return sum(self._consumer.held(place) for place in self._consumer.assignment())
+
     async def begins(self, partitions: Iterable[int]) -> Mapping[int, Mapping[TopicName, Begin]]:
         """Of each partition and input, where reading may begin."""
         places = {(number, name): TP(self._kafka.topic(name), number) for number in partitions for name in INPUTS}
@@ -232,9 +261,12 @@ class Group:
             return {}
         first = await self._consumer.earliest_offsets(*places.values())
         committed = await self._consumer.committed(places.values())
+        ends = await self._consumer.ends(places.values())
         return {
             number: {
-                name: Begin(first[place], committed[place]) for (of, name), place in places.items() if of == number
+                name: Begin(first[place], committed[place], ends[place])
+                for (of, name), place in places.items()
+                if of == number
             }
             for number in partitions
         }

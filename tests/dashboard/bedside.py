@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +91,8 @@ class Bedside:
         silent: beds that fall silent, and when.
         asked: whether people are asked who they are.
         provider: finds that out, instead of a file of tokens.
+        follow: files to read besides.
+        runtime: the settings of the runtime.
     """
 
     def __init__(
@@ -100,6 +102,8 @@ class Bedside:
         silent: Mapping[str, datetime] | None = None,
         asked: bool = False,
         provider: Provider | None = None,
+        follow: Sequence[str] = (),
+        runtime: EmbeddedSettings | None = None,
     ) -> None:
         ends = silent or {}
         chosen = [
@@ -111,14 +115,17 @@ class Bedside:
         self._folder = folder
         self._asked = asked or provider is not None
         self._provider = provider
+        self._follow = follow
+        self._runtime = runtime or EmbeddedSettings()
         self._port = 0
         self.clock = Clock(self._events[-1].received_at)
         self.start()
 
     def start(self, database: str = "service.db") -> None:
         """Listen, at the same address as before."""
-        site = Site("ICU 1", packs(), SITE, EmbeddedSettings(), self.clock, time.monotonic, self._folder / database)
-        self._running = Running(site, self._authenticator() if self._asked else None, port=self._port)
+        site = Site("ICU 1", packs(), SITE, self._runtime, self.clock, time.monotonic, self._folder / database)
+        authenticator = self._authenticator() if self._asked else None
+        self._running = Running(site, authenticator, self._follow, self._port)
         self._port = urlsplit(self._running.address).port or 0
 
     def stop(self) -> None:

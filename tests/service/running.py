@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from monitor.service.inputs import Followed
 from monitor.service.security import Authenticator
 from monitor.service.service import Site
 from monitor.service.serving import Listening, serve
@@ -42,7 +43,7 @@ class Running:
 
     def _run(self, site: Site, listening: Listening, follow: Sequence[str]) -> None:
         try:
-            serve(site, listening, follow, self._started)
+            serve(site, listening, [Followed.read(text) for text in follow], self._started)
         except BaseException as error:  # noqa: BLE001 - it is raised in the test's thread
             self._failure = error
         finally:

@@ -61,7 +61,7 @@ class Embedded:
         """Messages as they come over the wire."""
         return self.take([self.examiner.read(message, self.wall) for message in messages])
 
-    def take(self, offers: Sequence[Offer], source: tuple[str, int] | None = None) -> list[Receipt]:
+    def take(self, offers: Sequence[Offer], source: tuple[str, str] | None = None) -> list[Receipt]:
         for offer in offers:
             if isinstance(offer.content, Event):
                 received = offer.content.received_at

@@ -13,9 +13,9 @@ from rules.events import Action, Event, encode
 from rules.outputs import AlertChange, AlertChangeKind
 from rules.settings import SiteSettings
 from streams.embedded import audit
-from streams.embedded.database import DatabaseError, open_database, sole_owner
+from streams.embedded.database import FORMAT, DatabaseError, open_database, sole_owner
 from streams.embedded.settings import EmbeddedSettings
-from streams.embedded.store import Store, entries_of
+from streams.embedded.store import Store, entries_of, patients, source_marks
 from streams.embedded.wall import ScriptWall
 from streams.replay import in_stream_order
 from streams.states import StateError
@@ -333,6 +333,31 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database, and long enough to be looked at" * 100, encoding="utf-8")
     with pytest.raises(DatabaseError):
         open_database(tmp_path / "text.db")
+
+
+def test_a_database_of_the_first_version_can_be_read_as_it_is_and_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "service.db"
+    connection = open_database(path)
+    connection.executescript(
+        "DROP TABLE sources; PRAGMA user_version = 1;"
+        "CREATE TABLE sources (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "INSERT INTO sources VALUES ('log.jsonl', 4711);"
+        "INSERT INTO patients VALUES ('bed-1', 3, '{}');"
+    )
+    connection.close()
+    reader = open_database(path, read_only=True)
+    assert patients(reader) == {"bed-1": (3, "{}")}
+    reader.close()
+    connection = open_database(path)
+    assert source_marks(connection, "log.jsonl") == ()
+    assert patients(connection) == {"bed-1": (3, "{}")}
+    connection.close()
+    newer = sqlite3.connect(path)
+    assert newer.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+    newer.execute("PRAGMA user_version = 999")
+    newer.close()
+    with pytest.raises(DatabaseError, match="version 999"):
+        open_database(path)
 
 
 def test_others_cannot_read_the_database(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import count
@@ -13,8 +14,10 @@ from rules.events import encode
 from rules.outputs import AlertChange, StatusChange
 from streams.deadletters import OFFSET, TOPIC
 from streams.intake import Record
-from streams.kafka.clients import Message
+from streams.kafka.claims import CLAIM_KEY, Claim
+from streams.kafka.clients import Gap, Message
 from streams.kafka.keeper import Begin, InterruptedWorkError, Keeper, LeaseLostError, UndeliveredError
+from streams.kafka.reaching import ShrunkError
 from streams.kafka.settings import WorkerSettings
 from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
@@ -45,6 +48,9 @@ class Cluster:
         self.answers = asyncio.Event()
         self.answers.set()
         self.now = 1000.0
+        self.first: Counter[TopicName] = Counter()
+        self.claim = Claim(group="workers", partitions=1, topics={PREFIX + name: f"id of {name}" for name in INPUTS})
+        self.metrics = WorkerMetrics(lambda: 0.0)
 
     async def send(self, messages: Iterable[Message]) -> list[int]:
         batch = list(messages)
@@ -82,11 +88,18 @@ class Cluster:
     def ends(self, partition: int) -> Mapping[TopicName, int | None]:
         return self.inputs.ends
 
-    async def has_records(self, topic: TopicName, partition: int, offsets: range) -> bool:
-        return any(record.offset in offsets for record in self.inputs.records[topic])
+    async def gap(self, topic: TopicName, partition: int, offsets: range) -> Gap:
+        here = range(max(self.first[topic], offsets.start), offsets.stop)
+        return Gap(self.first[topic], any(record.offset in here for record in self.inputs.records[topic]))
 
     async def begins(self, partitions: Iterable[int]) -> Mapping[int, Mapping[TopicName, Begin]]:
-        return {number: {name: Begin(0, self.committed.get(name)) for name in INPUTS} for number in partitions}
+        return {
+            number: {
+                name: Begin(self.first[name], self.committed.get(name), len(self.inputs.records[name]))
+                for name in INPUTS
+            }
+            for number in partitions
+        }
 
     async def commit(self) -> None:
         self.committed = {name: offset for (name, _), offset in self.floors.items()}
@@ -100,8 +113,9 @@ class Cluster:
             journal=self,
             membership=self,
             floors=self.floors,
-            metrics=WorkerMetrics(lambda: 0.0),
+            metrics=self.metrics,
             prefix=PREFIX,
+            claim=self.claim,
             clock=lambda: self.now,
         )
 
@@ -293,6 +307,64 @@ def test_a_hole_between_state_and_offsets_is_refused() -> None:
         kafka.states = states
         with pytest.raises(StateError, match="part of it is missing"):
             asyncio.run(working(kafka))
+
+
+def lost(kafka: Cluster) -> float | None:
+    name = "rescue_monitor_lost_records_total"
+    return kafka.metrics.registry.get_sample_value(name, {"topic": TopicName.VITALS})
+
+
+def test_what_was_deleted_while_nobody_read_is_counted_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    kafka = cluster()
+    asyncio.run(again(kafka))
+    read = kafka.committed[TopicName.VITALS]
+    kafka.inputs.records[TopicName.VITALS] *= 2
+    kafka.first[TopicName.VITALS] = read + 7
+    asyncio.run(working(kafka))
+    assert lost(kafka) == 7
+    assert f"ward-7.icu.vitals[0]: the records {read} to {read + 6} were deleted before they were read" in caplog.text
+
+
+def test_what_was_deleted_before_a_slow_reader_is_counted_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    kafka = cluster()
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        kafka.first[TopicName.VITALS] = 5
+        kafka.inputs.records[TopicName.VITALS][:5] = []
+        await keeper.take(kafka.inputs.records[TopicName.VITALS])
+
+    asyncio.run(work())
+    assert lost(kafka) == 5
+    assert "ward-7.icu.vitals[0]: the records 0 to 4 were deleted before they were read" in caplog.text
+
+
+def test_where_nothing_was_read_before_nothing_is_lost() -> None:
+    kafka = cluster()
+    kafka.first[TopicName.VITALS] = 5
+    asyncio.run(working(kafka))
+    assert lost(kafka) is None
+
+
+def test_an_input_that_is_shorter_than_what_was_read_is_a_fault() -> None:
+    kafka = cluster()
+    asyncio.run(again(kafka))
+    kafka.committed.clear()
+    del kafka.inputs.records[TopicName.VITALS][3:]
+    with pytest.raises(ShrunkError, match=r"icu\.vitals.* ends at 3"):
+        asyncio.run(working(kafka))
+
+
+def test_the_claim_is_kept_with_the_first_floors_and_who_has_another_one_is_refused() -> None:
+    kafka = cluster()
+    asyncio.run(again(kafka))
+    assert kafka.states[CLAIM_KEY] == kafka.claim.model_dump_json().encode()
+    kafka.batches.clear()
+    asyncio.run(again(kafka))
+    assert CLAIM_KEY not in {message.key for batch in kafka.batches for message in batch}, "it is there already"
+    kafka.claim = kafka.claim.model_copy(update={"group": "others"})
+    with pytest.raises(StateError, match="worked on by the group 'workers'"):
+        asyncio.run(working(kafka))
 
 
 def test_where_no_offset_is_known_any_more_nothing_is_said_or_rejected_twice() -> None:

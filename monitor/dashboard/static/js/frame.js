@@ -1,4 +1,4 @@
-// The frame around both views: top bar, and the banner that says that the feed is lost.
+// The frame around both views: top bar, and the banner that says that the feed is lost, or from where no data come.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { shown } from "./alerts.js";
@@ -48,6 +48,20 @@ function neighbours(state) {
     <a id="previous" href=${bedAddress(at(-1).patient)}>‹ ${at(-1).bed ?? at(-1).patient}</a>
     <a id="next" href=${bedAddress(at(1).patient)}>${at(1).bed ?? at(1).patient} ›</a>
   </nav>`;
+}
+
+/** Says of each input from which data do not come as they should since when, and why; nothing while all do. */
+export function missing(state, now) {
+  return state.inputs
+    .filter((input) => !input.ready)
+    .map((input) => {
+      const since = instant(input.since);
+      const start = input.heard_at === null ? ", when the monitor was started" : "";
+      const why = input.reason ? `: ${input.reason}` : "";
+      return html`<p class="missing" data-input=${input.name}>
+        No data from <b>${input.name}</b> since ${timeOfDay(since, now)} ${zoneName(since)}${start}${why}. What is shown may rest on old values.
+      </p>`;
+    });
 }
 
 /**

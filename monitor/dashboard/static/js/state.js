@@ -22,6 +22,7 @@ export const initial = (local) => ({
   recent: [],
   now: null,
   beds: [],
+  inputs: [],
   heardAt: local,
   connected: false,
   bed: null,
@@ -91,6 +92,7 @@ function takeUnit(state, { unit }) {
     unit: unit.unit ?? "",
     now: unit.now,
     position: unit.position,
+    inputs: unit.inputs ?? [],
     followed: state.followed ?? unit.position,
     beds: newerThan(state, unit.position).reduce(bedsWith, unit.patients),
   };

@@ -1,0 +1,103 @@
+"""Whether events come as they should: of each input whether it can be read, and when something last came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, get_args
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from monitor.service.models import InputState, InputStatus
+from streams.embedded.wall import Wall
+from streams.turns import Standing
+
+_FAULTS: Final = frozenset({"waiting", "failed", "silent"})
+_MOST: Final = 1000
+"""Senders of whom nobody said that they would come are remembered up to so many inputs."""
+
+
+@dataclass(slots=True)
+class _Input:
+    standing: Standing
+    expected: timedelta | None
+    heard_at: datetime | None = None
+
+
+class Liveness(Collector):
+    """All inputs by name: files that are followed, and senders over HTTP by the token they send with.
+
+    It is told by the threads that read and asked by others: each step is one look-up or assignment.
+
+    Args:
+        files: names of the files that are followed.
+        expected: of some inputs the seconds within which something is expected to come again; a name that is no file's
+            is a sender's.
+        wall: the time of day.
+    """
+
+    def __init__(self, files: Iterable[str], expected: Mapping[str, float], wall: Wall) -> None:
+        self._wall = wall
+        self._began = wall()
+        intervals = {name: timedelta(seconds=seconds) for name, seconds in expected.items()}
+        self._inputs = {name: _Input(Standing("waiting", "not opened yet"), intervals.get(name)) for name in files}
+        for name, interval in intervals.items():
+            self._inputs.setdefault(name, _Input(Standing("reading"), interval))
+
+    def stands(self, name: str, standing: Standing) -> None:
+        """A file can be read, or cannot."""
+        self._inputs[name].standing = standing
+
+    def heard(self, name: str) -> None:
+        """Something that can be used has just come."""
+        known = self._inputs.get(name)
+        if known is None:
+            if len(self._inputs) >= _MOST:
+                return
+            known = self._inputs.setdefault(name, _Input(Standing("reading"), None))
+        known.heard_at = self._wall()
+
+    def inputs(self) -> tuple[InputStatus, ...]:
+        """How each is now."""
+        now = self._wall()
+        return tuple(self._status(name, known, now) for name, known in sorted(self._inputs.copy().items()))
+
+    def faults(self) -> tuple[InputStatus, ...]:
+        """Those from which events do not come as they should."""
+        return tuple(found for found in self.inputs() if not found.ready)
+
+    def collect(self) -> Iterator[Metric]:
+        """Figures for Prometheus, made when they are asked for."""
+        ready = GaugeMetricFamily("rescue_monitor_input_ready", "1 if events come as they should.", labels=["input"])
+        state = GaugeMetricFamily(
+            "rescue_monitor_input_state", "1 for the state that an input is in.", labels=["input", "state"]
+        )
+        heard = GaugeMetricFamily(
+            "rescue_monitor_input_last_event_timestamp_seconds",
+            "When an event that can be used last came, since the service began.",
+            labels=["input"],
+        )
+        for found in self.inputs():
+            ready.add_metric([found.name], float(found.ready))
+            for one in get_args(InputState):
+                state.add_metric([found.name, one], float(found.state == one))
+            if found.heard_at is not None:
+                heard.add_metric([found.name], found.heard_at.timestamp())
+        yield from (ready, state, heard)
+
+    def _status(self, name: str, known: _Input, now: datetime) -> InputStatus:
+        state: InputState = known.standing.state
+        since = known.heard_at or self._began
+        if state not in _FAULTS and known.expected is not None and now - since > known.expected:
+            state = "silent"
+        return InputStatus(
+            name=name,
+            state=state,
+            ready=state not in _FAULTS,
+            reason=known.standing.reason,
+            since=since,
+            heard_at=known.heard_at,
+            expected=None if known.expected is None else known.expected.total_seconds(),
+        )
