@@ -281,6 +281,7 @@ class PatientEngine:
             series = self.timeline.dense[channel] = MinuteSeries(self.timeline.keeps(channel))
         if not series.insert(at, value, now):
             return
+        self.timeline.changed(channel)
         minute = at // MINUTE
         end = (minute + 1) * MINUTE
         late = end <= now
@@ -308,6 +309,7 @@ class PatientEngine:
             if sent and outcome[0] in self.timeline.dense:
                 channel = outcome[0]
                 self.timeline.dense[channel].remove(at, now)
+                self.timeline.changed(channel)
                 self._going_on.pop(channel, None)
                 self._touch(channel, at if channel in self.translator.live else (at // MINUTE + 1) * MINUTE)
 
@@ -370,8 +372,7 @@ class PatientEngine:
     def _judge(self, now: int, late: dict[str, str]) -> list[Change]:
         """Bring every pathway that needs it up to now; only what is asked for in here is read by rules and cards."""
         self.timeline.listen_anew()
-        for series in self.timeline.dense.values():
-            series.settle(now)
+        self.timeline.settle(now)
         before = self._announced()
         rewritten = [track.dirty is not None and track.dirty < now for track in self.tracks]
         amended: list[list[Changed]] = [
