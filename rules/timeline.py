@@ -427,14 +427,14 @@ class Timeline(Record):
         """The first instant after ``after`` at which a fact in one of the channels (or kinds) becomes true."""
         if after >= self.newest:
             return None
-        return min(
-            (
-                facts[bisect_right(facts, after, key=_AT)].at
-                for channel, facts in self.channels.items()
-                if facts and facts[-1].at > after and (channel in channels or kind_of(channel) in channels)
-            ),
-            default=None,
-        )
+        kinds = any(channel.endswith(":") for channel in channels)
+        among = {c for c in self.channels if c in channels or kind_of(c) in channels} if kinds else channels
+        following = FOREVER
+        for channel in among:
+            facts = self.channels.get(channel)
+            if facts and facts[-1].at > after:
+                following = min(following, facts[bisect_right(facts, after, key=_AT)].at)
+        return following if following < FOREVER else None
 
     def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
         """A value derived from whole channels, built again only when one of them has changed.
@@ -543,12 +543,25 @@ def _repeats(earlier: Fact | None, fact: Fact, after: Fact | None) -> bool:
     return bool(earlier.value == fact.value == after.value)
 
 
+def _any_repeats(facts: Sequence[Fact], before: int) -> bool:
+    """Whether any of the facts before an instant says what an earlier one said shortly before it."""
+    said: dict[Any, int] = {}
+    for fact in facts:
+        if fact.at >= before:
+            return False
+        earlier = said.get(fact.value)
+        if earlier is not None and fact.at - earlier <= REPEATED:
+            return True
+        said[fact.value] = fact.at
+    return False
+
+
 def _thinned(channel: str, facts: list[Fact], before: int) -> list[Fact]:
     """Samples and rates without those before an instant that only repeat both their neighbours, these close together.
 
     So no value at any instant is another one, nor older by more than :data:`REPEATED`.
     """
-    if not channel.startswith(("signal:", "infusion:")):
+    if not channel.startswith(("signal:", "infusion:")) or not _any_repeats(facts, before):
         return facts
     newer: dict[str, Fact] = {}
     following: list[Fact | None] = []
