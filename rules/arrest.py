@@ -190,6 +190,7 @@ def _course(view: View) -> Arrest | None:
     facts = record.facts(CHANNEL)
     if not facts:
         return None
+    view.fleeting()
     courses = record.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))
     seen = _seen(view, facts, courses)
     if seen:

@@ -39,6 +39,7 @@ from rules.predicates import PREDICATES
 from rules.quantities import QUANTITIES
 from rules.stays import Care
 from rules.timeline import Timeline
+from rules.trace import Trace
 from rules.view import View
 
 TRUTHS: Final = (MET, NOT_MET, UNKNOWN)
@@ -193,7 +194,7 @@ class Coverage:
         for item in self._items[pack]:
             known = seen.truths.setdefault(item.path, set())
             if (in_episode or item.path in _ASKED_BEFORE) and not known.issuperset(item.demanded):
-                known.add((view.named(item.name) if item.name else item.node.evaluate(view)).truth)
+                known.add((view.named(item.name) if item.name else view.ask(item.node)).truth)
 
     def note_advice(self, pack: str, verdict: Verdict) -> None:
         """Take note of what is advised in the end, when the pathways have been weighed against each other."""
@@ -254,13 +255,22 @@ class _Watched(Pathway):
         self._latest: View | None = None
 
     @override
-    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
-        self._latest = super()._view(timeline, care, fold, at, full=full)
+    def _view(
+        self,
+        timeline: Timeline,
+        care: Care,
+        fold: Fold,
+        at: int,
+        *,
+        full: bool = False,
+        trace: Trace | None = None,
+    ) -> View:
+        self._latest = super()._view(timeline, care, fold, at, full=full, trace=trace)
         return self._latest
 
     @override
-    def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
-        outcome = super().step(timeline, fold, at)
+    def step(self, timeline: Timeline, fold: Fold, at: int, trace: Trace | None = None) -> Step:
+        outcome = super().step(timeline, fold, at, trace)
         timeline.listen()  # what is asked from here on is not what the verdict was read from
         if self._latest is not None:
             self._coverage.note(self.pack.id, fold, outcome, self._latest)

@@ -304,6 +304,7 @@ class PatientEngine:
             series = self.timeline.dense[channel] = MinuteSeries(self.timeline.keeps(channel))
         if not series.insert(at, value, now):
             return
+        self.timeline.changed(channel)
         minute = at // MINUTE
         end = (minute + 1) * MINUTE
         late = end <= now
@@ -331,6 +332,7 @@ class PatientEngine:
             if sent and outcome[0] in self.timeline.dense:
                 channel = outcome[0]
                 self.timeline.dense[channel].remove(at, now)
+                self.timeline.changed(channel)
                 self._going_on.pop(channel, None)
                 self._touch(channel, at if channel in self.translator.live else (at // MINUTE + 1) * MINUTE)
 
@@ -417,8 +419,7 @@ class PatientEngine:
         return changes
 
     def _settle_samples(self, now: int) -> tuple[()]:
-        for series in self.timeline.dense.values():
-            series.settle(now)
+        self.timeline.settle(now)
         return ()
 
     def _guarded(self, do: Callable[[], Iterable[Change]], during: str, now: int) -> list[Change]:

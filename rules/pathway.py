@@ -20,8 +20,9 @@ from rules.quantities import QUANTITIES
 from rules.settings import SiteSettings
 from rules.stays import Care, StayRecord
 from rules.timeline import Timeline, with_kinds
+from rules.trace import Trace
 from rules.view import Knowledge, View
-from rules.wording import evidence_of, placeholders
+from rules.wording import placeholders
 
 ADULT: Final = 18.0
 """The dossier covers adults only."""
@@ -165,49 +166,61 @@ class Pathway:
         """The patient in this stay at an instant, with this pathway's memory."""
         return self._view(timeline, self.care(timeline, at)[0], fold, at, full=full)
 
-    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
+    def _view(
+        self,
+        timeline: Timeline,
+        care: Care,
+        fold: Fold,
+        at: int,
+        *,
+        full: bool = False,
+        trace: Trace | None = None,
+    ) -> View:
         record = timeline if care.former is None else StayRecord(timeline, care.former, self.knowledge.catalogue)
-        return View(self.knowledge, record, dict(fold.anchors), at, full=full)
+        return View(self.knowledge, record, dict(fold.anchors), at, full=full, trace=trace)
 
-    def step(self, timeline: Timeline, fold: Fold, at: int) -> Step:
-        """Judge the pathway at an instant."""
+    def step(self, timeline: Timeline, fold: Fold, at: int, trace: Trace | None = None) -> Step:
+        """Judge the pathway at an instant; with a trace, only what has changed since the last is asked again."""
         care, settles = self.care(timeline, at)
         if not care.here:
             kept = fold if settles is not None else Fold(fold.episode)
             return Step(kept, Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), settles)
         if care.former is not None and dict(fold.anchors).get("episode", FOREVER) <= care.former:
             fold = Fold(fold.episode)
-        view = self._view(timeline, care, fold, at)
-        anchors = view.anchors
+        if trace is not None:
+            trace.begin(timeline, care.former)
+        view = self._view(timeline, care, fold, at, trace=trace)
         age = view.value("age")
         if age.high < ADULT:
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
+        return Step(*view.follow(fold, lambda view: self._outcome(view, fold)), view.next_change)
+
+    def _outcome(self, view: View, fold: Fold) -> tuple[Fold, Verdict]:
+        """What is remembered and judged of an adult who is here."""
         if not fold.open:
             verdict = self._before(view, fold)
             if verdict is not None:
-                return Step(fold, verdict, view.next_change)
+                return fold, verdict
             fold = Fold(fold.episode + 1, open=True)
             view.remember("episode")
-        if "recognition" not in anchors and self.pack.recognition.evaluate(view).truth is MET:
+        if "recognition" not in view.anchors and view.ask(self.pack.recognition).truth is MET:
             view.remember("recognition")
         ended = self._ended(view, fold)
         if ended is not None:
-            return Step(*ended, view.next_change)
+            return ended
         running = dict(fold.running)
         verdict, markers = self._judge(view, fold.markers, running)
-        fold = fold._replace(
-            anchors=tuple(sorted(anchors.items())), markers=markers, running=tuple(sorted(running.items()))
-        )
-        return Step(fold, verdict, view.next_change)
+        anchors = tuple(sorted(view.anchors.items()))
+        return fold._replace(anchors=anchors, markers=markers, running=tuple(sorted(running.items()))), verdict
 
     def _before(self, view: View, fold: Fold) -> Verdict | None:
         """The verdict while no episode is open, or None if one begins now."""
         if fold.resolved:
-            begins = self.pack.relapse.evaluate(view)
+            begins = view.ask(self.pack.relapse)
             if begins.truth is NOT_MET:
                 return self._resolved(view)
         else:
-            begins = self.pack.onset.evaluate(view)
+            begins = view.ask(self.pack.onset)
         if begins.truth is MET:
             return None
         if begins.truth is UNKNOWN:
@@ -216,17 +229,17 @@ class Pathway:
 
     def _resolved(self, view: View) -> Verdict:
         """Resolved, and in which way where the pack tells several apart."""
-        ways = (ending.title for ending in self.pack.endings if ending.when.evaluate(view).truth is MET)
+        ways = (ending.title for ending in self.pack.endings if view.ask(ending.when).truth is MET)
         return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
 
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
-        if self.pack.ruled_out is not None and self.pack.ruled_out.evaluate(view).truth is MET:
+        if self.pack.ruled_out is not None and view.ask(self.pack.ruled_out).truth is MET:
             closed = Fold(fold.episode)
             return closed, self._before(view, closed) or Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
-            if self.pack.resolution.evaluate(view).truth is MET:
+            if view.ask(self.pack.resolution).truth is MET:
                 return Fold(fold.episode, resolved=True), self._resolved(view)
-        elif self.pack.onset.evaluate(view).truth is NOT_MET and self.pack.recognition.evaluate(view).truth is NOT_MET:
+        elif view.ask(self.pack.onset).truth is NOT_MET and view.ask(self.pack.recognition).truth is NOT_MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None
 
@@ -250,7 +263,7 @@ class Pathway:
         stage_now, markers = self._stage(view, self.pack.rank(about.id) if failed or decided else -1, markers)
         view.state = state
         goals = view.coded("goals_of_care")[0] in self.pack.no_escalation
-        inhibited = [found for found in self.pack.inhibit if found.when.evaluate(view).truth is MET]
+        inhibited = [found for found in self.pack.inhibit if view.ask(found.when).truth is MET]
         counsel = [
             found
             for therapy in self.pack.therapies
@@ -258,7 +271,7 @@ class Pathway:
         ]
         muted = next((found.cause for found in inhibited if found.scope == "all"), None)
         hush = self.pack.hush
-        hushed = hush.cause if hush is not None and hush.when.evaluate(view).truth is MET else None
+        hushed = hush.cause if hush is not None and view.ask(hush.when).truth is MET else None
         answers = ((notice, self._answered(view, notice, "snooze", stage_now)) for notice in NOTICES)
         verdict = Verdict(
             state,
@@ -278,7 +291,7 @@ class Pathway:
         """Checks that are met and block nothing: soft ones, and hard ones that do not count here."""
         yield from (check.id for check in self.pack.checks if check.kind == "soft" and _met(view, check.id))
         for hard in stage.hard:
-            if hard.unless is not None and hard.unless.evaluate(view).truth is MET and _met(view, hard.check):
+            if hard.unless is not None and view.ask(hard.unless).truth is MET and _met(view, hard.check):
                 yield hard.check
 
     def _decide(self, view: View, stage: Stage) -> Decision | None:
@@ -288,7 +301,7 @@ class Pathway:
     @staticmethod
     def _decisions(view: View, stage: Stage) -> Iterator[Decision | None]:
         """What can be said of a stage, the most important first: only that counts."""
-        pattern = (stage.pattern or stage.when).evaluate(view)
+        pattern = view.ask(stage.pattern or stage.when)
         if pattern.truth is NOT_MET:
             yield None
         if pattern.truth is UNKNOWN:
@@ -296,7 +309,7 @@ class Pathway:
         unfit = _weighed(view, hard_checks(stage, view, lasting=False))
         if unfit is not None:
             yield unfit
-        whole = stage.when.evaluate(view)
+        whole = view.ask(stage.when)
         if whole.truth is NOT_MET:
             yield None
         if whole.truth is UNKNOWN:
@@ -317,7 +330,7 @@ class Pathway:
         reached = True
         for stage in self.pack.stages:
             if stage.role == "marker":
-                truth = stage.when.evaluate(view).truth if reached else NOT_MET
+                truth = view.ask(stage.when).truth if reached else NOT_MET
                 holds = truth is MET or (truth is UNKNOWN and stage.id in before)
                 if holds:
                     view.remember(stage.id)
@@ -337,15 +350,15 @@ class Pathway:
         goals: bool,
         inhibited: list[Inhibition],
     ) -> Counsel | None:
-        trigger = therapy.when.evaluate(view)
+        trigger = view.ask(therapy.when)
         if trigger.truth is NOT_MET:
             found_running.pop(therapy.id, None)
             return None
         window = None if therapy.deadline is None else _window(view, therapy.deadline)
         back = [*(found.cause for found in inhibited)]
-        running = _NEVER if therapy.running is None else therapy.running.evaluate(view)
+        running = _NEVER if therapy.running is None else view.ask(therapy.running)
         if self._runs(view, therapy.id, running.truth, found_running) and (
-            running.truth is MET or not any(reason.when.evaluate(view).truth is MET for reason in therapy.absolute)
+            running.truth is MET or not any(view.ask(reason.when).truth is MET for reason in therapy.absolute)
         ):
             back.append("running")
         if goals:
@@ -358,7 +371,7 @@ class Pathway:
         if found is None:
             return None
         priority, unsettled = _priority(view, therapy)
-        filled = tuple(evidence_of(view, measure) for measure in placeholders(therapy.suggestion))
+        filled = tuple(view.worded(measure) for measure in placeholders(therapy.suggestion))
         return Counsel(therapy.id, *found, priority, window, filled=filled, unsettled=unsettled)
 
     @staticmethod
@@ -385,13 +398,13 @@ class Pathway:
 
         ``asked`` are its trigger and whether it is running, each met, not met or unknown as far as it got here.
         """
-        absolute = {reason.id: reason.when.evaluate(view).truth for reason in therapy.absolute}
+        absolute = {reason.id: view.ask(reason.when).truth for reason in therapy.absolute}
         against = [reason for reason, truth in absolute.items() if truth is MET]
         if therapy.deadline is not None and window is not None and window.closed:
             against.append(therapy.deadline.id)
         if against:
             yield Advice.BLOCKED, tuple(against)
-        required = _ALWAYS if therapy.requires is None else therapy.requires.evaluate(view)
+        required = _ALWAYS if therapy.requires is None else view.ask(therapy.requires)
         if required.truth is NOT_MET:
             yield None
         unsettled = tuple(name for name in therapy.must_know if absolute.get(name) is UNKNOWN)
@@ -402,14 +415,14 @@ class Pathway:
         answered = self._answered(view, therapy.id, therapy.snooze, stage)
         if answered is not None:
             yield Advice.SUPPRESSED, (answered,)
-        if therapy.hold_unless is None or therapy.hold_unless.evaluate(view).truth is not MET:
+        if therapy.hold_unless is None or view.ask(therapy.hold_unless).truth is not MET:
             held = tuple(check for check in therapy.hold_while if _met(view, check))
             if held:
                 yield Advice.PSEUDO, held
             unsettled = _missing(view, therapy.hold_while)
             if unsettled:
                 yield Advice.INDETERMINATE, unsettled
-        cautions = tuple(reason.id for reason in therapy.relative if reason.when.evaluate(view).truth is MET)
+        cautions = tuple(reason.id for reason in therapy.relative if view.ask(reason.when).truth is MET)
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
     def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
@@ -432,7 +445,7 @@ def _priority(view: View, therapy: Therapy) -> tuple[Priority, bool]:
     """The priority of a suggestion by the first rule that is met, and whether one before it is unknown."""
     unknown = [Priority.INFORMATION]
     for rule in therapy.priority:
-        truth = MET if rule.when is None else rule.when.evaluate(view).truth
+        truth = MET if rule.when is None else view.ask(rule.when).truth
         if truth is MET:
             return rule.priority, max(found.urgency for found in unknown) > rule.priority.urgency
         if truth is UNKNOWN:
@@ -446,8 +459,8 @@ def hard_checks(stage: Stage, view: View, *, lasting: bool | None = None) -> lis
         hard.check
         for hard in stage.hard
         if (lasting is None or hard.lasting is lasting)
-        and (hard.when is None or hard.when.evaluate(view).truth is MET)
-        and (hard.unless is None or hard.unless.evaluate(view).truth is not MET)
+        and (hard.when is None or view.ask(hard.when).truth is MET)
+        and (hard.unless is None or view.ask(hard.unless).truth is not MET)
     ]
 
 
@@ -462,7 +475,7 @@ def _unfixed(view: View, stage: Stage, *, lasting: bool) -> tuple[str, ...]:
 
 def _doubts(view: View, stage: Stage) -> tuple[str, ...]:
     """What is not there of all that confirms a stage."""
-    return tuple(found.otherwise for found in stage.confirm if found.when.evaluate(view).truth is not MET)
+    return tuple(found.otherwise for found in stage.confirm if view.ask(found.when).truth is not MET)
 
 
 def _weighed(view: View, checks: list[str]) -> Decision | None:
@@ -493,7 +506,7 @@ def _window(view: View, deadline: Deadline) -> Window | None:
     if began is None:
         return None
     closes = began + view.duration(deadline.limit)
-    extended = next((found.title for found in deadline.extended if found.when.evaluate(view).truth is MET), None)
+    extended = next((found.title for found in deadline.extended if view.ask(found.when).truth is MET), None)
     lead = _lead(view, deadline)
     decide_by = closes - lead
     if extended is not None:
@@ -506,7 +519,7 @@ def _window(view: View, deadline: Deadline) -> Window | None:
     window = Window(closes, decide_by, view.at > decide_by, warn < view.at <= decide_by)
     aims = ((found, began + view.duration(found.limit) - lead) for found in deadline.aims)
     for aim, aimed in aims:
-        if view.at <= aimed < decide_by and aim.when.evaluate(view).truth is MET:
+        if view.at <= aimed < decide_by and view.ask(aim.when).truth is MET:
             view.note(aimed + TICK)
             title = f"{aim.title} ({format_duration(view.duration(aim.limit))})"
             return window._replace(decide_by=aimed, aim=title, last=decide_by)
@@ -518,7 +531,7 @@ def _lead(view: View, deadline: Deadline) -> int:
         configured: timedelta | None = getattr(view.settings.capability, deadline.lead_setting)
         if configured is not None:
             return round(configured.total_seconds() * 1000)
-    times = (lead.time for lead in deadline.lead if lead.when is None or lead.when.evaluate(view).truth is MET)
+    times = (lead.time for lead in deadline.lead if lead.when is None or view.ask(lead.when).truth is MET)
     return view.duration(found) if (found := next(times, None)) else 0
 
 

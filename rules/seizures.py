@@ -172,8 +172,10 @@ def _bouts(view: View, *, electrographic: bool) -> list[Bout]:
             seen = []
             found.append(Bout(fact.at, (), fact.event))
         seen.append((fact.at, event.semiology))
-    if found and found[-1].stop is None:
-        found[-1] = found[-1]._replace(seen=tuple(seen))
+    if found:
+        view.fleeting()
+        if found[-1].stop is None:
+            found[-1] = found[-1]._replace(seen=tuple(seen))
     return found
 
 
@@ -300,6 +302,8 @@ def spans(view: View) -> list[Span]:
             open_end = view.at if index == len(known) - 1 else bout.last_seen
             found.append(Span(bout.start, open_end if bout.stop is None else bout.stop))
     bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
+    if bins:
+        view.fleeting()
     found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.bounds[0] > 0]
     return sorted([*found, *_burden_span(view)])
 
@@ -377,6 +381,7 @@ def free_since(view: View) -> tuple[int | None, tuple[str, ...]]:
 
 
 def _free_since(view: View) -> tuple[int | None, tuple[str, ...]]:
+    view.fleeting()
     now = seizing(view)
     if now.truth is not NOT_MET:
         return None, now.missing
@@ -488,6 +493,7 @@ def _binned(view: View) -> Sight | None:
     fact = view.timeline.latest("signal:eeg_seizure_minutes", view.at)
     if fact is None:
         return None
+    view.fleeting()
     value = view.value("eeg_seizure_minutes")
     truth = compare(value, "gt", 0.0)
     if truth is not UNKNOWN:
@@ -496,7 +502,10 @@ def _binned(view: View) -> Sight | None:
 
 
 def _series(view: View) -> MinuteSeries | None:
-    return view.timeline.series("signal:eeg_seizure_burden")
+    series = view.timeline.series("signal:eeg_seizure_burden")
+    if series is not None:
+        view.fleeting()
+    return series
 
 
 def _burden(view: View) -> Sight | None:

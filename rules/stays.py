@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from itertools import takewhile
 from operator import attrgetter
@@ -213,6 +214,18 @@ class StayRecord(Record):
     def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
         """A value derived from whole channels, as far as they are of this stay or of the patient."""
         return self.whole.memo((key, self.until), channels, build)
+
+    def listen_apart(self, reads: set[str]) -> set[str]:
+        """Take down in another set which channels are asked for; the set in which that was done until now."""
+        return self.whole.listen_apart(reads)
+
+    def heard(self, reads: AbstractSet[str]) -> None:
+        """Some channels count as asked for."""
+        self.whole.heard(reads)
+
+    def next_change(self, channels: AbstractSet[str], after: int) -> int | None:
+        """When a fact in one of the channels becomes true; one of a former stay may be among them."""
+        return self.whole.next_change(channels, after)
 
     def _present(self, channel: str, facts: Sequence[Fact]) -> Sequence[Fact]:
         if not facts or facts[0].at > self.until or not _of_stay(self._catalogue, channel):

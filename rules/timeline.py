@@ -176,13 +176,16 @@ class MinuteSeries:
             None,
         )
 
-    def settle(self, now: int) -> None:
-        """Reduce the minutes that take no more samples, and forget those past retention."""
-        for minute in [m for m, (settles, _) in self.unsettled.items() if settles <= now]:
+    def settle(self, now: int) -> bool:
+        """Reduce the minutes that take no more samples, and forget those past retention; whether there were any."""
+        settled = [m for m, (settles, _) in self.unsettled.items() if settles <= now]
+        for minute in settled:
             self._reduce(minute)
         oldest = (now - self._kept) // MINUTE
-        if self._medians and self._first < oldest - 60:
+        past = bool(self._medians) and self._first < oldest - 60
+        if past:
             self._drop(oldest - self._first)
+        return past or bool(settled)
 
     def runs(self) -> Iterator[tuple[int, list[float | None]]]:
         """The medians of settled minutes: of each unbroken run the first minute and the values.
@@ -272,6 +275,15 @@ class Record(Protocol):
     def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
         """A value derived from whole channels, built again only when one of them has changed."""
 
+    def listen_apart(self, reads: set[str]) -> set[str]:
+        """Take down in another set which channels are asked for; the set in which that was done until now."""
+
+    def heard(self, reads: AbstractSet[str]) -> None:
+        """Some channels count as asked for."""
+
+    def next_change(self, channels: AbstractSet[str], after: int) -> int | None:
+        """The first instant after ``after`` at which a fact in one of the channels (or kinds) becomes true."""
+
 
 class Timeline(Record):
     """All facts of one patient by channel, e.g. ``signal:lactate``, ``infusion:norepinephrine``.
@@ -289,6 +301,7 @@ class Timeline(Record):
         "_kept",
         "_memo",
         "_reads",
+        "_watching",
         "channels",
         "dense",
         "longest",
@@ -305,6 +318,7 @@ class Timeline(Record):
         self.longest = FOREVER if kept is None else max(kept.values(), default=0)
         """How long facts of any channel are kept, in milliseconds: so long an event may still be delivered again."""
         self._reads: set[str] = set()
+        self._watching: list[set[str]] = []
         self.channels: dict[str, list[Fact]] = {}
         self.dense: dict[str, MinuteSeries] = {}
         self.seen: dict[str, int] = {}
@@ -358,6 +372,34 @@ class Timeline(Record):
         self._reads = set()
         return self._reads
 
+    def listen_apart(self, reads: set[str]) -> set[str]:
+        """Take down in another set which channels are asked for; the set in which that was done until now."""
+        before, self._reads = self._reads, reads
+        return before
+
+    def heard(self, reads: AbstractSet[str]) -> None:
+        """Some channels count as asked for."""
+        self._reads |= reads
+
+    def watch(self) -> set[str]:
+        """A set that takes down, from now on, which channels change, and their kinds; whoever reads it empties it."""
+        watching = set[str]()
+        self._watching.append(watching)
+        return watching
+
+    def changed(self, channel: str) -> None:
+        """Something else is known of a channel than before."""
+        kind = kind_of(channel)
+        for watching in self._watching:
+            watching.add(channel)
+            watching.add(kind)
+
+    def settle(self, now: int) -> None:
+        """Reduce the minutes of dense signals that take no more samples."""
+        for channel, series in self.dense.items():
+            if series.settle(now):
+                self.changed(channel)
+
     def facts(self, channel: str) -> Sequence[Fact]:
         """All facts of a channel, also those that become true later, oldest first."""
         self._reads.add(channel)
@@ -385,14 +427,14 @@ class Timeline(Record):
         """The first instant after ``after`` at which a fact in one of the channels (or kinds) becomes true."""
         if after >= self.newest:
             return None
-        return min(
-            (
-                facts[bisect_right(facts, after, key=_AT)].at
-                for channel, facts in self.channels.items()
-                if facts and facts[-1].at > after and (channel in channels or kind_of(channel) in channels)
-            ),
-            default=None,
-        )
+        kinds = any(channel.endswith(":") for channel in channels)
+        among = {c for c in self.channels if c in channels or kind_of(c) in channels} if kinds else channels
+        following = FOREVER
+        for channel in among:
+            facts = self.channels.get(channel)
+            if facts and facts[-1].at > after:
+                following = min(following, facts[bisect_right(facts, after, key=_AT)].at)
+        return following if following < FOREVER else None
 
     def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
         """A value derived from whole channels, built again only when one of them has changed.
@@ -403,7 +445,9 @@ class Timeline(Record):
         versions = tuple([self.versions.get(channel, 0) for channel in channels])
         held = self._memo.get(key)
         if held is None or held[0] != versions:
+            heard = self.listen_apart(set())
             held = self._memo[key] = (versions, build())
+            self.listen_apart(heard)
         value: T = held[1]
         return value
 
@@ -437,6 +481,7 @@ class Timeline(Record):
         kind = kind_of(channel)
         self.versions[channel] = self.versions.get(channel, 0) + 1
         self.versions[kind] = self.versions.get(kind, 0) + 1
+        self.changed(channel)
 
 
 def with_kinds(channels: Iterable[str]) -> frozenset[str]:
@@ -498,12 +543,25 @@ def _repeats(earlier: Fact | None, fact: Fact, after: Fact | None) -> bool:
     return bool(earlier.value == fact.value == after.value)
 
 
+def _any_repeats(facts: Sequence[Fact], before: int) -> bool:
+    """Whether any of the facts before an instant says what an earlier one said shortly before it."""
+    said: dict[Any, int] = {}
+    for fact in facts:
+        if fact.at >= before:
+            return False
+        earlier = said.get(fact.value)
+        if earlier is not None and fact.at - earlier <= REPEATED:
+            return True
+        said[fact.value] = fact.at
+    return False
+
+
 def _thinned(channel: str, facts: list[Fact], before: int) -> list[Fact]:
     """Samples and rates without those before an instant that only repeat both their neighbours, these close together.
 
     So no value at any instant is another one, nor older by more than :data:`REPEATED`.
     """
-    if not channel.startswith(("signal:", "infusion:")):
+    if not channel.startswith(("signal:", "infusion:")) or not _any_repeats(facts, before):
         return facts
     newer: dict[str, Fact] = {}
     following: list[Fact | None] = []

@@ -10,6 +10,7 @@ from rules.instants import HOUR, MINUTE
 from rules.outputs import State
 from rules.pathway import Fold, Pathway, Verdict, suggested
 from rules.timeline import Timeline, UndeclaredReadError, kind_of
+from rules.trace import Trace
 
 REACH: Final = 24 * HOUR
 """How far back a late fact re-evaluates the past."""
@@ -41,9 +42,10 @@ class Track:
         dirty: the earliest instant whose verdict a late fact may have changed.
         read: the channels that the present verdict was read from; None before the first.
         read_until: of channels that an earlier verdict was read from, until when at most.
+        trace: the answers that still stand, so that only what has changed is asked again; None to ask everything.
     """
 
-    __slots__ = ("dirty", "due", "entries", "pathway", "read", "read_until")
+    __slots__ = ("dirty", "due", "entries", "pathway", "read", "read_until", "trace")
 
     def __init__(self, pathway: Pathway) -> None:
         self.pathway = pathway
@@ -52,6 +54,7 @@ class Track:
         self.dirty: int | None = None
         self.read: set[str] | None = None
         self.read_until: dict[str, int] = {}
+        self.trace: Trace | None = Trace()
 
     @property
     def present(self) -> Entry | None:
@@ -105,7 +108,7 @@ class Track:
         while at is not None and at <= now:
             before |= read
             read = timeline.listen()
-            step = self.pathway.step(timeline, fold, at)
+            step = self.pathway.step(timeline, fold, at, self.trace)
             if not read <= self.pathway.declared:
                 raise UndeclaredReadError(read - self.pathway.declared, self.pathway.pack.id)
             fold = step.fold

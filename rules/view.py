@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from typing import Any, Final, Protocol, TypeVar
+from operator import eq
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
 from rules.delivery import Limits, Scale, delivery
@@ -20,9 +22,11 @@ from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Steps, bridged
 from rules.timeline import Fact, MinuteSeries, Record
+from rules.trace import Answer, Course, Trace, shared
 from rules.values import Value, exact, number, powered, unknown
 
 T = TypeVar("T")
+G = TypeVar("G")
 _GOES_ON: Final = 2 * MINUTE
 """A device that sent a value so shortly before another was charted is still sending (local setting)."""
 _ABOVE_ZERO: Final = 1e-12
@@ -54,6 +58,9 @@ def _age_limit(catalogue: Catalogue, signal: str, charted: bool, context: AgeCon
 class Evaluable(Protocol):
     """Something with a three-valued answer: a condition."""
 
+    made_of_others: ClassVar[bool]
+    """Whether its answer follows from those of other conditions, or from the pathway itself."""
+
     def evaluate(self, view: View) -> Evaluation:
         """The answer at the view's instant."""
 
@@ -75,6 +82,28 @@ class Knowledge:
     context: AgeContext | None = None
 
 
+class _Found(NamedTuple):
+    """Something worked out in a view: what it was read from, and until when it holds.
+
+    ``anchors`` says whether these were asked for, ``fleeting`` whether it holds at that instant only.
+    """
+
+    value: Any
+    reads: AbstractSet[str] = frozenset()
+    anchors: bool = False
+    fleeting: bool = False
+    until: int = FOREVER
+
+
+class _Asked:
+    """What is true of what is being worked out, be it at this instant or in the past: see :class:`_Found`."""
+
+    __slots__ = ("anchors", "fleeting")
+
+    def __init__(self) -> None:
+        self.anchors = self.fleeting = False
+
+
 class View:
     """One patient at one instant of effective time, given everything received so far.
 
@@ -82,47 +111,187 @@ class View:
         at: the instant.
         timeline: what is known of the patient, without what is of a former stay.
         full: whether conditions look at every part (to explain) or stop as soon as the answer is known.
-        anchors: instants that the pathway remembers: recognition, and when each stage was first reached.
         state: the pathway's verdict at this instant, once there is one.
     """
 
-    __slots__ = ("_named", "_next", "_once", "_values", "anchors", "at", "full", "knowledge", "state", "timeline")
+    __slots__ = (
+        "_anchors",
+        "_answers",
+        "_asked",
+        "_next",
+        "_once",
+        "_remembered",
+        "_trace",
+        "_values",
+        "_worded",
+        "at",
+        "full",
+        "knowledge",
+        "state",
+        "timeline",
+    )
 
     def __init__(
-        self, knowledge: Knowledge, timeline: Record, anchors: dict[str, int], at: int, *, full: bool = False
+        self,
+        knowledge: Knowledge,
+        timeline: Record,
+        anchors: dict[str, int],
+        at: int,
+        *,
+        full: bool = False,
+        trace: Trace | None = None,
+        asked: _Asked | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.timeline = timeline
-        self.anchors = anchors
         self.at = at
         self.full = full
-        self._next = FOREVER
         self.state: State | None = None
-        self._values: dict[str, Value] = {}
-        self._named: dict[str, Evaluation] = {}
-        self._once: dict[Hashable, Any] = {}
+        self._anchors = anchors
+        self._next = FOREVER
+        self._values: dict[str, _Found] = {}
+        self._once: dict[Hashable, _Found] = {}
+        self._trace = trace
+        self._answers: dict[int, tuple[Evaluable, Answer]] = {}
+        """With a trace: each question that was asked, with its answer."""
+        self._worded: dict[str, str] = {}
+        self._remembered = False
+        """Whether something was reached at this instant for the first time."""
+        self._asked = _Asked() if asked is None else asked
+
+    def follow(self, given: G, walk: Callable[[View], tuple[G, T]]) -> tuple[G, T]:
+        """Where a walk from question to question leads from what is ``given``, and what is to be given next time.
+
+        With a trace it leads where it led before as long as every answer is the same.
+        """
+        trace = self._trace
+        if trace is None:
+            return walk(self)
+        course = trace.course
+        if course is not None and course.given == given and self._same(course):
+            self._take(_Found(None, course.reads, until=course.until))
+            outcome: tuple[G, T] = given, course.outcome
+        else:
+            outcome = self._walk(given, walk, trace)
+        for reads in {id(answer.reads): answer.reads for _, answer in self._answers.values()}.values():
+            self.timeline.heard(reads)
+        self._next = min(self._next, *(answer.until for _, answer in self._answers.values()), FOREVER)
+        return outcome
+
+    def ask(self, condition: Evaluable) -> Evaluation:
+        """The answer of a condition; with a trace it comes without evidence, and may be one that still stands."""
+        if self._trace is None or condition.made_of_others:
+            return condition.evaluate(self)
+        found = self._answers.get(id(condition))
+        if found is None:
+            found = self._answers[id(condition)] = condition, self._answer(condition, self._trace)
+        return found[1].evaluation
 
     def named(self, name: str) -> Evaluation:
         """A condition or check that the pack names, evaluated once per view."""
-        found = self._named.get(name)
-        if found is None:
-            found = self._named[name] = self.knowledge.named[name].evaluate(self)
-        return found
+        condition = self.knowledge.named[name]
+        return self.once(("named", name), lambda view: view.ask(condition))
 
     def once(self, key: Hashable, build: Callable[[View], T]) -> T:
         """Something that several conditions need, worked out once per view."""
-        if key not in self._once:
-            self._once[key] = build(self)
-        found: T = self._once[key]
-        return found
+        found = self._once.get(key)
+        if found is None:
+            found = self._once[key] = self._work_out(build)
+        self._take(found)
+        value: T = found.value
+        return value
+
+    def worded(self, measure: str) -> str:
+        """The present value of a measure as its evidence words it."""
+        value = self.value(measure)
+        words = self._worded[measure] = value.findings[0].text if value.findings else value.text("")
+        return words
+
+    @property
+    def anchors(self) -> dict[str, int]:
+        """Instants that the pathway remembers: recognition, and when each stage was first reached."""
+        self._asked.anchors = True
+        return self._anchors
 
     def remember(self, anchor: str) -> None:
         """Note the first time that something was reached; conditions may ask for it from now on."""
-        if anchor not in self.anchors:
-            self.anchors[anchor] = self.at
-            self._named.clear()
+        if anchor not in self._anchors:
+            self._anchors[anchor] = self.at
+            self._remembered = True
+            for _, answer in self._answers.values():
+                self._take(_Found(None, answer.reads, until=answer.until))
+            self._answers.clear()
             self._once.clear()
             self._values.clear()
+
+    def _same(self, course: Course) -> bool:
+        """Whether a course would be the same at this instant."""
+        return (
+            course.since <= self.at < course.until
+            and all(map(eq, map(self.ask, course.questions), course.answers))
+            and all(self.worded(measure) == words for measure, words in course.worded)
+        )
+
+    def _walk(self, given: G, walk: Callable[[View], tuple[G, T]], trace: Trace) -> tuple[G, T]:
+        found = self._work_out(walk)
+        self._take(found)
+        outcome: tuple[G, T] = found.value
+        trace.course = None
+        if not (self._remembered or found.fleeting) and outcome[0] == given:
+            asked = self._answers.values()
+            trace.course = Course(
+                given,
+                outcome[1],
+                self.at,
+                self._until(found),
+                shared(frozenset(found.reads)),
+                tuple(condition for condition, _ in asked),
+                tuple(answer.evaluation for _, answer in asked),
+                tuple(self._worded.items()),
+            )
+        return outcome
+
+    def _answer(self, condition: Evaluable, trace: Trace) -> Answer:
+        """The answer that stands, or what the question comes out as."""
+        anchors = tuple(self._anchors.items())
+        answer = trace.find(id(condition), self.at, anchors)
+        if answer is not None:
+            return answer
+        self._trace = None
+        found = self._work_out(condition.evaluate)
+        self._trace = trace
+        asked = anchors if found.anchors else None
+        answer = Answer(self.at, self._until(found), found.value, frozenset(found.reads), asked)
+        return trace.keep(id(condition), answer, fleeting=found.fleeting)
+
+    def _until(self, found: _Found) -> int:
+        """Until when what was found holds by itself, by the facts that are known already as well."""
+        following = self.timeline.next_change(found.reads, self.at)
+        return found.until if following is None else min(found.until, following)
+
+    def _work_out(self, build: Callable[[View], Any]) -> _Found:
+        """Work something out, and take down what it is read from."""
+        asked, outside = self._asked, self._next
+        anchors, fleeting = asked.anchors, asked.fleeting
+        asked.anchors = asked.fleeting = False
+        self._next = FOREVER
+        reads = set[str]()
+        heard = self.timeline.listen_apart(reads)
+        value = build(self)
+        self.timeline.listen_apart(heard)
+        found = _Found(value, reads, asked.anchors, asked.fleeting, self._next)
+        self._next, asked.anchors, asked.fleeting = outside, anchors, fleeting
+        return found
+
+    def _take(self, found: _Found) -> None:
+        """Use what was found: whoever does reads what it was read from, for as long as it holds."""
+        self.timeline.heard(found.reads)
+        if found.anchors:
+            self._asked.anchors = True
+        if found.fleeting:
+            self._asked.fleeting = True
+        if found.until < self._next:  # noqa: PLR1730 - faster than min()
+            self._next = found.until
 
     @property
     def settings(self) -> SiteSettings:
@@ -139,6 +308,10 @@ class View:
         if instant is not None and self.at < instant < self._next:
             self._next = instant
 
+    def fleeting(self) -> None:
+        """Say that an answer hangs on the instant in more ways than are noted: it is not to be kept for another."""
+        self._asked.fleeting = True
+
     @property
     def next_change(self) -> int | None:
         """The earliest instant at which an answer given so far could change with no new fact."""
@@ -149,8 +322,11 @@ class View:
         found = self._values.get(measure)
         if found is None:
             quantity = self.knowledge.quantities.get(measure)
-            found = self._values[measure] = quantity.value(self) if quantity else self.signal(measure)
-        return found
+            found = self._work_out(quantity.value if quantity else lambda view: view.signal(measure))
+            self._values[measure] = found
+        self._take(found)
+        value: Value = found.value
+        return value
 
     def signal(self, name: str) -> Value:
         """The latest value of a signal, or unknown if there is none or it is too old.
@@ -200,11 +376,15 @@ class View:
 
     def past(self, at: int) -> View:
         """The patient at an earlier instant, by what is known now."""
-        return self.once(("past", at), lambda view: View(view.knowledge, view.timeline, view.anchors, at))
+        return self.once(("past", at), lambda view: view.as_of(at))
+
+    def as_of(self, at: int) -> View:
+        """The patient at an instant, with nothing worked out yet."""
+        return View(self.knowledge, self.timeline, self._anchors, at, asked=self._asked)
 
     def mask(self, measure: str) -> None:
         """From now on a measure counts as not known: it has no sample that belongs to this instant."""
-        self._values[measure] = unknown(measure)
+        self._values[measure] = _Found(unknown(measure))
 
     def _minute(self, name: str, series: MinuteSeries) -> Value:
         self.note(series.next_end(self.at))

@@ -77,12 +77,6 @@ def placeholders(text: str) -> list[str]:
     return PLACEHOLDER.findall(text)
 
 
-def evidence_of(view: View, measure: str) -> str:
-    """The present value of a measure as its evidence words it."""
-    value = view.value(measure)
-    return value.findings[0].text if value.findings else value.text("")
-
-
 def parameter(found: Parameter) -> str:
     """The value of a parameter with its unit, by age where it hangs on that; a duration in words."""
     if found.is_duration:
@@ -102,7 +96,7 @@ def with_numbers(text: str, parameters: Mapping[str, Parameter]) -> str:
 
 def fill(text: str, view: View) -> str:
     """A text with the present value of the measures that it names in braces."""
-    return PLACEHOLDER.sub(lambda match: evidence_of(view, match.group(1)), text)
+    return PLACEHOLDER.sub(lambda match: view.worded(match.group(1)), text)
 
 
 class Words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 class All(Node):
     """Every part is met."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["all"]
     of: tuple[Condition, ...] = Field(min_length=1)
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        return conjunction((part.evaluate(view) for part in self.of), self.label or "all of", stop_early=not view.full)
+        return conjunction((view.ask(part) for part in self.of), self.label or "all of", stop_early=not view.full)
 
     @override
     def children(self) -> tuple[Node, ...]:
@@ -33,12 +35,14 @@ class All(Node):
 class AnyOf(Node):
     """At least one part is met."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["any"]
     of: tuple[Condition, ...] = Field(min_length=1)
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        return disjunction((part.evaluate(view) for part in self.of), self.label or ANY, stop_early=not view.full)
+        return disjunction((view.ask(part) for part in self.of), self.label or ANY, stop_early=not view.full)
 
     @override
     def children(self) -> tuple[Node, ...]:
@@ -48,12 +52,14 @@ class AnyOf(Node):
 class Not(Node):
     """The part is not met."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["not"]
     of: Condition
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        return negation(self.of.evaluate(view), self.label or "not")
+        return negation(view.ask(self.of), self.label or "not")
 
     @override
     def children(self) -> tuple[Node, ...]:
@@ -63,12 +69,14 @@ class Not(Node):
 class Certain(Node):
     """The part is known to be met; unknown counts as not met, so use it only where that errs to the safe side."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["certain"]
     of: Condition
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        part = self.of.evaluate(view)
+        part = view.ask(self.of)
         return Evaluation(MET if part.truth is MET else NOT_MET, self.label or "known:", (), (), (part,))
 
     @override
@@ -79,6 +87,8 @@ class Certain(Node):
 class AtLeast(Node):
     """A number of the parts is met."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["at_least"]
     count: Annotated[int, Field(ge=1)]
     of: tuple[Condition, ...] = Field(min_length=1)
@@ -86,7 +96,7 @@ class AtLeast(Node):
     @override
     def evaluate(self, view: View) -> Evaluation:
         label = self.label or f"at least {self.count} of"
-        return quorum((part.evaluate(view) for part in self.of), self.count, label)
+        return quorum((view.ask(part) for part in self.of), self.count, label)
 
     @override
     def children(self) -> tuple[Node, ...]:
@@ -99,6 +109,8 @@ class Pending(Node):
     Where it is unknown anyway, but only for a reason that it ``covers``, it is under way as well.
     """
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["pending"]
     of: Condition
     while_: Annotated[Condition, Field(alias="while")]
@@ -107,11 +119,11 @@ class Pending(Node):
 
     @override
     def evaluate(self, view: View) -> Evaluation:
-        done = self.of.evaluate(view)
+        done = view.ask(self.of)
         covered = done.truth is UNKNOWN and set(done.missing) <= set(self.covers)
         if done.truth is not NOT_MET and not covered:
             return done
-        waiting = self.while_.evaluate(view)
+        waiting = view.ask(self.while_)
         if waiting.truth is NOT_MET:
             return done
         return Evaluation(UNKNOWN, self.label or done.label, done.all_findings(), (self.missing,), (done, waiting))

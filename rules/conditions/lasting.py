@@ -112,7 +112,7 @@ class Lasted(Node):
         values = {name: past.value(name) for name in self.sampled}
         lacking = [name for name, value in values.items() if all(found.at != at for found in value.findings)]
         if lacking:
-            past = View(view.knowledge, view.timeline, view.anchors, at)
+            past = view.as_of(at)
             for name in lacking:
                 past.mask(name)
         answer = self.where.evaluate(past)

@@ -22,6 +22,9 @@ class Node(BaseModel):
     judges_the_past: ClassVar[bool] = False
     """Whether it judges the conditions inside it as of earlier instants."""
 
+    made_of_others: ClassVar[bool] = False
+    """Whether its answer follows from those of other conditions, or from the pathway itself."""
+
     def evaluate(self, view: View) -> Evaluation:
         """The truth of the condition at the view's instant, with its evidence."""
         raise NotImplementedError

@@ -161,7 +161,7 @@ class Stayed(_Comparison):
         at, unknown_since = view.at, view.at
         doubtful = False
         while at > view.at - wanted:
-            past = View(view.knowledge, view.timeline, view.anchors, at)
+            past = view.as_of(at)
             value = past.value(self.measure)
             truth, _ = self.decide(past, value)
             if truth is NOT_MET:

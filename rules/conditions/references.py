@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
@@ -63,6 +63,8 @@ class Elapsed(Node):
 class Reached(Node):
     """A stage has been reached in this episode."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["reached"]
     name: str
 
@@ -77,6 +79,8 @@ class Reached(Node):
 class Setting(Node):
     """A site setting has a value."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["setting"]
     name: Literal["guideline_profile", "rss_basis", "strict_fluid"]
     value: str | bool = Field(alias="is")
@@ -90,6 +94,8 @@ class Setting(Node):
 class Stands(Node):
     """The pathway's own verdict at this instant is one of these (only therapies may ask)."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["verdict"]
     among: Annotated[tuple[State, ...], Field(alias="is", min_length=1)]
 
@@ -102,6 +108,8 @@ class Stands(Node):
 class Check(Node):
     """A check of the pack is met."""
 
+    made_of_others: ClassVar[bool] = True
+
     type: Literal["check"]
     name: str
 
@@ -112,6 +120,8 @@ class Check(Node):
 
 class Use(Node):
     """A condition that the pack names once and uses in several places."""
+
+    made_of_others: ClassVar[bool] = True
 
     type: Literal["use"]
     name: str

@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from rules.facts import Sample, Volume
-from rules.instants import TICK, clock_time
+from rules.instants import FOREVER, TICK, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
 from rules.timeline import Fact
@@ -46,9 +46,12 @@ def _weighed(view: View, *, before_fluid: bool = False) -> Value:
 
 def _usable(view: View, facts: list[Fact], *, before_fluid: bool) -> Iterator[Fact]:
     """The weights that can be read and are not too old."""
-    for fact in filter(_plain, facts):
-        shifted = not before_fluid and _shifted(view, fact)
-        limit = view.age_limit("weight", "fluid_shift" if shifted else None)
+    usual, sooner = view.age_limit("weight", None), view.age_limit("weight", "fluid_shift")
+    longest = FOREVER if usual is None or sooner is None else max(usual, sooner)
+    for fact in facts:
+        if view.at - fact.at > longest or not _plain(fact):
+            continue
+        limit = sooner if not before_fluid and _shifted(view, fact) else usual
         if limit is None or view.at - fact.at <= limit:
             view.note(None if limit is None else fact.at + limit + TICK)
             yield fact

@@ -121,7 +121,7 @@ class PlainView(View):
         self._masked.add(measure)
 
     @override
-    def past(self, at: int) -> View:
+    def as_of(self, at: int) -> View:
         return PlainView(self.knowledge, self.timeline, self.anchors, at)
 
     @override

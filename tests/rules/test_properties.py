@@ -14,8 +14,10 @@ from rules.events import Encounter, Event, Infusion, MalformedEventError, Observ
 from rules.instants import to_instant
 from rules.lifecycle import AlertState
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Rejection, State
-from rules.pathway import Verdict
+from rules.pathway import Fold, Pathway, Step, Verdict
 from rules.settings import SiteSettings
+from rules.timeline import Timeline
+from rules.trace import Trace
 from rules.track import Track
 from tests.courses.everybody import PATHWAYS, of
 from tests.rules.strategies import (
@@ -52,6 +54,7 @@ quick = settings(
 )
 
 INHIBITED = {found.cause for pack in packs() for found in pack.inhibit}
+STEP = Pathway.step
 _turns = count()
 
 
@@ -80,6 +83,25 @@ def engine(site: SiteSettings = SITE) -> PatientEngine:
 
 def restored(data: bytes, site: SiteSettings = SITE) -> PatientEngine:
     return PatientEngine.restore(data, packs(), site)
+
+
+def step_asked_twice(pathway: Pathway, timeline: Timeline, fold: Fold, at: int, trace: Trace | None = None) -> Step:
+    """A step by the answers that stand, held to one for which everything is asked again."""
+    outcome, read = read_by(timeline, lambda: STEP(pathway, timeline, fold, at, trace))
+    anew, read_anew = read_by(timeline, lambda: STEP(pathway, timeline, fold, at))
+    assert outcome[:2] == anew[:2]
+    assert read == read_anew
+    timeline.heard(read)
+    return outcome
+
+
+def read_by(timeline: Timeline, step: Callable[[], Step]) -> tuple[Step, set[str]]:
+    """The outcome of a step, and the channels that it read."""
+    read = set[str]()
+    before = timeline.listen_apart(read)
+    outcome = step()
+    timeline.listen_apart(before)
+    return outcome, read
 
 
 def said(changes: Iterable[Change]) -> bytes:
@@ -155,6 +177,17 @@ class TestSameLogSameBytes:
             patch.setattr(Track, "concerned", lambda track, channel, at: channel in track.pathway.channels)
             every_time = as_bytes(play(course))
         assert as_bytes(play(course)) == every_time
+
+    @every_pathway
+    @quick
+    @given(st.data())
+    def test_an_answer_that_stands_is_what_asking_again_would_say(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Pathway, "step", step_asked_twice)
+            checked = as_bytes(play(course))
+            patch.setattr(Pathway, "step", lambda pathway, timeline, fold, at, _: STEP(pathway, timeline, fold, at))
+            assert as_bytes(play(course)) == checked
 
     @every_pathway
     @quick
