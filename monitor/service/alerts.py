@@ -23,11 +23,9 @@ from rules.outputs import AlertChange, Priority
 from rules.pack import Pack
 from streams.embedded import store
 from streams.embedded.entries import Entry
+from streams.provenance import OWN
 
 router: Final = APIRouter(prefix="/v1/alerts", tags=["alerts"], responses=ERRORS)
-
-SOURCE: Final = "rescue-monitor"
-"""The sender of answers."""
 
 AlertId = Annotated[str, Path(min_length=1, max_length=200)]
 _ACTIONS: Final[tuple[ActionKind, ...]] = get_args(ActionKind)
@@ -93,7 +91,7 @@ async def answer(service: Served, clinician: Clinician, alert: AlertId, answer: 
         action = Action(
             schema_version=1,
             id=str(uuid4()),
-            source=SOURCE,
+            source=OWN,
             subject=change.patient,
             effective_at=now,
             received_at=now,

@@ -74,6 +74,10 @@ class Guard:
         """A request was not even looked at."""
         self._turn_away("unknown", why, _client(scope))
 
+    def tried(self, principal: Principal, what: str, scope: Scope) -> None:
+        """Somebody has tried what nobody may."""
+        self._turn_away(principal.actor, what, _client(scope))
+
     def looked(self, principal: Principal, patient: str) -> None:
         """Somebody has looked at a patient."""
         now, key = self._wall(), (principal.actor, patient)

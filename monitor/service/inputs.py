@@ -17,6 +17,7 @@ from streams.embedded.offers import Examiner, Offer, Receipt, Submission, order_
 from streams.embedded.wall import Wall
 from streams.intake import TimeMark
 from streams.logfile import LONGEST_LINE, STANDARD_INPUT
+from streams.provenance import OWN
 
 _AT_ONCE: Final = 500
 _WAIT: Final = 0.2
@@ -67,7 +68,7 @@ class Follower:
                     file.seek(self._position)
                     self._read(file)
             if not self._ended.is_set() and self._newest is not None:
-                mark = TimeMark(source="rescue-monitor", received_at=self._newest.received_at)
+                mark = TimeMark(source=OWN, received_at=self._newest.received_at)
                 self._hand_over([Offer(mark)], self._position)
         except OSError as error:
             _log.error("an input cannot be read any more: %s", error.strerror)

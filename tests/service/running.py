@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ import httpx
 from monitor.service.security import Authenticator
 from monitor.service.service import Site
 from monitor.service.serving import Listening, serve
-from rules.events import Event, encode
+from rules.events import Action, Event, encode
 from rules.settings import SiteSettings
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.wall import Wall, system_wall
@@ -60,8 +61,20 @@ class Running:
         assert not self._thread.is_alive()
 
     def send(self, events: Sequence[Event], headers: dict[str, str] | None = None) -> httpx.Response:
-        body = "".join(f"{encode(event)}\n" for event in events)
-        return self.client.post("/v1/events", content=body, headers=LINES | (headers or {}))
+        """Facts as a gateway sends them; answers as somebody gives them, if that is allowed."""
+        sent = httpx.Response(200)
+        for answers, together in groupby(events, key=lambda event: isinstance(event, Action)):
+            if answers:
+                self._answer(together, headers)
+            else:
+                body = "".join(f"{encode(event)}\n" for event in together)
+                sent = self.client.post("/v1/events", content=body, headers=LINES | (headers or {}))
+        return sent
+
+    def _answer(self, events: Iterable[Event], headers: dict[str, str] | None) -> None:
+        for event in events:
+            assert isinstance(event, Action)
+            self.client.post(f"/v1/alerts/{event.alert_id}/actions", json={"action": event.action}, headers=headers)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from tests.streams.stream import events_of
 pytestmark = pytest.mark.xdist_group("service")
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+BED_1 = list(in_stream_order(events_of(DEMO_LOG, "bed-1")))
 TOKENS = {role: f"token-of-a-{role}" for role in PERMISSIONS}
 AS = {role: {"Authorization": f"Bearer {token}"} for role, token in TOKENS.items()}
 
@@ -55,7 +56,7 @@ def tokens(tmp_path: Path) -> Path:
 @pytest.fixture
 def guarded(tokens: Path, tmp_path: Path) -> Iterator[Running]:
     with running(tmp_path / "service.db", TokenFile(tokens, system_wall)) as service:
-        service.send(list(in_stream_order(events_of(DEMO_LOG, "bed-1"))), AS["operator"])
+        service.send([event for event in BED_1 if event.kind != "action"], AS["operator"])
         yield service
 
 
@@ -109,6 +110,65 @@ class TestRoles:
     def test_a_token_in_the_address_lets_nobody_in(self, guarded: Running) -> None:
         response = guarded.client.get("/v1/unit", params={"access_token": TOKENS["viewer"], "token": TOKENS["viewer"]})
         assert response.status_code == 401
+
+
+class TestAnswersInEvents:
+    """An operator may send events and may not answer; so events are no way to answer, in whoever's name."""
+
+    def forged(self, service: Running, **more: Any) -> dict[str, Any]:
+        found = service.client.get("/v1/alerts?state=open", headers=AS["viewer"]).json()["alerts"][0]
+        stamp = BED_1[-1].received_at.isoformat().replace("+00:00", "Z")
+        body = {"schema_version": 1, "id": "forged", "source": "chart", "subject": found["patient"], "kind": "action"}
+        answer = {"alert_id": found["id"], "action": "accept", "actor": "dr-9", "role": "clinician"}
+        return {**body, **answer, "effective_at": stamp, "received_at": stamp, **more}
+
+    @pytest.mark.parametrize("form", ["one", "array", "lines"])
+    def test_are_refused_by_name_and_change_nothing(self, guarded: Running, form: str) -> None:
+        event = self.forged(guarded)
+        body = json.dumps([event] if form == "array" else event)
+        kind = "application/x-ndjson" if form == "lines" else "application/json"
+        response = guarded.client.post("/v1/events", content=body, headers={"Content-Type": kind, **AS["operator"]})
+        (item,) = response.json()["results"]
+        assert item["status"] == "rejected"
+        assert "/v1/alerts/{id}/actions" in item["reasons"][0]
+        after = guarded.client.get(f"/v1/alerts/{event['alert_id']}", headers=AS["viewer"]).json()
+        assert after["state"] == "open"
+        with sqlite3.connect(guarded.path) as connection:
+            assert connection.execute("SELECT kind FROM rejected").fetchall() == [("answer",)]
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"source": "rescue-monitor"},
+            {"source": "rescue-monitor-log"},
+            {"comment": 5},
+            {"status": "corrected", "corrects": "x"},
+        ],
+        ids=["own source", "log", "salvaged", "corrected"],
+    )
+    def test_are_refused_in_other_forms_too(self, guarded: Running, more: dict[str, Any]) -> None:
+        event = self.forged(guarded, **more)
+        for role, identity in AS.items():
+            status = 200 if role == "operator" else 403
+            headers = {"Content-Type": "application/json", **identity}
+            response = guarded.client.post("/v1/events", content=json.dumps(event), headers=headers)
+            assert response.status_code == status
+            assert status == 403 or response.json()["results"][0]["status"] == "rejected"
+        after = guarded.client.get(f"/v1/alerts/{event['alert_id']}", headers=AS["viewer"]).json()
+        assert after["state"] == "open"
+
+    def test_are_put_on_record_with_whose_token_it_was(self, guarded: Running) -> None:
+        headers = {"Content-Type": "application/json", **AS["operator"]}
+        guarded.client.post("/v1/events", content=json.dumps(self.forged(guarded)), headers=headers)
+        ((actor, note),) = TestRecord().settled(guarded, 1)
+        assert (actor, note["refused"]) == ("operator-1", "kind: answers are given at /v1/alerts/{id}/actions")
+
+    def test_one_by_token_is_on_record_with_the_services_own_source(self, guarded: Running) -> None:
+        alert = self.forged(guarded)["alert_id"]
+        guarded.client.post(f"/v1/alerts/{alert}/actions", json={"action": "accept"}, headers=AS["clinician"])
+        with sqlite3.connect(guarded.path) as connection:
+            (found,) = [entry for entry in audit.read(connection) if entry.kind == "action"]
+        assert (found.actor, json.loads(found.content)["source"]) == ("clinician-1", "rescue-monitor")
 
 
 class TestRecord:
