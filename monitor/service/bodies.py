@@ -18,6 +18,9 @@ from streams.intake import Unusable
 LARGEST_BODY: Final = 8 << 20
 """Bytes of the largest body that is read."""
 
+LARGEST_OTHER: Final = 1 << 16
+"""Bytes of a body without events: it may be read before it is known who sends it."""
+
 MOST_ITEMS: Final = 10_000
 """Events in one request."""
 

@@ -9,14 +9,17 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from socket import socket
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
+import uvloop
 from starlette.concurrency import run_in_threadpool
 
 from monitor.service.app import make_app
+from monitor.service.connections import Connection, Limits
 from monitor.service.guard import Guard
 from monitor.service.inputs import Follower
 from monitor.service.security import Authenticator, SecurityError, is_loopback
@@ -31,8 +34,8 @@ CRASHED: Final = 70
 """Exit code after something unexpected: starting again is right."""
 
 _ENDING: Final = 5
-_KEEP_ALIVE: Final = 75
-"""Seconds for which an idle connection stays: longer than the minute from one bundle to the next of a slow sender."""
+_HANDSHAKE: Final = 10.0
+"""Seconds in which a client has to agree on TLS."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -46,12 +49,14 @@ class Listening:
         port: 0 for any that is free.
         authenticator: needed unless the host is a loopback address.
         certificate: PEM files of a certificate and its key, for TLS.
+        limits: what one connection may take.
     """
 
     host: str
     port: int
     authenticator: Authenticator | None = None
     certificate: tuple[str, str] | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def demand_safe(self) -> None:
         """Refuse to let in everybody who can reach the machine.
@@ -119,7 +124,7 @@ def serve(site: Site, listening: Listening, follow: Sequence[str], started: Star
         StateError: if the kept state cannot be continued from.
     """
     listening.demand_safe()
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_serve(site, listening, follow, started))
 
 
@@ -143,14 +148,14 @@ async def _listen(service: Service, guard: Guard, listening: Listening, started:
         make_app(already_open, guard),
         host=listening.host,
         port=listening.port,
-        http="httptools",
+        http=partial(Connection, limits=listening.limits),  # type: ignore[arg-type] # it is called like a class
         ws="none",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=_ENDING,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=listening.limits.idle_seconds,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
@@ -220,10 +225,16 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop
+class _Loop(uvloop.Loop):
+    """The event loop; a connection that never agrees on TLS does not stay."""
 
-    return uvloop.new_event_loop()
+    async def create_server(  # type: ignore[override] # whatever is given is passed on
+        self, *args: Any, **options: Any
+    ) -> asyncio.AbstractServer:
+        """Listen."""
+        if options.get("ssl") is not None:
+            options.setdefault("ssl_handshake_timeout", _HANDSHAKE)
+        return await super().create_server(*args, **options)
 
 
 def _crash() -> None:

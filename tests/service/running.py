@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from monitor.service.connections import Limits
 from monitor.service.security import Authenticator
 from monitor.service.service import Site
 from monitor.service.serving import Listening, serve
@@ -26,14 +27,19 @@ class Running:
     """Its address, and how to end it."""
 
     def __init__(
-        self, site: Site, authenticator: Authenticator | None = None, follow: Sequence[str] = (), port: int = 0
+        self,
+        site: Site,
+        authenticator: Authenticator | None = None,
+        follow: Sequence[str] = (),
+        port: int = 0,
+        limits: Limits | None = None,
     ) -> None:
         self.path = site.path
         self.address = ""
         self._stop: Callable[[], None] = print
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        listening = Listening("127.0.0.1", port, authenticator)
+        listening = Listening("127.0.0.1", port, authenticator, limits=limits or Limits())
         self._thread = threading.Thread(target=self._run, args=(site, listening, follow), daemon=True)
         self._thread.start()
         assert self._ready.wait(WITHIN)
@@ -85,9 +91,10 @@ def running(
     wall: Wall = system_wall,
     settings: SiteSettings | None = None,
     runtime: EmbeddedSettings | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Running]:
     site = Site("ICU 1", packs(), settings or SiteSettings(), runtime or EmbeddedSettings(), wall, time.monotonic, path)
-    service = Running(site, authenticator, follow)
+    service = Running(site, authenticator, follow, limits=limits)
     try:
         yield service
     finally:
