@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.types import Scope
 
 from monitor.service.models import Login
@@ -22,6 +22,7 @@ SEEN_FOR: Final = timedelta(hours=1)
 
 _MOST_SEEN: Final = 10_000
 _MOST_KINDS: Final = 1_000
+_ASK_AT_ONCE: Final = 8
 _LONGEST_TOKEN: Final = 16_384
 
 
@@ -39,6 +40,8 @@ class Guard:
         self.login = Login(kind="none") if authenticator is None else authenticator.login
         self._authenticator = authenticator
         self._wall = wall
+        # Threads of their own: while a provider does not answer, everything else is.
+        self._asking = CapacityLimiter(_ASK_AT_ONCE)
         self._refused: Counter[tuple[str, str, str]] = Counter()
         self._told: set[tuple[str, str, str]] = set()
         self._seen: dict[tuple[str, str], datetime] = {}
@@ -55,7 +58,7 @@ class Guard:
             self._turn_away("unknown", "no token", _client(scope))
             raise _unauthorized("a bearer token is needed")
         try:
-            return await run_in_threadpool(self._authenticator.authenticate, token)
+            return await to_thread.run_sync(self._authenticator.authenticate, token, limiter=self._asking)
         except CredentialError as error:
             self._turn_away("unknown", str(error), _client(scope))
             raise _unauthorized("the token is not accepted") from None
