@@ -127,26 +127,65 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
-@click.option("--head", help="A digest that was noted earlier: it must be in the chain.")
-def verify(*, database: Path, head: str | None) -> int:
+@click.option("--head", help="A head that was noted earlier: what was published, or the digest in it.")
+@click.option("--key", help="The public key of the service, noted elsewhere: the head must be signed with it.")
+def verify(*, database: Path, head: str | None, key: str | None) -> int:
     """Follow the chain of the audit from its beginning; exit code 1 if it is broken.
 
-    Whoever notes the digest that is printed can tell later, with --head, whether entries have been cut off the end.
+    Without a head that was noted elsewhere this proves that no entry was changed, dropped or inserted by whoever cannot
+    write the whole chain anew; it cannot tell whether the newest were cut off, or all of them replaced.
     """
     from streams.embedded.audit import read
     from streams.embedded.audit import verify as follow_chain
 
+    noted = None if head is None else _noted(head, key)
     connection = _opened(database)
     found = follow_chain(read(connection))
-    known = head is None or any(entry.digest == head for entry in read(connection))
+    place = next((entry.number for entry in read(connection) if noted is not None and entry.digest == noted[1]), None)
     connection.close()
     click.echo(f"{found.entries} entries, newest {found.head}")
     if found.fault is not None:
         click.echo(f"broken: {found.fault}", err=True)
         return FAULTS
-    if not known:
-        click.echo("broken: the digest that was noted is not in the chain", err=True)
+    if noted is None:
+        click.echo(
+            "The chain is whole. This does not show whether newer entries were cut off or the whole chain was written "
+            "anew: name a head that was noted elsewhere (--head).",
+            err=True,
+        )
+        return OK
+    entries, digest = noted
+    begins_empty = digest == "0" * 64
+    if (place is None and not begins_empty) or (entries is not None and entries != (place or 0)):
+        click.echo("broken: the head that was noted is not in the chain, or not where it was", err=True)
         return FAULTS
+    click.echo(
+        f"The chain is whole, and the first {place or 0} entries are those of when the head was noted. "
+        "Of newer ones only the chain itself speaks.",
+        err=True,
+    )
+    return OK
+
+
+@audit.command(name="head")
+@click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
+def print_head(*, database: Path) -> int:
+    """Print the head of the audit, signed with the key beside the database: to be noted where nobody here gets at.
+
+    The line is: entries, digest of the newest, time, public key, signature. The service publishes one every hour, in
+    its log and as the figure rescue_monitor_audit_head.
+    """
+    from streams.embedded.database import DatabaseError
+    from streams.embedded.heads import Signer, newest
+    from streams.embedded.wall import system_wall
+
+    connection = _opened(database)
+    head = newest(connection, system_wall())
+    connection.close()
+    try:
+        click.echo(str(Signer.of(database).state(head)))
+    except DatabaseError as error:
+        raise InputError(str(error)) from None
     return OK
 
 
@@ -182,6 +221,27 @@ def add_to(group: click.Group) -> None:
     """Put these commands into the command line."""
     for command in (serve, export, audit, token):
         group.add_command(command)
+
+
+def _noted(text: str, key: str | None) -> tuple[int | None, str]:
+    """Of a head that was noted how many entries there were, if it says so, and the digest.
+
+    Raises:
+        UsageError: if it is none, or not signed as it should be.
+    """
+    from streams.embedded.heads import Statement
+
+    if " " not in text.strip():
+        if key is not None:
+            raise click.UsageError("--key needs a head with its signature")
+        return None, text.strip()
+    try:
+        found = Statement.read(text[text.find("audit-head") :])
+    except ValueError as error:
+        raise click.UsageError(f"--head: {error}") from None
+    if key is not None and found.key != key:
+        raise click.UsageError("--head: signed with another key")
+    return found.head.entries, found.head.digest
 
 
 def _opened(database: Path) -> sqlite3.Connection:

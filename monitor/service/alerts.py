@@ -45,8 +45,6 @@ async def alerts(  # noqa: PLR0913 - one parameter for each filter
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$")] = None,
 ) -> Alerts:
     """Alerts, the one that changed last first; ``since`` leaves out those that have not changed since."""
-    if patient is not None:
-        service.guard.looked(viewer, patient)
     wanted = store.Wanted(
         patient=patient,
         pathway=pathway,
@@ -57,6 +55,8 @@ async def alerts(  # noqa: PLR0913 - one parameter for each filter
     )
     entries = await service.read(partial(store.alerts, wanted=wanted, most=limit + 1))
     page = entries[:limit]
+    if patient is not None and page:
+        service.guard.looked(viewer, patient)
     more = str(page[-1].position) if len(entries) > limit else None
     return Alerts(alerts=tuple(map(service.board.summary, page)), next=more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor.service.board import Board
 from monitor.service.guard import Guard
+from monitor.service.heads import Heads
 from monitor.service.hub import Hub, beat, encode
 from monitor.service.models import Beat
 from monitor.service.naming import Names
@@ -39,6 +41,7 @@ BEAT_EVERY: Final = 5.0
 _LOOKS_AT_ONCE: Final = 50
 _STUCK_AFTER: Final = 60.0
 _FORGET_EVERY: Final = 60.0
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,23 @@ class Service:
         runtime: has been recovered.
         guard: lets people in.
         metrics: the runtime's.
+        heads: publishes the head of the audit.
         failed: ends the process: something unexpected has happened.
     """
 
     def __init__(
-        self, site: Site, runtime: Runtime, guard: Guard, metrics: WorkerMetrics, failed: Callable[[], None]
+        self,
+        site: Site,
+        runtime: Runtime,
+        guard: Guard,
+        metrics: WorkerMetrics,
+        heads: Heads,
+        failed: Callable[[], None],
     ) -> None:
         self.site = site
         self.guard = guard
         self.metrics = metrics
+        self._heads = heads
         self.names = Names(site.packs, site.settings)
         self.board = Board(self.names, runtime.present, runtime.stays)
         self.hub = Hub()
@@ -106,7 +117,9 @@ class Service:
         if self._beating is not None:
             self._beating.cancel()
         self.hub.close()
+        self.guard.settle(ending=True)
         await run_in_threadpool(self._driver.stop)
+        await self._publish()
         self._readers.close()
 
     @property
@@ -182,6 +195,12 @@ class Service:
         """Ask the database something, beside the thread that writes."""
         return await run_in_threadpool(self._readers.ask, question)
 
+    async def _publish(self) -> None:
+        try:
+            await self.read(partial(self._heads.publish, now=self.site.wall()))
+        except sqlite3.Error as error:
+            _log.error("the head of the audit cannot be published: %s", error)
+
     def _work(self, data: bytes, work: Callable[[PatientEngine], T]) -> T:
         return work(PatientEngine.restore(data, self.site.packs, self.site.settings))
 
@@ -212,6 +231,8 @@ class Service:
             await asyncio.sleep(BEAT_EVERY)
             self.hub.publish([beat(Beat(now=self.now(), position=self.position))])
             self.guard.settle()
+            if self._heads.due(self.site.wall()):
+                await self._publish()
             self.metrics.lag.set(self._driver.waiting)
             if self.site.seconds() - forgotten >= _FORGET_EVERY:
                 forgotten = self.site.seconds()

@@ -21,12 +21,14 @@ from starlette.concurrency import run_in_threadpool
 from monitor.service.app import make_app
 from monitor.service.connections import Connection, Limits
 from monitor.service.guard import Guard
+from monitor.service.heads import Heads
 from monitor.service.inputs import Follower
 from monitor.service.security import Authenticator, SecurityError, is_loopback
 from monitor.service.service import Service, Site
 from streams.embedded import store
 from streams.embedded.checkpoints import Checkpoints
 from streams.embedded.database import open_database, sole_owner
+from streams.embedded.heads import Signer
 from streams.embedded.runtime import Runtime
 from streams.metrics import WorkerMetrics
 
@@ -91,7 +93,8 @@ async def opened(
         )
         await run_in_threadpool(runtime.recover)
         starts = [store.source_position(connection, name) for name in follow]
-        service = Service(site, runtime, guard, metrics, failed or _crash)
+        heads = Heads(Signer.of(site.path, make=True), metrics.registry)
+        service = Service(site, runtime, guard, metrics, heads, failed or _crash)
         checkpoints = Checkpoints(site.path)
         async with AsyncExitStack() as running:
             checkpoints.start()

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from monitor import cli
 from monitor.demo.build import LOG as DEMO_LOG
+from monitor.service.guard import Guard
 from monitor.service.models import Role
 from monitor.service.oidc import Oidc, OidcSettings
 from monitor.service.security import (
@@ -28,6 +29,7 @@ from monitor.service.security import (
 )
 from monitor.service.serving import Listening
 from streams.embedded import audit
+from streams.embedded.heads import Head, Signer, Statement
 from streams.embedded.wall import system_wall
 from streams.replay import in_stream_order
 from tests.service.running import Running, running
@@ -171,6 +173,11 @@ class TestAnswersInEvents:
         assert (found.actor, json.loads(found.content)["source"]) == ("clinician-1", "rescue-monitor")
 
 
+def entries_in(path: Path) -> list[audit.Entry]:
+    with sqlite3.connect(path) as connection:
+        return list(audit.read(connection))
+
+
 class TestRecord:
     def notes(self, service: Running) -> list[tuple[str, dict[str, Any]]]:
         with sqlite3.connect(service.path) as connection:
@@ -208,6 +215,81 @@ class TestRecord:
             ("viewer-1", {"patient": "bed-1", "role": "viewer"}),
             ("clinician-1", {"patient": "bed-1", "role": "clinician"}),
         ]
+
+    @pytest.mark.parametrize("path", ["", "/trends", "/explain?pathway=ards"])
+    def test_cannot_be_flooded_by_looking_for_who_is_not_there(self, guarded: Running, path: str) -> None:
+        for number in range(50):
+            assert guarded.client.get(f"/v1/patients/made-up-{number}{path}", headers=AS["viewer"]).status_code == 404
+            guarded.client.get(f"/v1/alerts?patient=made-up-{number}", headers=AS["viewer"])
+            guarded.client.get(f"/v1/alerts/made-up-{number}", headers=AS["viewer"])
+        guarded.client.get(f"/v1/patients/bed-1{path}", headers=AS["viewer"])
+        assert self.settled(guarded, 1) == [("viewer-1", {"patient": "bed-1", "role": "viewer"})]
+
+    def test_cannot_be_flooded_by_coming_back_to_the_feed(self, guarded: Running) -> None:
+        for _ in range(10):
+            with guarded.client.stream("GET", "/v1/stream", headers=AS["viewer"]) as feed:
+                next(feed.iter_lines())
+        assert self.settled(guarded, 1) == [("viewer-1", {"opened": "live feed", "role": "viewer"})]
+
+    def test_counts_who_was_turned_away_again_once_an_hour_and_at_the_end(self) -> None:
+        now = [NOW]
+        notes: list[audit.Note] = []
+        guard = Guard(None, lambda: now[0])
+        guard.record = notes.append
+        for minute in range(120):
+            now[0] = NOW + timedelta(minutes=minute)
+            for host in range(200):
+                guard.turned_away({"client": (f"10.0.0.{host}", 1)}, "no token")
+            guard.settle()
+        assert len(notes) < 500
+        guard.settle(ending=True)
+        assert sum(note.content["times"] for note in notes) == 120 * 200
+
+    def test_has_a_head_that_is_signed_and_published(
+        self, guarded: Running, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        guarded.client.get("/v1/patients/bed-1", headers=AS["viewer"])
+        self.settled(guarded, 1)
+        database = str(guarded.path)
+        assert cli.main(["audit", "head", "--database", database]) == cli.OK
+        printed = capsys.readouterr().out.strip()
+        assert (guarded.path.parent / "service.db.audit-key").stat().st_mode & 0o077 == 0
+        guarded.stop()
+        logged = [record.message for record in caplog.records if record.name == "rescue_monitor.audit"]
+        key = Statement.read(printed).key
+        for line in (printed, logged[-1], f"2026-06-01 INFO rescue_monitor.audit: {logged[-1]}"):
+            arguments = ["audit", "verify", "--database", database, "--head", line]
+            assert cli.main(arguments) == cli.OK
+            assert cli.main([*arguments, "--key", key]) == cli.OK
+            assert cli.main([*arguments, "--key", "00" * 32]) == 2
+        assert Statement.read(logged[-1]).head.entries == audit.verify(entries_in(guarded.path)).entries
+        with sqlite3.connect(database) as connection:
+            connection.executescript(
+                "DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE number = (SELECT max(number) FROM audit)"
+            )
+        assert cli.main(["audit", "verify", "--database", database, "--head", logged[-1]]) == cli.FAULTS
+
+    def test_is_said_to_prove_no_more_than_it_does(self, guarded: Running, capsys: pytest.CaptureFixture[str]) -> None:
+        self.settled(guarded, 1)
+        guarded.stop()
+        assert cli.main(["audit", "verify", "--database", str(guarded.path)]) == cli.OK
+        assert "does not show whether newer entries were cut off" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("change", ["entries", "digest", "at", "signature", "words"])
+    def test_a_head_that_was_changed_is_none(self, change: str, tmp_path: Path) -> None:
+        statement = Signer.of(tmp_path / "x.db", make=True).state(Head(5, "ab" * 32, "2026-06-01T00:00:00Z"))
+        assert Statement.read(str(statement)) == statement
+        head = statement.head
+        changed = {
+            "entries": str(statement._replace(head=head._replace(entries=4))),
+            "digest": str(statement._replace(head=head._replace(digest="cd" * 32))),
+            "at": str(statement._replace(head=head._replace(at="2026-06-02T00:00:00Z"))),
+            "signature": str(statement._replace(signature="00" * 64)),
+            "words": str(statement).replace("audit-head", "head"),
+        }
+        with pytest.raises(ValueError, match=r"."):
+            Statement.read(changed[change])
 
     def test_is_verified_by_a_command(self, guarded: Running, capsys: pytest.CaptureFixture[str]) -> None:
         guarded.client.get("/v1/patients/bed-1", headers=AS["viewer"])
