@@ -27,8 +27,9 @@ from monitor.service.security import Authenticator, SecurityError, is_loopback
 from monitor.service.service import Service, Site
 from streams.embedded import store
 from streams.embedded.checkpoints import Checkpoints
-from streams.embedded.database import open_database, sole_owner
+from streams.embedded.database import open_database
 from streams.embedded.heads import Signer
+from streams.embedded.ownership import sole_owner
 from streams.embedded.runtime import Runtime
 from streams.metrics import WorkerMetrics
 

@@ -1,8 +1,7 @@
-"""The database of one service: its tables, how it is opened, and that nobody else has it open."""
+"""The database of one service: its tables, and how it is opened."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -112,19 +111,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-@contextmanager
-def sole_owner(path: Path) -> Iterator[None]:
-    """Nobody else runs a service on this database meanwhile; the claim ends with the process, however it ends.
-
-    Raises:
-        DatabaseError: if somebody does.
-    """
-    beside = path.with_name(f"{path.name}.lock")
-    with beside.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DatabaseError(f"{path}: another service is running on it") from None
-        yield

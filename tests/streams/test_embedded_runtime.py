@@ -13,7 +13,7 @@ from rules.events import Action, Event, encode
 from rules.outputs import AlertChange, AlertChangeKind
 from rules.settings import SiteSettings
 from streams.embedded import audit
-from streams.embedded.database import DatabaseError, open_database, sole_owner
+from streams.embedded.database import DatabaseError, open_database
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, entries_of
 from streams.embedded.wall import ScriptWall
@@ -313,14 +313,6 @@ def test_state_of_other_rules_is_refused(runtime: Embedded) -> None:
     runtime.site = SiteSettings(strict_fluid=True)
     with pytest.raises(StateError, match="other site settings"):
         runtime.crash()
-
-
-def test_two_services_on_one_database_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "service.db"
-    with sole_owner(path), pytest.raises(DatabaseError, match="another service"), sole_owner(path):
-        pass
-    with sole_owner(path):
-        pass
 
 
 def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
