@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ FORMAT: Final = 1
 
 APPLICATION: Final = 0x52455343
 """Marks the file as ours, kept as SQLite's ``application_id``."""
+
+_LOOKS: Final = 100
+_BETWEEN_LOOKS: Final = 0.05
+"""Seconds between two looks for tables that are about to be made."""
 
 _TABLES: Final = """
 CREATE TABLE segments (
@@ -81,15 +86,13 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
     connection.execute("PRAGMA busy_timeout = 5000")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    version, application, tables = _waited_for(connection) if read_only else _described(connection)
     if tables and application != APPLICATION:
         raise DatabaseError(f"{path}: not a database of this service")
     if tables and version != FORMAT:
         raise DatabaseError(f"{path}: version {version} of the database is not known here (known: {FORMAT})")
     if not tables and read_only:
-        raise DatabaseError(f"{path}: empty")
+        raise DatabaseError(f"{path}: there are no tables in it")
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -99,6 +102,26 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
         connection.executescript(
             f"BEGIN; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; {_TABLES} COMMIT;"
         )
+
+
+def _described(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Version, mark and number of tables, all of the same moment."""
+    connection.execute("BEGIN")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    connection.execute("COMMIT")
+    return version, application, tables
+
+
+def _waited_for(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """The same once there are tables: a service that has just been started is about to make them."""
+    for _ in range(_LOOKS):
+        found = _described(connection)
+        if found[2]:
+            break
+        time.sleep(_BETWEEN_LOOKS)
+    return found
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -325,6 +326,46 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database, and long enough to be looked at" * 100, encoding="utf-8")
     with pytest.raises(DatabaseError):
         open_database(tmp_path / "text.db")
+
+
+class TestADatabaseThatIsBeingMade:
+    @pytest.mark.parametrize("looks", [1, 2, 50])
+    def test_is_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+        path, waits = tmp_path / "service.db", []
+        path.touch()
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == looks:
+                open_database(path).close()
+
+        monkeypatch.setattr(time, "sleep", wait)
+        open_database(path, read_only=True).close()
+        assert len(waits) == looks
+
+    def test_is_waited_for_although_its_tables_are_half_made(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "service.db"
+        with sqlite3.connect(path, isolation_level=None) as maker:
+            maker.execute("PRAGMA journal_mode = WAL")
+            maker.execute("BEGIN IMMEDIATE")
+            maker.execute("CREATE TABLE half (a)")
+
+            def wait(_: float) -> None:
+                maker.execute("ROLLBACK")
+                open_database(path).close()
+
+            monkeypatch.setattr(time, "sleep", wait)
+            open_database(path, read_only=True).close()
+
+    def test_is_not_waited_for_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        waits: list[float] = []
+        monkeypatch.setattr(time, "sleep", waits.append)
+        (tmp_path / "service.db").touch()
+        with pytest.raises(DatabaseError, match="no tables"):
+            open_database(tmp_path / "service.db", read_only=True)
+        assert 1 < sum(waits) < 10
 
 
 def test_others_cannot_read_the_database(tmp_path: Path) -> None:
