@@ -38,6 +38,12 @@ Exit codes:
 """
 
 
+class DamagedInputError(InputError):
+    """A database that is damaged; the text says how."""
+
+    exit_code = REFUSED
+
+
 @click.command(epilog=_EXIT_CODES)
 @click.option("--database", type=FILE, default=DATABASE, show_default=True, help="Where everything is kept.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="HOST:PORT; port 0 is any that is free.")
@@ -74,6 +80,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
     from monitor.service.serving import Listening
     from monitor.service.serving import serve as run
     from streams.embedded.database import DatabaseError
+    from streams.embedded.seals import DamagedError, is_damage
     from streams.embedded.wall import system_wall
     from streams.states import StateError
 
@@ -92,6 +99,11 @@ def serve(  # noqa: PLR0913 - one parameter for each option
             follow,
             lambda address, _: click.echo(f"listening on {address}"),
         )
+    except (DamagedError, sqlite3.Error) as error:
+        if not is_damage(error):
+            raise
+        click.echo(f"what was kept is damaged: {error}; see: rescue-monitor database check", err=True)
+        return REFUSED
     except (SecurityError, DatabaseError) as error:
         raise InputError(str(error)) from None
     except StateError as error:
@@ -112,7 +124,7 @@ def export(*, database: Path, output: Path) -> int:
     from streams.embedded.segments import Packer
     from streams.logfile import write_lines
 
-    connection, packer = _opened(database), Packer()
+    connection, packer = open_kept(database), Packer()
     lines = (line for segment in store.segments(connection, 0) for line in packer.event_lines(segment))
     count = write_lines(lines, output)
     connection.close()
@@ -139,7 +151,7 @@ def verify(*, database: Path, head: str | None, key: str | None) -> int:
     from streams.embedded.audit import verify as follow_chain
 
     noted = None if head is None else _noted(head, key)
-    connection = _opened(database)
+    connection = open_kept(database)
     found = follow_chain(read(connection))
     place = next((entry.number for entry in read(connection) if noted is not None and entry.digest == noted[1]), None)
     connection.close()
@@ -179,7 +191,7 @@ def print_head(*, database: Path) -> int:
     from streams.embedded.heads import Signer, newest
     from streams.embedded.wall import system_wall
 
-    connection = _opened(database)
+    connection = open_kept(database)
     head = newest(connection, system_wall())
     connection.close()
     try:
@@ -197,7 +209,7 @@ def show(*, database: Path) -> int:
 
     from streams.embedded.audit import read
 
-    connection = _opened(database)
+    connection = open_kept(database)
     for entry in read(connection):
         line = {**entry._asdict(), "content": json.loads(entry.content)}
         click.echo(json.dumps(line, ensure_ascii=False))
@@ -244,16 +256,19 @@ def _noted(text: str, key: str | None) -> tuple[int | None, str]:
     return found.head.entries, found.head.digest
 
 
-def _opened(database: Path) -> sqlite3.Connection:
+def open_kept(database: Path) -> sqlite3.Connection:
     """A service's database, to read from.
 
     Raises:
+        DamagedInputError: if it cannot be read because it is damaged.
         InputError: if it cannot be used.
     """
-    from streams.embedded.database import DatabaseError, open_database
+    from streams.embedded.database import DamagedDatabaseError, DatabaseError, open_database
 
     try:
         return open_database(database, read_only=True)
+    except DamagedDatabaseError as error:
+        raise DamagedInputError(str(error)) from None
     except DatabaseError as error:
         raise InputError(str(error)) from None
 

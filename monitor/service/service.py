@@ -31,6 +31,7 @@ from streams.embedded.database import open_database
 from streams.embedded.driver import BusyError, Driver, StoppedError
 from streams.embedded.offers import Examiner, Offer, Receipt, Submission
 from streams.embedded.runtime import Committed, Runtime
+from streams.embedded.seals import DamagedError, is_damage
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.wall import Wall
 from streams.metrics import WorkerMetrics
@@ -86,7 +87,7 @@ class Service:
         guard: Guard,
         metrics: WorkerMetrics,
         heads: Heads,
-        failed: Callable[[], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self.site = site
         self.guard = guard
@@ -192,13 +193,25 @@ class Service:
         return await run_in_threadpool(self._work, data, work)
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask the database something, beside the thread that writes."""
-        return await run_in_threadpool(self._readers.ask, question)
+        """Ask the database something, beside the thread that writes.
+
+        Raises:
+            ProblemError: if what was asked for is damaged; everything else is still served.
+        """
+        try:
+            return await run_in_threadpool(self._readers.ask, question)
+        except (DamagedError, sqlite3.Error) as error:
+            if not is_damage(error):
+                raise
+            _log.error("what was kept is damaged: %s; see: rescue-monitor database check", error)
+            raise ProblemError(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "what was kept of this is damaged: see rescue-monitor database check"
+            ) from None
 
     async def _publish(self) -> None:
         try:
             await self.read(partial(self._heads.publish, now=self.site.wall()))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ProblemError) as error:
             _log.error("the head of the audit cannot be published: %s", error)
 
     def _work(self, data: bytes, work: Callable[[PatientEngine], T]) -> T:

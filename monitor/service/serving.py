@@ -27,16 +27,22 @@ from monitor.service.security import Authenticator, SecurityError, is_loopback
 from monitor.service.service import Service, Site
 from streams.embedded import store
 from streams.embedded.checkpoints import Checkpoints
+from streams.embedded.damage import demand_whole
 from streams.embedded.database import open_database
 from streams.embedded.heads import Signer
+from streams.embedded.leftover import demand_readable
 from streams.embedded.ownership import sole_owner
 from streams.embedded.runtime import Runtime
+from streams.embedded.seals import is_damage
 from streams.metrics import WorkerMetrics
 
 CRASHED: Final = 70
 """Exit code after something unexpected: starting again is right."""
 
 _ENDING: Final = 5
+DAMAGED: Final = 78
+"""Exit code after something that was kept turned out to be damaged: starting again does not help."""
+
 _HANDSHAKE: Final = 10.0
 """Seconds in which a client has to agree on TLS."""
 
@@ -76,18 +82,21 @@ class Listening:
 
 @asynccontextmanager
 async def opened(
-    site: Site, guard: Guard, follow: Sequence[str] = (), failed: Callable[[], None] | None = None
+    site: Site, guard: Guard, follow: Sequence[str] = (), failed: Callable[[Exception], None] | None = None
 ) -> AsyncIterator[Service]:
     """The service while it runs, recovered from its database.
 
     Raises:
         DatabaseError: if the database cannot be used.
+        DamagedError: if what was kept is damaged.
         StateError: if the kept state cannot be continued from.
     """
     with ExitStack() as files:
         files.enter_context(sole_owner(site.path))
+        demand_readable(site.path)
         connection = open_database(site.path)
         files.callback(connection.close)
+        await run_in_threadpool(demand_whole, connection)
         metrics = WorkerMetrics(lambda: 0.0)
         runtime = Runtime(
             connection, site.packs, site.settings, site.runtime, wall=site.wall, metrics=metrics, seconds=site.seconds
@@ -241,6 +250,6 @@ class _Loop(uvloop.Loop):
         return await super().create_server(*args, **options)
 
 
-def _crash() -> None:
+def _crash(error: Exception) -> None:
     logging.shutdown()
-    os._exit(CRASHED)
+    os._exit(DAMAGED if is_damage(error) else CRASHED)

@@ -292,7 +292,7 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"readings": [{"code": "lactate", "value": "high", "unit": "mmol/L"}]}, "readings.0.value", "number"),
     ({"readings": [{"code": "lactate", "value": 2}]}, "readings.0.unit", "required"),
     ({"readings": [{"code": "", "value": 2, "unit": "1"}]}, "readings.0.code", "at least 1"),
-    ({"readings": [{"code": "a", "value": 2, "unit": "1", "note": "x"}]}, "readings.0.note", ""),
+    ({"readings": [{"code": "a", "value": 2, "unit": "1", "note": "x"}]}, "readings.0.(unknown key)", ""),
     ({**INFUSION, "action": "alarm"}, "infusion", "'alarm' belongs"),
     ({**INFUSION, "action": "stop", "alarm": "occlusion"}, "infusion", "'alarm' belongs"),
     ({**ACTION, "action": "decline"}, "action", "needs a reason"),
