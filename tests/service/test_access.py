@@ -332,6 +332,12 @@ class TestTokenFile:
             TokenFile(path, system_wall)
         assert "secret" not in str(caught.value)
 
+    def test_nobody_is_called_what_the_audit_calls_nobody(self, tmp_path: Path) -> None:
+        path = tmp_path / "tokens.yaml"
+        path.write_text(f"tokens: [{entry('viewer').replace('viewer-1', 'rules')}]", encoding="utf-8")
+        with pytest.raises(SecurityError, match="may be called"):
+            TokenFile(path, system_wall)
+
     def test_the_command_makes_what_the_file_takes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(["token", "nurse-7", "clinician"]) == cli.OK
         said = capsys.readouterr()

@@ -222,6 +222,8 @@ def part(content: bytes) -> str:
         token(aud=5),
         token(iss=[ISSUER]),
         token(sub=5),
+        token(sub="rules"),
+        token(sub="unknown"),
         token("two", {"kid": "one"}),
     ],
 )
