@@ -94,6 +94,7 @@ def rejected(kafka: KafkaSettings, again: bool, only: tuple[str, ...], form: str
     it is still not usable, it comes back under its new place.
     """
     from monitor.terminal import clean
+    from streams.deadletters import without_content
     from streams.kafka.resubmit import open_dead_letters, resubmit
 
     letters, strange = open_dead_letters(kafka)
@@ -103,7 +104,7 @@ def rejected(kafka: KafkaSettings, again: bool, only: tuple[str, ...], form: str
     if missing := set(only) - {letter.source for letter in wanted}:
         raise click.UsageError(f"nothing open came from {', '.join(sorted(missing))}")
     for letter in wanted:
-        click.echo(as_json(letter) if form == "jsonl" else clean(f"{letter.source}  {letter.reason}"))
+        click.echo(as_json(letter) if form == "jsonl" else clean(f"{letter.source}  {without_content(letter.reason)}"))
     if again:
         click.echo(f"{resubmit(kafka, wanted)} sent again", err=True)
     return BAD_LINES if strange else OK

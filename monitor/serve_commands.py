@@ -40,6 +40,12 @@ Exit codes:
 """
 
 
+class DamagedInputError(InputError):
+    """A database that is damaged; the text says how."""
+
+    exit_code = REFUSED
+
+
 @click.command(epilog=_EXIT_CODES)
 @click.option("--database", type=FILE, default=DATABASE, show_default=True, help="Where everything is kept.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="HOST:PORT; port 0 is any that is free.")
@@ -81,6 +87,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
     from monitor.service.serving import Listening
     from monitor.service.serving import serve as run
     from streams.embedded.database import DatabaseError
+    from streams.embedded.seals import DamagedError, is_damage
     from streams.embedded.wall import system_wall
     from streams.states import StateError
 
@@ -100,6 +107,11 @@ def serve(  # noqa: PLR0913 - one parameter for each option
             followed,
             lambda address, _: click.echo(f"listening on {address}"),
         )
+    except (DamagedError, sqlite3.Error) as error:
+        if not is_damage(error):
+            raise
+        click.echo(f"what was kept is damaged: {error}; see: rescue-monitor database check", err=True)
+        return REFUSED
     except (SecurityError, DatabaseError) as error:
         raise InputError(str(error)) from None
     except StateError as error:
@@ -120,7 +132,7 @@ def export(*, database: Path, output: Path) -> int:
     from streams.embedded.segments import Packer
     from streams.logfile import write_lines
 
-    connection, packer = _opened(database), Packer()
+    connection, packer = open_kept(database), Packer()
     lines = (line for segment in store.segments(connection, 0) for line in packer.event_lines(segment))
     count = write_lines(lines, output)
     connection.close()
@@ -135,26 +147,65 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
-@click.option("--head", help="A digest that was noted earlier: it must be in the chain.")
-def verify(*, database: Path, head: str | None) -> int:
+@click.option("--head", help="A head that was noted earlier: what was published, or the digest in it.")
+@click.option("--key", help="The public key of the service, noted elsewhere: the head must be signed with it.")
+def verify(*, database: Path, head: str | None, key: str | None) -> int:
     """Follow the chain of the audit from its beginning; exit code 1 if it is broken.
 
-    Whoever notes the digest that is printed can tell later, with --head, whether entries have been cut off the end.
+    Without a head that was noted elsewhere this proves that no entry was changed, dropped or inserted by whoever cannot
+    write the whole chain anew; it cannot tell whether the newest were cut off, or all of them replaced.
     """
     from streams.embedded.audit import read
     from streams.embedded.audit import verify as follow_chain
 
-    connection = _opened(database)
+    noted = None if head is None else _noted(head, key)
+    connection = open_kept(database)
     found = follow_chain(read(connection))
-    known = head is None or any(entry.digest == head for entry in read(connection))
+    place = next((entry.number for entry in read(connection) if noted is not None and entry.digest == noted[1]), None)
     connection.close()
     click.echo(f"{found.entries} entries, newest {found.head}")
     if found.fault is not None:
         click.echo(f"broken: {found.fault}", err=True)
         return FAULTS
-    if not known:
-        click.echo("broken: the digest that was noted is not in the chain", err=True)
+    if noted is None:
+        click.echo(
+            "The chain is whole. This does not show whether newer entries were cut off or the whole chain was written "
+            "anew: name a head that was noted elsewhere (--head).",
+            err=True,
+        )
+        return OK
+    entries, digest = noted
+    begins_empty = digest == "0" * 64
+    if (place is None and not begins_empty) or (entries is not None and entries != (place or 0)):
+        click.echo("broken: the head that was noted is not in the chain, or not where it was", err=True)
         return FAULTS
+    click.echo(
+        f"The chain is whole, and the first {place or 0} entries are those of when the head was noted. "
+        "Of newer ones only the chain itself speaks.",
+        err=True,
+    )
+    return OK
+
+
+@audit.command(name="head")
+@click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
+def print_head(*, database: Path) -> int:
+    """Print the head of the audit, signed with the key beside the database: to be noted where nobody here gets at.
+
+    The line is: entries, digest of the newest, time, public key, signature. The service publishes one every hour, in
+    its log and as the figure rescue_monitor_audit_head.
+    """
+    from streams.embedded.database import DatabaseError
+    from streams.embedded.heads import Signer, newest
+    from streams.embedded.wall import system_wall
+
+    connection = open_kept(database)
+    head = newest(connection, system_wall())
+    connection.close()
+    try:
+        click.echo(str(Signer.of(database).state(head)))
+    except DatabaseError as error:
+        raise InputError(str(error)) from None
     return OK
 
 
@@ -166,7 +217,7 @@ def show(*, database: Path) -> int:
 
     from streams.embedded.audit import read
 
-    connection = _opened(database)
+    connection = open_kept(database)
     for entry in read(connection):
         line = {**entry._asdict(), "content": json.loads(entry.content)}
         click.echo(json.dumps(line, ensure_ascii=False))
@@ -192,16 +243,40 @@ def add_to(group: click.Group) -> None:
         group.add_command(command)
 
 
-def _opened(database: Path) -> sqlite3.Connection:
+def _noted(text: str, key: str | None) -> tuple[int | None, str]:
+    """Of a head that was noted how many entries there were, if it says so, and the digest.
+
+    Raises:
+        UsageError: if it is none, or not signed as it should be.
+    """
+    from streams.embedded.heads import Statement
+
+    if " " not in text.strip():
+        if key is not None:
+            raise click.UsageError("--key needs a head with its signature")
+        return None, text.strip()
+    try:
+        found = Statement.read(text[text.find("audit-head") :])
+    except ValueError as error:
+        raise click.UsageError(f"--head: {error}") from None
+    if key is not None and found.key != key:
+        raise click.UsageError("--head: signed with another key")
+    return found.head.entries, found.head.digest
+
+
+def open_kept(database: Path) -> sqlite3.Connection:
     """A service's database, to read from.
 
     Raises:
+        DamagedInputError: if it cannot be read because it is damaged.
         InputError: if it cannot be used.
     """
-    from streams.embedded.database import DatabaseError, open_database
+    from streams.embedded.database import DamagedDatabaseError, DatabaseError, open_database
 
     try:
         return open_database(database, read_only=True)
+    except DamagedDatabaseError as error:
+        raise DamagedInputError(str(error)) from None
     except DatabaseError as error:
         raise InputError(str(error)) from None
 

@@ -12,6 +12,7 @@ message of which only a part can be read is in :mod:`rules.salvage`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -443,7 +444,6 @@ Event = (
     | Action
 )
 
-_SHOWN_INPUT: Final = 60
 _VALID: Final = str(Quality.VALID)
 
 _ADAPTER: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
@@ -471,13 +471,13 @@ def decode(message: bytes | str) -> Event:
             return event
     repeated = repeated_key(message)
     if repeated is not None:
-        raise MalformedEventError(f"{repeated}: the key is given twice")
+        raise MalformedEventError("message: a key is given twice")
     return event
 
 
 def _salvaged(message: bytes | str, error: ValidationError) -> Event:
     """The event without what of it cannot be read."""
-    faults = [Fault(detail["loc"], _words(detail)) for detail in error.errors(include_url=False, include_context=False)]
+    faults = [Fault(_path(detail), _words(detail)) for detail in error.errors(include_url=False, include_context=False)]
     repaired = repair(message, faults)
     if repaired is not None:
         try:
@@ -514,9 +514,19 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rescue-monitor event", **schema}
 
 
+_UNQUOTED: Final[Mapping[str, str]] = {"union_tag_invalid": "'kind' is none of the known kinds"}
+"""Reasons in other words than the library's, which quote what was given."""
+
+
+_UNKNOWN_KEY: Final = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def _path(detail: ErrorDetails) -> tuple[int | str, ...]:
+    """Where a fault is; a key that nobody knows is content and not named."""
+    path = detail["loc"]
+    return (*path[:-1], "(unknown key)") if detail["type"] in _UNKNOWN_KEY else path
+
+
 def _words(detail: ErrorDetails) -> str:
-    """The reason of a fault, and what was given if it is short."""
-    given = detail["input"]
-    if isinstance(given, str | int | float | bool) and len(repr(given)) <= _SHOWN_INPUT:
-        return f"{detail['msg']} (got {given!r})"
-    return detail["msg"]
+    """The reason of a fault without anything of what was given: reasons are listed where no patient may be named."""
+    return _UNQUOTED.get(detail["type"]) or detail["msg"]

@@ -7,9 +7,12 @@ letter says that it has been sent again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
+
+from rules.outputs import RefusalReason
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -21,6 +24,19 @@ SENT_AGAIN: Final = "sent-again"
 """The header of a note that a dead letter has been sent again; it holds what :attr:`DeadLetter.source` says."""
 
 _LONGEST_REASON: Final = 2000
+
+
+_OF_RULES: Final = frozenset(get_args(RefusalReason))
+_PLACE: Final = re.compile(r"[a-z_]+(\.([a-z_]+|[0-9]+))*")
+
+
+def without_content(reason: str) -> str:
+    """A reason without what it quotes of the message: the details of what the rules refuse do."""
+    kind, _, rest = reason.partition(": ")
+    place = rest.partition(": ")[0]
+    if kind not in _OF_RULES:
+        return reason
+    return f"{kind}: {place}" if _PLACE.fullmatch(place) else kind
 
 
 class NotADeadLetterError(ValueError):

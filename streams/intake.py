@@ -13,6 +13,7 @@ from rules.notation import Moment, SchemaVersion, Source
 from rules.salvage import repeated_key
 from streams.deadletters import DeadLetter
 from streams.logfile import LONGEST_LINE
+from streams.provenance import RESERVED, is_own
 from streams.topics import TopicName, topic_of
 
 
@@ -69,7 +70,9 @@ class TimeMark(BaseModel):
         return mark
 
 
-ReasonKind = Literal["empty", "too_long", "malformed", "wrong_key", "wrong_topic", "future"]
+ReasonKind = Literal[
+    "empty", "too_long", "malformed", "wrong_key", "wrong_topic", "future", "reserved_source", "answer"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +115,23 @@ def _content(record: Record, skew: timedelta) -> Event | TimeMark | Unusable:
 
 def _decoded(record: Record, value: bytes) -> Event | TimeMark | Unusable:
     if record.key is None:
-        try:
-            return TimeMark.read(value)
-        except ValueError:
-            return Unusable("wrong_key", "no key, and not a time mark")
+        return _mark(value)
     try:
         event = decode(value)
     except MalformedEventError as error:
         return Unusable("malformed", str(error))
+    if is_own(event.source):
+        return Unusable("reserved_source", RESERVED)
     if record.key != event.subject.encode():
         return Unusable("wrong_key", "the key is not the subject of the event")
     if topic_of(event) is not record.topic:
         return Unusable("wrong_topic", f"{event.kind} belongs into {topic_of(event)}")
     return event
+
+
+def _mark(value: bytes) -> TimeMark | Unusable:
+    try:
+        mark = TimeMark.read(value)
+    except ValueError:
+        return Unusable("wrong_key", "no key, and not a time mark")
+    return Unusable("reserved_source", RESERVED) if is_own(mark.source) else mark

@@ -6,10 +6,12 @@ import json
 import socket
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from http import HTTPStatus
+from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,7 +23,7 @@ from monitor.demo.script import CLOSES, OPENS, script
 from monitor.render import Renderer, legend
 from monitor.service.service import Site
 from monitor.service.serving import Listening, serve
-from rules.events import Event, encode
+from rules.events import Action, Event, encode
 from rules.outputs import AlertChange, AlertChangeKind, AnyChange, Change
 from rules.packs import load_packs
 from rules.settings import SiteSettings
@@ -35,6 +37,9 @@ _EVERY: Final = 0.2
 
 _AT_ONCE: Final = 500
 _CATCH_UP: Final = 10.0
+_LOOKS: Final = 20
+"""How often somebody looks for an alert to answer."""
+
 _ENDING: Final = 8.0
 """Seconds within which a service that was told to end has ended."""
 
@@ -161,13 +166,32 @@ class _Stage:
             self._stop()
 
     def _send(self, events: Iterable[Event]) -> None:
-        waiting = iter(events)
-        for first in waiting:
-            body = "".join(f"{encode(event)}\n" for event in chain([first], _some(waiting)))
-            headers = {"Content-Type": "application/x-ndjson"}
-            request = urllib.request.Request(f"{self._address}/v1/events", body.encode(), headers)  # noqa: S310 - our own service
-            with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
-                answer.read()
+        """Send facts as a gateway does, and give answers as somebody at the screen."""
+        for _, together in groupby(events, key=lambda event: isinstance(event, Action)):
+            for first in together:
+                if isinstance(first, Action):
+                    self._answer(first)
+                else:
+                    body = "".join(f"{encode(event)}\n" for event in chain([first], _some(together)))
+                    self._post("/v1/events", body, "application/x-ndjson")
+
+    def _answer(self, action: Action) -> None:
+        """Answer an alert once it is on the screen: played fast, it may come a moment later than its answer."""
+        body = action.model_dump_json(include={"action", "reason", "comment"}, exclude_none=True)
+        for _ in range(_LOOKS):
+            try:
+                self._post(f"/v1/alerts/{action.alert_id}/actions", body, "application/json")
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code != HTTPStatus.NOT_FOUND or self._ended.wait(_EVERY):
+                    return
+            else:
+                return
+
+    def _post(self, path: str, body: str, kind: str) -> None:
+        request = urllib.request.Request(f"{self._address}{path}", body.encode(), {"Content-Type": kind})  # noqa: S310 - our own service
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
+            answer.read()
 
     def _position(self) -> int:
         """Of the newest event of the live feed; what comes first says it."""

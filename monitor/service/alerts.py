@@ -24,11 +24,9 @@ from rules.outputs import AlertChange, Priority
 from rules.pack import Pack
 from streams.embedded import store
 from streams.embedded.entries import Entry
+from streams.provenance import OWN
 
 router: Final = APIRouter(prefix="/v1/alerts", tags=["alerts"], responses=ERRORS)
-
-SOURCE: Final = "rescue-monitor"
-"""The sender of answers."""
 
 AlertId = Annotated[str, Path(min_length=1, max_length=200)]
 _ACTIONS: Final[tuple[ActionKind, ...]] = get_args(ActionKind)
@@ -48,8 +46,6 @@ async def alerts(  # noqa: PLR0913 - one parameter for each filter
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$")] = None,
 ) -> Alerts:
     """Alerts, the one that changed last first; ``since`` leaves out those that have not changed since."""
-    if patient is not None:
-        service.guard.looked(viewer, patient)
     wanted = store.Wanted(
         patient=patient,
         pathway=pathway,
@@ -60,6 +56,8 @@ async def alerts(  # noqa: PLR0913 - one parameter for each filter
     )
     entries = await service.read(partial(store.alerts, wanted=wanted, most=limit + 1))
     page = entries[:limit]
+    if patient is not None and page:
+        service.guard.looked(viewer, patient)
     more = str(page[-1].position) if len(entries) > limit else None
     return Alerts(alerts=tuple(map(service.board.summary, page)), next=more)
 
@@ -94,7 +92,7 @@ async def answer(service: Served, clinician: Clinician, alert: AlertId, answer: 
         action = Action(
             schema_version=1,
             id=str(uuid4()),
-            source=SOURCE,
+            source=OWN,
             subject=change.patient,
             effective_at=now,
             received_at=now,

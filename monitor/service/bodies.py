@@ -11,10 +11,15 @@ from typing import Final
 import pydantic_core
 
 from monitor.service.problems import ProblemError
-from streams.embedded.offers import Examiner, Offer, order_of
+from rules.events import Action
+from streams.embedded.offers import Examiner, Offer, order_of, unreadable
+from streams.intake import Unusable
 
 LARGEST_BODY: Final = 8 << 20
 """Bytes of the largest body that is read."""
+
+LARGEST_OTHER: Final = 1 << 16
+"""Bytes of a body without events: it may be read before it is known who sends it."""
 
 MOST_ITEMS: Final = 10_000
 """Events in one request."""
@@ -45,9 +50,21 @@ def take_apart(kind: str, body: bytes) -> list[bytes]:
 
 def read_messages(examiner: Examiner, messages: Sequence[bytes], arrived_at: datetime) -> tuple[list[Offer], list[int]]:
     """The messages as offers in the order in which they are to be applied, and the place of each in the request."""
-    offers = [examiner.read(message, arrived_at) for message in messages]
+    offers = [_no_answer(examiner.read(message, arrived_at), message) for message in messages]
     order = order_of(offers)
     return [offers[place] for place in order], order
+
+
+def is_forged(offer: Offer) -> bool:
+    """Whether it claims to come from somebody whom only the service can speak for."""
+    return isinstance(offer.content, Unusable) and offer.content.kind in ("answer", "reserved_source")
+
+
+def _no_answer(offer: Offer, message: bytes) -> Offer:
+    """An offer, unless it answers an alert: whoever sends events would do so in another's name."""
+    if not isinstance(offer.content, Action):
+        return offer
+    return unreadable(Unusable("answer", "kind: answers are given at /v1/alerts/{id}/actions"), message)
 
 
 def _items(body: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.types import Scope
 
 from monitor.service.models import Login
@@ -18,10 +18,11 @@ from streams.embedded.audit import Note
 from streams.embedded.wall import Wall
 
 SEEN_FOR: Final = timedelta(hours=1)
-"""Whoever looks at a patient again within this time is not put on record once more."""
+"""Whoever does the same again within this time is not put on record once more; of who was turned away it is counted."""
 
 _MOST_SEEN: Final = 10_000
-_MOST_KINDS: Final = 1_000
+_MOST_KINDS: Final = 100
+_ASK_AT_ONCE: Final = 8
 _LONGEST_TOKEN: Final = 16_384
 
 
@@ -39,9 +40,12 @@ class Guard:
         self.login = Login(kind="none") if authenticator is None else authenticator.login
         self._authenticator = authenticator
         self._wall = wall
+        # Threads of their own: while a provider does not answer, everything else is.
+        self._asking = CapacityLimiter(_ASK_AT_ONCE)
         self._refused: Counter[tuple[str, str, str]] = Counter()
         self._told: set[tuple[str, str, str]] = set()
-        self._seen: dict[tuple[str, str], datetime] = {}
+        self._seen: dict[tuple[str, str, str], datetime] = {}
+        self._settled: datetime = wall()
 
     async def who(self, token: str | None, scope: Scope) -> Principal:
         """Whoever asks.
@@ -55,7 +59,7 @@ class Guard:
             self._turn_away("unknown", "no token", _client(scope))
             raise _unauthorized("a bearer token is needed")
         try:
-            return await run_in_threadpool(self._authenticator.authenticate, token)
+            return await to_thread.run_sync(self._authenticator.authenticate, token, limiter=self._asking)
         except CredentialError as error:
             self._turn_away("unknown", str(error), _client(scope))
             raise _unauthorized("the token is not accepted") from None
@@ -74,28 +78,39 @@ class Guard:
         """A request was not even looked at."""
         self._turn_away("unknown", why, _client(scope))
 
+    def tried(self, principal: Principal, what: str, scope: Scope) -> None:
+        """Somebody has tried what nobody may."""
+        self._turn_away(principal.actor, what, _client(scope))
+
     def looked(self, principal: Principal, patient: str) -> None:
-        """Somebody has looked at a patient."""
-        now, key = self._wall(), (principal.actor, patient)
-        if key in self._seen and now - self._seen[key] < SEEN_FOR:
-            return
-        if len(self._seen) >= _MOST_SEEN:
-            self._seen.clear()
-        self._seen[key] = now
-        self.record(Note(now, "access", principal.actor, {"role": principal.role, "patient": patient}))
+        """Somebody has looked at a patient who is there."""
+        self._note_once(principal, "patient", patient)
 
     def entered(self, principal: Principal, what: str) -> None:
         """Somebody has begun to follow something."""
-        self.record(Note(self._wall(), "access", principal.actor, {"role": principal.role, "opened": what}))
+        self._note_once(principal, "opened", what)
 
-    def settle(self) -> None:
-        """Put on record how often those were turned away again who had been before."""
+    def settle(self, *, ending: bool = False) -> None:
+        """Put on record how often those were turned away again who had been before, once an hour and at the end."""
         now = self._wall()
+        if now - self._settled < SEEN_FOR and not ending:
+            return
+        self._settled = now
         for (actor, why, client), count in self._refused.items():
             content = {"refused": why, "from": client, "times": count}
             self.record(Note(now, "access", actor, content))
         self._refused.clear()
         self._told.clear()
+
+    def _note_once(self, principal: Principal, what: str, name: str) -> None:
+        now, key = self._wall(), (principal.actor, what, name)
+        if key in self._seen and now - self._seen[key] < SEEN_FOR:
+            return
+        self._seen.pop(key, None)
+        if len(self._seen) >= _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = now
+        self.record(Note(now, "access", principal.actor, {"role": principal.role, what: name}))
 
     def _turn_away(self, actor: str, why: str, client: str) -> None:
         """Record the first of a kind at once, and the others together: nobody can flood the audit."""

@@ -8,11 +8,12 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from monitor.service.bodies import JSON, LARGEST_BODY, LINES, MOST_ITEMS, read_messages, take_apart
+from monitor.service.bodies import JSON, LARGEST_BODY, LINES, MOST_ITEMS, is_forged, read_messages, take_apart
 from monitor.service.models import ItemResult, Results
 from monitor.service.paths import ERRORS, Sender, Served
 from monitor.service.problems import responses
 from rules.events import json_schema
+from streams.embedded.offers import Offer
 
 router: Final = APIRouter(prefix="/v1", tags=["events"])
 
@@ -42,16 +43,18 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
 
     The answer comes when everything that was accepted is durable, and says of each event what became of it. One that
     cannot be used does not keep the others from being used. An event that has come lately is a duplicate; to send it
-    again does no harm.
+    again does no harm. Answers to alerts are not taken here, nor events from the service's own source.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     arrived_at = service.site.wall()
 
-    def read() -> tuple[list[Any], list[int]]:
+    def read() -> tuple[list[Offer], list[int]]:
         return read_messages(service.examiner, take_apart(kind, body), arrived_at)
 
     offers, order = read() if len(body) <= _INLINE else await run_in_threadpool(read)
+    for why in sorted({offer.reasons[0] for offer in offers if is_forged(offer)}):
+        service.guard.tried(sender, why, request.scope)
     receipts = await service.submit(offers, arrived_at) if offers else []
     if any(receipt.status != "rejected" for receipt in receipts):
         service.liveness.heard(sender.actor)

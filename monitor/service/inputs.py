@@ -20,6 +20,7 @@ from streams.following import Following
 from streams.intake import TimeMark
 from streams.logfile import STANDARD_INPUT
 from streams.marks import Marks, marks_to_json
+from streams.provenance import OWN
 from streams.standard_input import StandardInput
 from streams.turns import Line, Standing, Turn
 
@@ -132,7 +133,7 @@ class Follower:
         if not turn.more:
             self._hand_over()
             if turn.standing.state == "ended" and self._newest is not None:
-                mark = TimeMark(source="rescue-monitor", received_at=self._newest.received_at)
+                mark = TimeMark(source=OWN, received_at=self._newest.received_at)
                 self._newest = None
                 self._apply([Offer(mark)])
 

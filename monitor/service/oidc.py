@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Annotated, Any, Final
 
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from monitor.service.keys import Keys, fetch
 from monitor.service.models import Login, Role
-from monitor.service.security import ROLES, CredentialError, Principal
+from monitor.service.security import NOBODY, CredentialError, Principal
 from rules.notation import Identifier
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -17,6 +19,8 @@ _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES2
 
 _LEEWAY: Final = 30
 """Seconds by which the clocks may differ."""
+
+_MOST_FIRST: Final[tuple[Role, ...]] = ("clinician", "viewer", "operator")
 
 _ACTOR: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
@@ -51,8 +55,8 @@ class OidcSettings(BaseModel):
         keys: the address of the provider's keys (``jwks_uri``).
         role_claim: where the roles are: a claim, or a path of claims with dots between.
         actor_claim: the claim that says who it is, in an opaque id.
-        roles: the provider's names of roles, each with ours; unset, they have the same names.
-        timeout: seconds for an answer of the provider.
+        roles: the provider's names of roles, each with ours; then no other lets in. Unset, they have the same names.
+        timeout: seconds for an answer of the provider, altogether.
         login: how the dashboard signs people in; unset, they enter a token, or a proxy adds it.
     """
 
@@ -63,17 +67,17 @@ class OidcSettings(BaseModel):
     keys: str = Field(pattern=r"^https?://")
     role_claim: str = "roles"
     actor_claim: str = "sub"
-    roles: dict[str, Role] = {}
+    roles: dict[Annotated[str, Field(min_length=1)], Role] | None = None
     timeout: float = Field(default=5.0, gt=0, le=60)
     login: OidcLogin | None = None
 
 
 class Oidc:
-    """Checks tokens; the provider's keys are fetched when needed and kept for some minutes."""
+    """Checks tokens by the provider's keys."""
 
-    def __init__(self, settings: OidcSettings, keys: jwt.PyJWKClient | None = None) -> None:
+    def __init__(self, settings: OidcSettings, keys: Keys | None = None) -> None:
         self._settings = settings
-        self._keys = keys or jwt.PyJWKClient(settings.keys, cache_keys=True, lifespan=300, timeout=settings.timeout)
+        self._keys = keys or Keys(partial(fetch, settings.keys, settings.timeout))
 
     @property
     def login(self) -> Login:
@@ -93,19 +97,22 @@ class Oidc:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._keys.get_signing_key_from_jwt(token).key,
+                self._keys.key(jwt.get_unverified_header(token).get("kid")),
                 algorithms=list(_ALGORITHMS),
                 audience=settings.audience,
                 issuer=settings.issuer,
                 leeway=_LEEWAY,
                 options={"require": ["exp", "iss", "aud", settings.actor_claim]},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # Not all that can be written in a token has an error of the library's own.
             raise CredentialError(type(error).__name__) from None
         try:
             actor = _ACTOR.validate_python(claims[settings.actor_claim], strict=True)
         except ValidationError:
             raise CredentialError(f"{settings.actor_claim} is not an identifier") from None
+        if actor in NOBODY:
+            raise CredentialError(f"{settings.actor_claim} is a name that the audit uses for nobody")
         return Principal.of(actor, self._role(claims))
 
     def _role(self, claims: Mapping[str, Any]) -> Role:
@@ -114,9 +121,10 @@ class Oidc:
         for step in self._settings.role_claim.split("."):
             found = found.get(step) if isinstance(found, Mapping) else None
         given = found.split() if isinstance(found, str) else found if isinstance(found, list) else ()
-        names = {str(name) for name in given}
-        ours = {self._settings.roles.get(name, name) for name in names}
-        for role in ("clinician", "viewer", "operator"):
-            if role in ours and role in ROLES:
+        names = {name for name in given if isinstance(name, str)}
+        roles = self._settings.roles
+        ours = names if roles is None else {roles[name] for name in names & roles.keys()}
+        for role in _MOST_FIRST:
+            if role in ours:
                 return role
         raise CredentialError("none of our roles")

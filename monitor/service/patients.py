@@ -66,8 +66,9 @@ async def trends(
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"since: at most {_LONGEST} before until")
     names = None if signals is None else signals.split(",")[:_MOST_SIGNALS]
     span = bedside.Span(to_instant(begin), to_instant(end))
+    found = await service.with_engine(patient, partial(bedside.trends, span=span, names=names))
     service.guard.looked(viewer, patient)
-    return await service.with_engine(patient, partial(bedside.trends, span=span, names=names))
+    return found
 
 
 @router.get("/patients/{patient:path}/explain")
@@ -77,11 +78,13 @@ async def explain(
     """Why the verdict on a pathway is what it is, why not another, and what is missing; now, or at a time ``at``."""
     if service.names.pack(pathway) is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "no such pathway")
-    service.guard.looked(viewer, patient)
     explained = partial(bedside.explained, pathway=pathway)
     if at is None or at >= service.now():
-        return await service.with_engine(patient, explained)
-    return await _explained_then(service, patient, at, explained)
+        found = await service.with_engine(patient, explained)
+    else:
+        found = await _explained_then(service, patient, at, explained)
+    service.guard.looked(viewer, patient)
+    return found
 
 
 @router.get("/patients/{patient:path}")

@@ -60,6 +60,10 @@ AT_THE_MACHINE: Final = Principal("local", "clinician", frozenset(Permission))
 """Whoever uses the machine itself, where the service listens to nobody else."""
 
 
+NOBODY: Final = ("rules", "unknown")
+"""Whom the audit names where nobody did something, or nobody knows who: no person is called so."""
+
+
 class CredentialError(Exception):
     """A token that lets nobody in; the text says why, without the token."""
 
@@ -116,6 +120,8 @@ class TokenFile:
         except ValidationError as error:
             details = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
             raise SecurityError(f"{path}: " + "; ".join(details)) from None
+        if any(token.actor in NOBODY for token in content.tokens):
+            raise SecurityError(f"{path}: no actor may be called {' or '.join(NOBODY)}")
         self._tokens = {token.sha256: token for token in content.tokens}
         self._wall = wall
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor.service.board import Board
 from monitor.service.guard import Guard
+from monitor.service.heads import Heads
 from monitor.service.hub import Hub, beat, encode
 from monitor.service.liveness import Liveness
 from monitor.service.models import Beat
@@ -30,6 +32,7 @@ from streams.embedded.database import open_database
 from streams.embedded.driver import BusyError, Driver, StoppedError
 from streams.embedded.offers import Examiner, Offer, Receipt, Submission
 from streams.embedded.runtime import Committed, Runtime
+from streams.embedded.seals import DamagedError, is_damage
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.wall import Wall
 from streams.metrics import WorkerMetrics
@@ -40,6 +43,7 @@ BEAT_EVERY: Final = 5.0
 _LOOKS_AT_ONCE: Final = 50
 _STUCK_AFTER: Final = 60.0
 _FORGET_EVERY: Final = 60.0
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Service:
         guard: lets people in.
         metrics: the runtime's.
         liveness: knows how the inputs are.
+        heads: publishes the head of the audit.
         failed: ends the process: something unexpected has happened.
     """
 
@@ -84,12 +89,14 @@ class Service:
         guard: Guard,
         metrics: WorkerMetrics,
         liveness: Liveness,
-        failed: Callable[[], None],
+        heads: Heads,
+        failed: Callable[[Exception], None],
     ) -> None:
         self.site = site
         self.guard = guard
         self.metrics = metrics
         self.liveness = liveness
+        self._heads = heads
         self.names = Names(site.packs, site.settings)
         self.board = Board(self.names, runtime.present, runtime.stays)
         self.hub = Hub()
@@ -115,7 +122,9 @@ class Service:
         if self._beating is not None:
             self._beating.cancel()
         self.hub.close()
+        self.guard.settle(ending=True)
         await run_in_threadpool(self._driver.stop)
+        await self._publish()
         self._readers.close()
 
     @property
@@ -188,8 +197,26 @@ class Service:
         return await run_in_threadpool(self._work, data, work)
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask the database something, beside the thread that writes."""
-        return await run_in_threadpool(self._readers.ask, question)
+        """Ask the database something, beside the thread that writes.
+
+        Raises:
+            ProblemError: if what was asked for is damaged; everything else is still served.
+        """
+        try:
+            return await run_in_threadpool(self._readers.ask, question)
+        except (DamagedError, sqlite3.Error) as error:
+            if not is_damage(error):
+                raise
+            _log.error("what was kept is damaged: %s; see: rescue-monitor database check", error)
+            raise ProblemError(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "what was kept of this is damaged: see rescue-monitor database check"
+            ) from None
+
+    async def _publish(self) -> None:
+        try:
+            await self.read(partial(self._heads.publish, now=self.site.wall()))
+        except (sqlite3.Error, ProblemError) as error:
+            _log.error("the head of the audit cannot be published: %s", error)
 
     def _work(self, data: bytes, work: Callable[[PatientEngine], T]) -> T:
         return work(PatientEngine.restore(data, self.site.packs, self.site.settings))
@@ -221,6 +248,8 @@ class Service:
             await asyncio.sleep(BEAT_EVERY)
             self.hub.publish([beat(Beat(now=self.now(), position=self.position))])
             self.guard.settle()
+            if self._heads.due(self.site.wall()):
+                await self._publish()
             self.metrics.lag.set(self._driver.waiting)
             if self.site.seconds() - forgotten >= _FORGET_EVERY:
                 forgotten = self.site.seconds()

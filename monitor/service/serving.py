@@ -9,31 +9,43 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from socket import socket
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
+import uvloop
 from starlette.concurrency import run_in_threadpool
 
 from monitor.service.app import make_app
+from monitor.service.connections import Connection, Limits
 from monitor.service.guard import Guard
+from monitor.service.heads import Heads
 from monitor.service.inputs import Followed, Follower
 from monitor.service.liveness import Liveness
 from monitor.service.security import Authenticator, SecurityError, is_loopback
 from monitor.service.service import Service, Site
 from streams.embedded import store
 from streams.embedded.checkpoints import Checkpoints
-from streams.embedded.database import open_database, sole_owner
+from streams.embedded.damage import demand_whole
+from streams.embedded.database import open_database
+from streams.embedded.heads import Signer
+from streams.embedded.leftover import demand_readable
+from streams.embedded.ownership import sole_owner
 from streams.embedded.runtime import Runtime
+from streams.embedded.seals import is_damage
 from streams.metrics import WorkerMetrics
 
 CRASHED: Final = 70
 """Exit code after something unexpected: starting again is right."""
 
 _ENDING: Final = 5
-_KEEP_ALIVE: Final = 75
-"""Seconds for which an idle connection stays: longer than the minute from one bundle to the next of a slow sender."""
+DAMAGED: Final = 78
+"""Exit code after something that was kept turned out to be damaged: starting again does not help."""
+
+_HANDSHAKE: Final = 10.0
+"""Seconds in which a client has to agree on TLS."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -47,12 +59,14 @@ class Listening:
         port: 0 for any that is free.
         authenticator: needed unless the host is a loopback address.
         certificate: PEM files of a certificate and its key, for TLS.
+        limits: what one connection may take.
     """
 
     host: str
     port: int
     authenticator: Authenticator | None = None
     certificate: tuple[str, str] | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def demand_safe(self) -> None:
         """Refuse to let in everybody who can reach the machine.
@@ -69,18 +83,21 @@ class Listening:
 
 @asynccontextmanager
 async def opened(
-    site: Site, guard: Guard, follow: Sequence[Followed] = (), failed: Callable[[], None] | None = None
+    site: Site, guard: Guard, follow: Sequence[Followed] = (), failed: Callable[[Exception], None] | None = None
 ) -> AsyncIterator[Service]:
     """The service while it runs, recovered from its database.
 
     Raises:
         DatabaseError: if the database cannot be used.
+        DamagedError: if what was kept is damaged.
         StateError: if the kept state cannot be continued from.
     """
     with ExitStack() as files:
         files.enter_context(sole_owner(site.path))
+        demand_readable(site.path)
         connection = open_database(site.path)
         files.callback(connection.close)
+        await run_in_threadpool(demand_whole, connection)
         metrics = WorkerMetrics(lambda: 0.0)
         runtime = Runtime(
             connection, site.packs, site.settings, site.runtime, wall=site.wall, metrics=metrics, seconds=site.seconds
@@ -89,7 +106,8 @@ async def opened(
         marks = [store.source_marks(connection, followed.path) for followed in follow]
         liveness = Liveness([followed.name for followed in follow], site.runtime.expect, site.wall)
         metrics.registry.register(liveness)
-        service = Service(site, runtime, guard, metrics, liveness, failed or _crash)
+        heads = Heads(Signer.of(site.path, make=True), metrics.registry)
+        service = Service(site, runtime, guard, metrics, liveness, heads, failed or _crash)
         checkpoints = Checkpoints(site.path)
         async with AsyncExitStack() as running:
             checkpoints.start()
@@ -124,7 +142,7 @@ def serve(site: Site, listening: Listening, follow: Sequence[Followed], started:
         StateError: if the kept state cannot be continued from.
     """
     listening.demand_safe()
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_serve(site, listening, follow, started))
 
 
@@ -148,14 +166,14 @@ async def _listen(service: Service, guard: Guard, listening: Listening, started:
         make_app(already_open, guard),
         host=listening.host,
         port=listening.port,
-        http="httptools",
+        http=partial(Connection, limits=listening.limits),  # type: ignore[arg-type] # it is called like a class
         ws="none",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=_ENDING,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=listening.limits.idle_seconds,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
@@ -225,12 +243,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop
+class _Loop(uvloop.Loop):
+    """The event loop; a connection that never agrees on TLS does not stay."""
 
-    return uvloop.new_event_loop()
+    async def create_server(  # type: ignore[override] # whatever is given is passed on
+        self, *args: Any, **options: Any
+    ) -> asyncio.AbstractServer:
+        """Listen."""
+        if options.get("ssl") is not None:
+            options.setdefault("ssl_handshake_timeout", _HANDSHAKE)
+        return await super().create_server(*args, **options)
 
 
-def _crash() -> None:
+def _crash(error: Exception) -> None:
     logging.shutdown()
-    os._exit(CRASHED)
+    os._exit(DAMAGED if is_damage(error) else CRASHED)

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.service.bodies import LARGEST_BODY
+from monitor.service.bodies import LARGEST_BODY, LARGEST_OTHER
 from monitor.service.problems import problem
 
 _POLICY: Final = (
@@ -29,6 +30,9 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+EVENTS: Final = "/v1/events"
+"""The path with bodies as large as a request may be."""
+
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _log: Final = logging.getLogger("rescue_monitor.access")
@@ -89,7 +93,9 @@ class Shield:
                 self._refused(scope, fault[1])
                 await problem(*fault)(scope, receive, send_on)
             else:
-                await self._app(scope, _limited(receive), send_on)
+                await self._app(scope, _limited(receive, _most(scope)), send_on)
+        except ClientDisconnect:
+            pass  # whoever went away in the middle of a request waits for no answer
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and reported without its text
             # Without its text, which may quote what was asked for.
             places = "".join(traceback.format_tb(error.__traceback__))
@@ -106,9 +112,9 @@ class Shield:
         host = headers.get("host", "")
         if self._local and _name_of(host) not in _LOCAL:
             return HTTPStatus.MISDIRECTED_REQUEST, "this service answers only as localhost"
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > LARGEST_BODY:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {LARGEST_BODY} bytes"
+        length, most = headers.get("content-length", ""), _most(scope)
+        if length.isdecimal() and int(length[:20]) > most:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {most} bytes"
         if scope["method"] in _SAFE:
             return None
         origin = headers.get("origin")
@@ -126,7 +132,12 @@ def _origin(address: str | None) -> str:
     return f" {parts.scheme}://{parts.netloc}"
 
 
-def _limited(receive: Receive) -> Receive:
+def _most(scope: Scope) -> int:
+    """Bytes that the body of a request may have."""
+    return LARGEST_BODY if scope["path"] == EVENTS else LARGEST_OTHER
+
+
+def _limited(receive: Receive, most: int) -> Receive:
     """The body of a request, as far as it is not too large."""
     size = 0
 
@@ -134,7 +145,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > LARGEST_BODY:
+        if size > most:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return message
 

@@ -16,6 +16,7 @@ from rules.events import Action, Resuscitation
 from streams.embedded.audit import Note
 from streams.embedded.offers import Submission
 from streams.embedded.runtime import Committed, Runtime
+from streams.embedded.seals import DamagedError
 from streams.embedded.settings import EmbeddedSettings
 from streams.tidying import Tidier
 
@@ -40,7 +41,7 @@ class Driver:
         runtime: has been recovered.
         settings: the runtime's.
         listener: told in the thread of everything that has become durable, before the senders are.
-        failed: told in the thread that something unexpected has happened; nothing is applied any more.
+        failed: told in the thread of something unexpected that has happened; nothing is applied any more.
         seconds: a clock that never goes back.
     """
 
@@ -49,7 +50,7 @@ class Driver:
         runtime: Runtime,
         settings: EmbeddedSettings,
         listener: Callable[[Committed], None],
-        failed: Callable[[], None],
+        failed: Callable[[Exception], None],
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runtime = runtime
@@ -137,12 +138,12 @@ class Driver:
             self._runtime.finish()
         except Exception as error:  # noqa: BLE001 - the memory may be ahead of the database: nothing may go on
             # Without its text, which may quote a message about a patient.
-            text = f": {error}" if isinstance(error, sqlite3.Error) else ""
+            text = f": {error}" if isinstance(error, sqlite3.Error | DamagedError) else ""
             places = "".join(traceback.format_tb(error.__traceback__))
             _log.critical("unexpected %s%s\n%s", type(error).__name__, text, places)
             with self._changed:
                 self._stopping = True
-            self._failed()
+            self._failed(error)
         finally:
             self._tidier.stop()
 

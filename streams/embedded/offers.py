@@ -14,6 +14,7 @@ from rules.pack import Pack
 from rules.settings import SiteSettings
 from streams.intake import TimeMark, Unusable
 from streams.logfile import LONGEST_LINE
+from streams.provenance import RESERVED, is_own
 from streams.topics import rank_of
 
 _KEPT: Final = 1 << 16
@@ -106,16 +107,18 @@ class Examiner:
         self._ahead = ahead
 
     def read(self, message: bytes, arrived_at: datetime) -> Offer:
-        """Read a message; whatever its bytes are, there is an answer."""
+        """Read a message from outside; whatever its bytes are, there is an answer."""
         if len(message) > LONGEST_LINE:
             text = f"longer than {LONGEST_LINE} bytes ({len(message)})"
-            return _unreadable(Unusable("too_long", text), message)
+            return unreadable(Unusable("too_long", text), message)
         if not message or message.isspace():
-            return _unreadable(Unusable("empty", "no message"), message)
+            return unreadable(Unusable("empty", "no message"), message)
         try:
             event = decode(message)
         except MalformedEventError as error:
-            return _unreadable(Unusable("malformed", str(error)), message)
+            return unreadable(Unusable("malformed", str(error)), message)
+        if is_own(event.source):
+            return unreadable(Unusable("reserved_source", RESERVED), message)
         return self.examine(event, arrived_at, message)
 
     def examine(self, event: Event, arrived_at: datetime, message: bytes = b"") -> Offer:
@@ -123,7 +126,7 @@ class Examiner:
         early = event.received_at - arrived_at
         if early > self._ahead:
             text = f"received_at: {early.total_seconds():.0f} s after it arrived"
-            return _unreadable(Unusable("future", text), message)
+            return unreadable(Unusable("future", text), message)
         if event.happened_at > event.received_at + self._skew:
             return Offer(event, ("effective_at: after received_at",), usable=False)
         outcomes = list(self._translator.facts(event))
@@ -134,5 +137,6 @@ class Examiner:
         return Offer(event, reasons, usable=len(refusals) < len(outcomes))
 
 
-def _unreadable(why: Unusable, message: bytes) -> Offer:
+def unreadable(why: Unusable, message: bytes) -> Offer:
+    """A message of which nothing is used."""
     return Offer(why, (why.text,), usable=False, raw=message[:_KEPT])

@@ -360,8 +360,11 @@ class Runtime:
         return self._store.forget(before, _FORGET_AT_ONCE)
 
 
+_SAID: Final = {"source", "alert_id", "action", "reason", "comment", "based_on", "role"}
+
+
 def _answered(action: Action, rejected: Rejected | None) -> Note:
-    said = action.model_dump(mode="json", include={"alert_id", "action", "reason", "comment", "based_on", "role"})
+    said = action.model_dump(mode="json", include=_SAID)
     result = "refused" if rejected is not None else "done"
     why = {} if rejected is None else {"why": rejected.letter.reason}
     content = {"event": action.id, "patient": action.subject, **said, "result": result, **why}

@@ -12,6 +12,7 @@ import zstandard
 from rules.events import Event, decode, encode
 from rules.instants import to_datetime, to_instant
 from streams.intake import Read, Record, TimeMark
+from streams.provenance import recorded
 from streams.topics import TopicName, topic_of
 
 KEY_BYTES: Final = 8
@@ -74,8 +75,8 @@ class Packer:
         return self._decompressor.decompress(segment.lines).split(b"\n")
 
     def event_lines(self, segment: Segment) -> Iterator[str]:
-        """The events of a segment as lines of a log."""
-        return (line.decode() for line in self.lines(segment) if not line.startswith(_MARK))
+        """The events of a segment as lines of a log for others."""
+        return (recorded(line.decode()) for line in self.lines(segment) if not line.startswith(_MARK))
 
     def unpack(self, segment: Segment) -> list[Read]:
         """The records of a segment."""

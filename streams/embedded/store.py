@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rules.instants import to_instant
 from rules.outputs import AlertChange, StatusChange, encode_change
 from streams.embedded.audit import Audit
 from streams.embedded.entries import Entry, read_entry
+from streams.embedded.seals import Row, insert, rows
 from streams.embedded.segments import Segment
 from streams.marks import Marks, marks_from_json
 
+_REPLACE: Final = "OR REPLACE"
 _FORGET_SEGMENTS: Final = """
 DELETE FROM segments WHERE first IN (
     SELECT first FROM segments
@@ -32,21 +34,21 @@ DELETE FROM feed WHERE position IN (
 )
 """
 _PRESENT: Final = """
-SELECT position, said, beside FROM feed WHERE position IN (
+WHERE position IN (
     SELECT position FROM verdicts
     UNION SELECT position FROM alerts
     WHERE changed_at >= (SELECT max(decided_at) FROM feed) - ? OR state NOT IN ('withdrawn', 'resolved', 'expired')
 ) ORDER BY position
 """
 _ALERTS: Final = """
-SELECT feed.position, said, beside FROM alerts JOIN feed ON feed.position = alerts.position
+JOIN alerts ON feed.position = alerts.position
 WHERE (:patient IS NULL OR alerts.patient = :patient) AND (:pathway IS NULL OR pathway = :pathway)
     AND (:priority IS NULL OR priority = :priority) AND (:state IS NULL OR state = :state)
     AND (:since IS NULL OR changed_at >= :since) AND (:before IS NULL OR alerts.position < :before)
 ORDER BY alerts.position DESC LIMIT :most
 """
 _SEGMENTS: Final = """
-SELECT * FROM segments WHERE first >= coalesce((SELECT max(first) FROM segments WHERE first <= ?), 0) ORDER BY first
+WHERE first >= coalesce((SELECT max(first) FROM segments WHERE first <= ?), 0) ORDER BY first
 """
 
 
@@ -69,7 +71,7 @@ class Store:
 
     def append(self, segment: Segment) -> None:
         """Add events at the end of the log."""
-        self.connection.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", segment)
+        insert(self.connection, "segments", [segment])
 
     def say(self, entries: Iterable[Entry]) -> None:
         """Add entries to the feed, and note where each alert and pathway stands."""
@@ -79,38 +81,33 @@ class Store:
             beside = None if entry.beside is None else entry.beside.model_dump_json()
             decided = to_instant(change.decided_at)
             row = (entry.position, change.kind, change.patient, alert, decided, encode_change(change), beside)
-            self.connection.execute("INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            insert(self.connection, "feed", [row])
             if isinstance(change, AlertChange) and entry.beside is not None:
                 standing = (change.pathway, change.priority, entry.beside.state, decided)
-                self.connection.execute(
-                    "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (change.id, entry.position, change.patient, *standing),
-                )
+                insert(self.connection, "alerts", [(change.id, entry.position, change.patient, *standing)], _REPLACE)
             elif isinstance(change, StatusChange):
-                row_of_verdict = (change.patient, change.pathway, entry.position)
-                self.connection.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", row_of_verdict)
+                insert(self.connection, "verdicts", [(change.patient, change.pathway, entry.position)], _REPLACE)
 
     def refuse(self, refused: Refused) -> bool:
         """Keep what could not be used; false if that had been done before."""
         row = (refused.place, refused.kind, refused.reason, to_instant(refused.arrived_at), refused.value)
-        sql = "INSERT OR IGNORE INTO rejected (place, kind, reason, arrived_at, value) VALUES (?, ?, ?, ?, ?)"
-        return self.connection.execute(sql, row).rowcount > 0
+        return insert(self.connection, "rejected", [row], "OR IGNORE") > 0
 
     def note_patients(self, patients: Iterable[tuple[str, int, str]]) -> None:
         """Of each patient the last sequence number that was said, and where the patient lies, as JSON."""
-        self.connection.executemany("INSERT OR REPLACE INTO patients VALUES (?, ?, ?)", patients)
+        insert(self.connection, "patients", patients, _REPLACE)
 
     def keep(self, states: Mapping[bytes, bytes]) -> None:
         """Keep states by key."""
-        self.connection.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", states.items())
+        insert(self.connection, "states", states.items(), _REPLACE)
 
     def keep_history(self, patient: str, reached: int, data: bytes) -> None:
         """Keep the state that a patient was in at an instant, to explain what was said after it."""
-        self.connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (patient, reached, data))
+        insert(self.connection, "history", [(patient, reached, data)], _REPLACE)
 
     def note_source(self, name: str, marks: str) -> None:
         """Note how far an input has been read."""
-        self.connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, marks))
+        insert(self.connection, "sources", [(name, marks)], _REPLACE)
 
     def forget(self, before: Forgetting, at_once: int) -> bool:
         """Forget some of what is old enough; true if there may be more."""
@@ -136,13 +133,13 @@ class Forgetting(NamedTuple):
 
 def segments(connection: sqlite3.Connection, start: int) -> Iterator[Segment]:
     """The segments with events from a position on, oldest first."""
-    return (Segment(*row) for row in connection.execute(_SEGMENTS, (start,)))
+    return (Segment(*row) for row in rows(connection, "segments", _SEGMENTS, (start,)))
 
 
 def newest_keys(connection: sqlite3.Connection, most: int) -> list[bytes]:
     """The joined keys of the newest segments, oldest first, until there are so many keys."""
     found, keys = 0, []
-    for count, joined in connection.execute("SELECT count, keys FROM segments ORDER BY first DESC"):
+    for _, count, _, joined, _ in rows(connection, "segments", "ORDER BY first DESC"):
         keys.append(joined)
         found += count
         if found >= most:
@@ -169,20 +166,26 @@ def last_entry(connection: sqlite3.Connection) -> int:
 
 def entries_after(connection: sqlite3.Connection, position: int, most: int) -> list[Entry]:
     """The entries that follow a position."""
-    sql = "SELECT position, said, beside FROM feed WHERE position > ? ORDER BY position LIMIT ?"
-    return [read_entry(*row) for row in connection.execute(sql, (position, most))]
+    return _entries(connection, "WHERE position > ? ORDER BY position LIMIT ?", (position, most))
 
 
 def entries_of(connection: sqlite3.Connection, alert: str) -> list[Entry]:
     """All entries about one alert."""
-    sql = "SELECT position, said, beside FROM feed WHERE alert = ? ORDER BY position"
-    return [read_entry(*row) for row in connection.execute(sql, (alert,))]
+    return _entries(connection, "WHERE alert = ? ORDER BY position", (alert,))
 
 
 def last_entry_of(connection: sqlite3.Connection, alert: str) -> list[Entry]:
     """The newest entry about one alert, if there is any."""
-    sql = "SELECT position, said, beside FROM feed WHERE alert = ? ORDER BY position DESC LIMIT 1"
-    return [read_entry(*row) for row in connection.execute(sql, (alert,))]
+    return _entries(connection, "WHERE alert = ? ORDER BY position DESC LIMIT 1", (alert,))
+
+
+def _entries(connection: sqlite3.Connection, rest: str, given: Any) -> list[Entry]:
+    return [_entry(row) for row in rows(connection, "feed", rest, given)]
+
+
+def _entry(row: Row) -> Entry:
+    position, _, _, _, _, said, beside = row
+    return read_entry(position, said, beside)
 
 
 class Wanted(NamedTuple):
@@ -198,33 +201,31 @@ class Wanted(NamedTuple):
 
 def alerts(connection: sqlite3.Connection, wanted: Wanted, most: int) -> list[Entry]:
     """The newest entries of alerts, the one that changed last first."""
-    return [read_entry(*row) for row in connection.execute(_ALERTS, {**wanted._asdict(), "most": most})]
+    return _entries(connection, _ALERTS, {**wanted._asdict(), "most": most})
 
 
 def present_entries(connection: sqlite3.Connection, lately: int) -> Iterator[Entry]:
     """The newest entry of each pathway, and of each alert that is not over or has changed lately (milliseconds)."""
-    return (read_entry(*row) for row in connection.execute(_PRESENT, (lately,)))
+    return map(_entry, rows(connection, "feed", _PRESENT, (lately,)))
 
 
 def patients(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     """Of each patient the last sequence number that was said, and where the patient lies."""
-    rows = connection.execute("SELECT name, sequence, stay FROM patients")
-    return {name: (sequence, stay) for name, sequence, stay in rows}
+    return {name: (sequence, stay) for name, sequence, stay in rows(connection, "patients")}
 
 
 def states(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     """The states that are kept, by key."""
-    return dict(connection.execute("SELECT key, data FROM states").fetchall())
+    return dict(rows(connection, "states"))
 
 
 def state_before(connection: sqlite3.Connection, patient: str, instant: int) -> bytes | None:
     """The last state of a patient that is kept of an instant or before it."""
-    sql = "SELECT data FROM history WHERE patient = ? AND reached <= ? ORDER BY reached DESC LIMIT 1"
-    row = connection.execute(sql, (patient, instant)).fetchone()
-    return None if row is None else bytes(row[0])
+    rest = "WHERE patient = ? AND reached <= ? ORDER BY reached DESC LIMIT 1"
+    return next((bytes(data) for _, _, data in rows(connection, "history", rest, (patient, instant))), None)
 
 
 def source_marks(connection: sqlite3.Connection, name: str) -> Marks:
     """How far an input has been read."""
-    row = connection.execute("SELECT marks FROM sources WHERE name = ?", (name,)).fetchone()
-    return marks_from_json(row[0]) if row else ()
+    found = (marks_from_json(marks) for _, marks in rows(connection, "sources", "WHERE name = ?", (name,)))
+    return next(found, ())

@@ -2,17 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import httpx
 
+from monitor.service.connections import Limits
 from monitor.service.inputs import Followed
 from monitor.service.security import Authenticator
 from monitor.service.service import Site
 from monitor.service.serving import Listening, serve
-from rules.events import Event, encode
+from rules.events import Action, Event, encode
 from rules.settings import SiteSettings
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.wall import Wall, system_wall
@@ -26,14 +28,19 @@ class Running:
     """Its address, and how to end it."""
 
     def __init__(
-        self, site: Site, authenticator: Authenticator | None = None, follow: Sequence[str] = (), port: int = 0
+        self,
+        site: Site,
+        authenticator: Authenticator | None = None,
+        follow: Sequence[str] = (),
+        port: int = 0,
+        limits: Limits | None = None,
     ) -> None:
         self.path = site.path
         self.address = ""
         self._stop: Callable[[], None] = print
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        listening = Listening("127.0.0.1", port, authenticator)
+        listening = Listening("127.0.0.1", port, authenticator, limits=limits or Limits())
         self._thread = threading.Thread(target=self._run, args=(site, listening, follow), daemon=True)
         self._thread.start()
         assert self._ready.wait(WITHIN)
@@ -61,8 +68,20 @@ class Running:
         assert not self._thread.is_alive()
 
     def send(self, events: Sequence[Event], headers: dict[str, str] | None = None) -> httpx.Response:
-        body = "".join(f"{encode(event)}\n" for event in events)
-        return self.client.post("/v1/events", content=body, headers=LINES | (headers or {}))
+        """Facts as a gateway sends them; answers as somebody gives them, if that is allowed."""
+        sent = httpx.Response(200)
+        for answers, together in groupby(events, key=lambda event: isinstance(event, Action)):
+            if answers:
+                self._answer(together, headers)
+            else:
+                body = "".join(f"{encode(event)}\n" for event in together)
+                sent = self.client.post("/v1/events", content=body, headers=LINES | (headers or {}))
+        return sent
+
+    def _answer(self, events: Iterable[Event], headers: dict[str, str] | None) -> None:
+        for event in events:
+            assert isinstance(event, Action)
+            self.client.post(f"/v1/alerts/{event.alert_id}/actions", json={"action": event.action}, headers=headers)
 
 
 @contextmanager
@@ -73,9 +92,10 @@ def running(
     wall: Wall = system_wall,
     settings: SiteSettings | None = None,
     runtime: EmbeddedSettings | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Running]:
     site = Site("ICU 1", packs(), settings or SiteSettings(), runtime or EmbeddedSettings(), wall, time.monotonic, path)
-    service = Running(site, authenticator, follow)
+    service = Running(site, authenticator, follow, limits=limits)
     try:
         yield service
     finally:

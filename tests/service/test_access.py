@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from monitor import cli
 from monitor.demo.build import LOG as DEMO_LOG
+from monitor.service.guard import Guard
 from monitor.service.models import Role
 from monitor.service.oidc import Oidc, OidcSettings
 from monitor.service.security import (
@@ -28,6 +29,7 @@ from monitor.service.security import (
 )
 from monitor.service.serving import Listening
 from streams.embedded import audit
+from streams.embedded.heads import Head, Signer, Statement
 from streams.embedded.wall import system_wall
 from streams.replay import in_stream_order
 from tests.service.running import Running, running
@@ -36,6 +38,7 @@ from tests.streams.stream import events_of
 pytestmark = pytest.mark.xdist_group("service")
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+BED_1 = list(in_stream_order(events_of(DEMO_LOG, "bed-1")))
 TOKENS = {role: f"token-of-a-{role}" for role in PERMISSIONS}
 AS = {role: {"Authorization": f"Bearer {token}"} for role, token in TOKENS.items()}
 
@@ -55,7 +58,7 @@ def tokens(tmp_path: Path) -> Path:
 @pytest.fixture
 def guarded(tokens: Path, tmp_path: Path) -> Iterator[Running]:
     with running(tmp_path / "service.db", TokenFile(tokens, system_wall)) as service:
-        service.send(list(in_stream_order(events_of(DEMO_LOG, "bed-1"))), AS["operator"])
+        service.send([event for event in BED_1 if event.kind != "action"], AS["operator"])
         yield service
 
 
@@ -111,6 +114,70 @@ class TestRoles:
         assert response.status_code == 401
 
 
+class TestAnswersInEvents:
+    """An operator may send events and may not answer; so events are no way to answer, in whoever's name."""
+
+    def forged(self, service: Running, **more: Any) -> dict[str, Any]:
+        found = service.client.get("/v1/alerts?state=open", headers=AS["viewer"]).json()["alerts"][0]
+        stamp = BED_1[-1].received_at.isoformat().replace("+00:00", "Z")
+        body = {"schema_version": 1, "id": "forged", "source": "chart", "subject": found["patient"], "kind": "action"}
+        answer = {"alert_id": found["id"], "action": "accept", "actor": "dr-9", "role": "clinician"}
+        return {**body, **answer, "effective_at": stamp, "received_at": stamp, **more}
+
+    @pytest.mark.parametrize("form", ["one", "array", "lines"])
+    def test_are_refused_by_name_and_change_nothing(self, guarded: Running, form: str) -> None:
+        event = self.forged(guarded)
+        body = json.dumps([event] if form == "array" else event)
+        kind = "application/x-ndjson" if form == "lines" else "application/json"
+        response = guarded.client.post("/v1/events", content=body, headers={"Content-Type": kind, **AS["operator"]})
+        (item,) = response.json()["results"]
+        assert item["status"] == "rejected"
+        assert "/v1/alerts/{id}/actions" in item["reasons"][0]
+        after = guarded.client.get(f"/v1/alerts/{event['alert_id']}", headers=AS["viewer"]).json()
+        assert after["state"] == "open"
+        with sqlite3.connect(guarded.path) as connection:
+            assert connection.execute("SELECT kind FROM rejected").fetchall() == [("answer",)]
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"source": "rescue-monitor"},
+            {"source": "rescue-monitor-log"},
+            {"comment": 5},
+            {"status": "corrected", "corrects": "x"},
+        ],
+        ids=["own source", "log", "salvaged", "corrected"],
+    )
+    def test_are_refused_in_other_forms_too(self, guarded: Running, more: dict[str, Any]) -> None:
+        event = self.forged(guarded, **more)
+        for role, identity in AS.items():
+            status = 200 if role == "operator" else 403
+            headers = {"Content-Type": "application/json", **identity}
+            response = guarded.client.post("/v1/events", content=json.dumps(event), headers=headers)
+            assert response.status_code == status
+            assert status == 403 or response.json()["results"][0]["status"] == "rejected"
+        after = guarded.client.get(f"/v1/alerts/{event['alert_id']}", headers=AS["viewer"]).json()
+        assert after["state"] == "open"
+
+    def test_are_put_on_record_with_whose_token_it_was(self, guarded: Running) -> None:
+        headers = {"Content-Type": "application/json", **AS["operator"]}
+        guarded.client.post("/v1/events", content=json.dumps(self.forged(guarded)), headers=headers)
+        ((actor, note),) = TestRecord().settled(guarded, 1)
+        assert (actor, note["refused"]) == ("operator-1", "kind: answers are given at /v1/alerts/{id}/actions")
+
+    def test_one_by_token_is_on_record_with_the_services_own_source(self, guarded: Running) -> None:
+        alert = self.forged(guarded)["alert_id"]
+        guarded.client.post(f"/v1/alerts/{alert}/actions", json={"action": "accept"}, headers=AS["clinician"])
+        with sqlite3.connect(guarded.path) as connection:
+            (found,) = [entry for entry in audit.read(connection) if entry.kind == "action"]
+        assert (found.actor, json.loads(found.content)["source"]) == ("clinician-1", "rescue-monitor")
+
+
+def entries_in(path: Path) -> list[audit.Entry]:
+    with sqlite3.connect(path) as connection:
+        return list(audit.read(connection))
+
+
 class TestRecord:
     def notes(self, service: Running) -> list[tuple[str, dict[str, Any]]]:
         with sqlite3.connect(service.path) as connection:
@@ -148,6 +215,81 @@ class TestRecord:
             ("viewer-1", {"patient": "bed-1", "role": "viewer"}),
             ("clinician-1", {"patient": "bed-1", "role": "clinician"}),
         ]
+
+    @pytest.mark.parametrize("path", ["", "/trends", "/explain?pathway=ards"])
+    def test_cannot_be_flooded_by_looking_for_who_is_not_there(self, guarded: Running, path: str) -> None:
+        for number in range(50):
+            assert guarded.client.get(f"/v1/patients/made-up-{number}{path}", headers=AS["viewer"]).status_code == 404
+            guarded.client.get(f"/v1/alerts?patient=made-up-{number}", headers=AS["viewer"])
+            guarded.client.get(f"/v1/alerts/made-up-{number}", headers=AS["viewer"])
+        guarded.client.get(f"/v1/patients/bed-1{path}", headers=AS["viewer"])
+        assert self.settled(guarded, 1) == [("viewer-1", {"patient": "bed-1", "role": "viewer"})]
+
+    def test_cannot_be_flooded_by_coming_back_to_the_feed(self, guarded: Running) -> None:
+        for _ in range(10):
+            with guarded.client.stream("GET", "/v1/stream", headers=AS["viewer"]) as feed:
+                next(feed.iter_lines())
+        assert self.settled(guarded, 1) == [("viewer-1", {"opened": "live feed", "role": "viewer"})]
+
+    def test_counts_who_was_turned_away_again_once_an_hour_and_at_the_end(self) -> None:
+        now = [NOW]
+        notes: list[audit.Note] = []
+        guard = Guard(None, lambda: now[0])
+        guard.record = notes.append
+        for minute in range(120):
+            now[0] = NOW + timedelta(minutes=minute)
+            for host in range(200):
+                guard.turned_away({"client": (f"10.0.0.{host}", 1)}, "no token")
+            guard.settle()
+        assert len(notes) < 500
+        guard.settle(ending=True)
+        assert sum(note.content["times"] for note in notes) == 120 * 200
+
+    def test_has_a_head_that_is_signed_and_published(
+        self, guarded: Running, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        guarded.client.get("/v1/patients/bed-1", headers=AS["viewer"])
+        self.settled(guarded, 1)
+        database = str(guarded.path)
+        assert cli.main(["audit", "head", "--database", database]) == cli.OK
+        printed = capsys.readouterr().out.strip()
+        assert (guarded.path.parent / "service.db.audit-key").stat().st_mode & 0o077 == 0
+        guarded.stop()
+        logged = [record.message for record in caplog.records if record.name == "rescue_monitor.audit"]
+        key = Statement.read(printed).key
+        for line in (printed, logged[-1], f"2026-06-01 INFO rescue_monitor.audit: {logged[-1]}"):
+            arguments = ["audit", "verify", "--database", database, "--head", line]
+            assert cli.main(arguments) == cli.OK
+            assert cli.main([*arguments, "--key", key]) == cli.OK
+            assert cli.main([*arguments, "--key", "00" * 32]) == 2
+        assert Statement.read(logged[-1]).head.entries == audit.verify(entries_in(guarded.path)).entries
+        with sqlite3.connect(database) as connection:
+            connection.executescript(
+                "DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE number = (SELECT max(number) FROM audit)"
+            )
+        assert cli.main(["audit", "verify", "--database", database, "--head", logged[-1]]) == cli.FAULTS
+
+    def test_is_said_to_prove_no_more_than_it_does(self, guarded: Running, capsys: pytest.CaptureFixture[str]) -> None:
+        self.settled(guarded, 1)
+        guarded.stop()
+        assert cli.main(["audit", "verify", "--database", str(guarded.path)]) == cli.OK
+        assert "does not show whether newer entries were cut off" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("change", ["entries", "digest", "at", "signature", "words"])
+    def test_a_head_that_was_changed_is_none(self, change: str, tmp_path: Path) -> None:
+        statement = Signer.of(tmp_path / "x.db", make=True).state(Head(5, "ab" * 32, "2026-06-01T00:00:00Z"))
+        assert Statement.read(str(statement)) == statement
+        head = statement.head
+        changed = {
+            "entries": str(statement._replace(head=head._replace(entries=4))),
+            "digest": str(statement._replace(head=head._replace(digest="cd" * 32))),
+            "at": str(statement._replace(head=head._replace(at="2026-06-02T00:00:00Z"))),
+            "signature": str(statement._replace(signature="00" * 64)),
+            "words": str(statement).replace("audit-head", "head"),
+        }
+        with pytest.raises(ValueError, match=r"."):
+            Statement.read(changed[change])
 
     def test_is_verified_by_a_command(self, guarded: Running, capsys: pytest.CaptureFixture[str]) -> None:
         guarded.client.get("/v1/patients/bed-1", headers=AS["viewer"])
@@ -190,6 +332,12 @@ class TestTokenFile:
             TokenFile(path, system_wall)
         assert "secret" not in str(caught.value)
 
+    def test_nobody_is_called_what_the_audit_calls_nobody(self, tmp_path: Path) -> None:
+        path = tmp_path / "tokens.yaml"
+        path.write_text(f"tokens: [{entry('viewer').replace('viewer-1', 'rules')}]", encoding="utf-8")
+        with pytest.raises(SecurityError, match="may be called"):
+            TokenFile(path, system_wall)
+
     def test_the_command_makes_what_the_file_takes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(["token", "nurse-7", "clinician"]) == cli.OK
         said = capsys.readouterr()
@@ -200,15 +348,14 @@ class TestTokenFile:
         assert TokenFile(path, system_wall).authenticate(token)[:2] == ("nurse-7", "clinician")
 
 
-class Keys:
+class ProvidedKeys:
     """A provider's keys without a provider."""
 
     def __init__(self, key: Any) -> None:
-        self.key = key
+        self._key = key
 
-    def get_signing_key_from_jwt(self, token: str) -> Any:
-        jwt.get_unverified_header(token)
-        return self
+    def key(self, name: object) -> Any:
+        return self._key
 
 
 class TestOidc:
@@ -234,7 +381,7 @@ class TestOidc:
         return {name: value for name, value in (base | changed).items() if value is not None}
 
     def check(self, token: str, key: Any = None) -> Any:
-        keys: Any = Keys(key or self.KEY.public_key())
+        keys: Any = ProvidedKeys(key or self.KEY.public_key())
         return Oidc(self.SETTINGS, keys).authenticate(token)
 
     def test_a_token_of_the_provider_lets_in_with_the_role_that_may_do_most(self) -> None:

@@ -27,7 +27,7 @@ class Driven:
         self.receipts: list[Receipt] = []
         self.failed = threading.Event()
         self.answered = threading.Semaphore(0)
-        self.driver = Driver(self.embedded.runtime, settings, self._listen, self.failed.set)
+        self.driver = Driver(self.embedded.runtime, settings, self._listen, lambda _: self.failed.set())
 
     def _listen(self, committed: Committed) -> None:
         self.committed.append(committed)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,9 @@ from rules.events import Action, Event, encode
 from rules.outputs import AlertChange, AlertChangeKind
 from rules.settings import SiteSettings
 from streams.embedded import audit
-from streams.embedded.database import FORMAT, DatabaseError, open_database, sole_owner
+from streams.embedded.database import DatabaseError, open_database
 from streams.embedded.settings import EmbeddedSettings
-from streams.embedded.store import Store, entries_of, patients, source_marks
+from streams.embedded.store import Store, entries_of
 from streams.embedded.wall import ScriptWall
 from streams.replay import in_stream_order
 from streams.states import StateError
@@ -315,14 +316,6 @@ def test_state_of_other_rules_is_refused(runtime: Embedded) -> None:
         runtime.crash()
 
 
-def test_two_services_on_one_database_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "service.db"
-    with sole_owner(path), pytest.raises(DatabaseError, match="another service"), sole_owner(path):
-        pass
-    with sole_owner(path):
-        pass
-
-
 def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     with sqlite3.connect(other) as connection:
@@ -335,29 +328,53 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
         open_database(tmp_path / "text.db")
 
 
-def test_a_database_of_the_first_version_can_be_read_as_it_is_and_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_database_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "service.db"
-    connection = open_database(path)
-    connection.executescript(
-        "DROP TABLE sources; PRAGMA user_version = 1;"
-        "CREATE TABLE sources (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-        "INSERT INTO sources VALUES ('log.jsonl', 4711);"
-        "INSERT INTO patients VALUES ('bed-1', 3, '{}');"
-    )
-    connection.close()
-    reader = open_database(path, read_only=True)
-    assert patients(reader) == {"bed-1": (3, "{}")}
-    reader.close()
-    connection = open_database(path)
-    assert source_marks(connection, "log.jsonl") == ()
-    assert patients(connection) == {"bed-1": (3, "{}")}
-    connection.close()
-    newer = sqlite3.connect(path)
-    assert newer.execute("PRAGMA user_version").fetchone() == (FORMAT,)
-    newer.execute("PRAGMA user_version = 999")
-    newer.close()
+    open_database(path).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 999")
     with pytest.raises(DatabaseError, match="version 999"):
         open_database(path)
+
+
+class TestADatabaseThatIsBeingMade:
+    @pytest.mark.parametrize("looks", [1, 2, 50])
+    def test_is_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+        path, waits = tmp_path / "service.db", []
+        path.touch()
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == looks:
+                open_database(path).close()
+
+        monkeypatch.setattr(time, "sleep", wait)
+        open_database(path, read_only=True).close()
+        assert len(waits) == looks
+
+    def test_is_waited_for_although_its_tables_are_half_made(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "service.db"
+        with sqlite3.connect(path, isolation_level=None) as maker:
+            maker.execute("PRAGMA journal_mode = WAL")
+            maker.execute("BEGIN IMMEDIATE")
+            maker.execute("CREATE TABLE half (a)")
+
+            def wait(_: float) -> None:
+                maker.execute("ROLLBACK")
+                open_database(path).close()
+
+            monkeypatch.setattr(time, "sleep", wait)
+            open_database(path, read_only=True).close()
+
+    def test_is_not_waited_for_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        waits: list[float] = []
+        monkeypatch.setattr(time, "sleep", waits.append)
+        (tmp_path / "service.db").touch()
+        with pytest.raises(DatabaseError, match="no tables"):
+            open_database(tmp_path / "service.db", read_only=True)
+        assert 1 < sum(waits) < 10
 
 
 def test_others_cannot_read_the_database(tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""Finds what of a database is damaged: its pages, its rows, its log, what refers to what, and the audit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from streams.embedded import audit
+from streams.embedded.seals import READ_AT_START, SEALED, DamagedError, Row, columns, is_damage, rows, seal
+
+_KEYS: Final = {"verdicts": "patient, pathway", "history": "patient, reached", "audit": "number", "rejected": "place"}
+_MOST: Final = 20
+
+
+class Damage(NamedTuple):
+    """What is damaged, and how."""
+
+    table: str
+    what: str
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.table}: {self.what}"
+
+
+class Salvaged(NamedTuple):
+    """The rows of a table that are as they were written, the keys of those that are not, and whether more are gone."""
+
+    whole: list[Row]
+    broken: list[object]
+    unreadable: bool
+
+
+def demand_whole(connection: sqlite3.Connection) -> None:
+    """Refuse to begin on what is damaged, as far as a service relies on it at once.
+
+    Raises:
+        DamagedError: saying what was found first.
+    """
+    for found in pages(connection):
+        raise DamagedError(str(found))
+    for table in READ_AT_START:
+        for _ in rows(connection, table):
+            pass
+    for hole in holes(connection):
+        raise DamagedError(str(hole))
+
+
+def pages(connection: sqlite3.Connection) -> Iterator[Damage]:
+    """What SQLite itself finds wrong with the file."""
+    try:
+        for (text,) in connection.execute(f"PRAGMA quick_check({_MOST})"):
+            if text != "ok":
+                yield Damage("pages", text.replace("\n", " "))
+    except sqlite3.Error as error:
+        yield Damage("pages", str(error))
+
+
+def holes(connection: sqlite3.Connection) -> Iterator[Damage]:
+    """Stretches of the log that are not there, and of which no repair has said so."""
+    found = connection.execute("SELECT first, count FROM segments ORDER BY first").fetchall()
+    known = set(rows(connection, "losses"))
+    for (first, count), (after, _) in pairwise(found):
+        if first + count != after and (first + count, after) not in known:
+            yield Damage("segments", f"events {first + count} to {after - 1} are missing")
+
+
+def check(connection: sqlite3.Connection) -> list[Damage]:
+    """All that can be found to be damaged."""
+    found = list(pages(connection))
+    for table in SEALED:
+        salvaged = salvage(connection, table)
+        if salvaged.broken:
+            found.append(Damage(table, f"{len(salvaged.broken)} rows do not have their checksum"))
+        if salvaged.unreadable:
+            found.append(Damage(table, "a part cannot be read"))
+    try:
+        found += holes(connection)
+        found += _dangling(connection)
+        fault = audit.verify(audit.read(connection)).fault
+        found += [] if fault is None else [Damage("audit", fault)]
+    except (sqlite3.Error, DamagedError) as error:
+        found.append(Damage("database", str(error)))
+    return found
+
+
+def salvage(connection: sqlite3.Connection, table: str) -> Salvaged:
+    """What of a table can be read, from both ends around what cannot."""
+    found: dict[object, Row] = {}
+    names = SEALED.get(table)
+    selected = "*" if names is None else columns(table)
+    key = _KEYS.get(table) or (SEALED[table][0])
+    width = key.count(",") + 1
+    unreadable = False
+    for direction in ("ASC", "DESC"):
+        order = ", ".join(f"{name} {direction}" for name in key.split(", "))
+        try:
+            for row in connection.execute(f"SELECT {selected} FROM {table} ORDER BY {order}"):  # noqa: S608 - our names
+                found[row[:width]] = row
+            if not unreadable:
+                break
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            unreadable = True
+    if names is None:
+        return Salvaged(list(found.values()), [], unreadable)
+    whole = {place: row[:-1] for place, row in found.items() if seal(table, row[:-1]) == row[-1]}
+    return Salvaged(list(whole.values()), [place for place in found if place not in whole], unreadable)
+
+
+def _dangling(connection: sqlite3.Connection) -> Iterator[Damage]:
+    for table in ("alerts", "verdicts"):
+        sql = f"SELECT count(*) FROM {table} WHERE position NOT IN (SELECT position FROM feed)"  # noqa: S608 - our names
+        (count,) = connection.execute(sql).fetchone()
+        if count:
+            yield Damage(table, f"{count} have no entry in the feed")
