@@ -86,19 +86,13 @@ class Trace:
         return found if found.anchors is None or found.anchors == anchors else None
 
     def keep(self, question: int, answer: Answer, *, fleeting: bool) -> Answer:
-        """Keep an answer unless it is ``fleeting``.
-
-        One that goes on where the one before it ends, and says the same, has held since that.
-        """
+        """Keep an answer, unless it is ``fleeting``; as it is kept, it comes without its evidence."""
         since, until, evaluation, reads, anchors = answer
         kept = Answer(since, until, _short(evaluation), shared(reads), anchors)
         if fleeting:
             self._answers.pop(question, None)
-            return kept
-        before = self._answers.get(question)
-        if before is not None and before.until == since and before[2:] == kept[2:]:
-            kept = kept._replace(since=before.since)
-        self._answers[question] = kept
+        else:
+            self._answers[question] = kept
         return kept
 
 

@@ -160,8 +160,7 @@ def test_an_input_that_is_made_anew_is_not_taken_for_the_old_one(inputs: Inputs)
     wait_until(lambda: worker.has_applied(len(EVENTS)), 60, "all is applied")
     made_anew(inputs)
     inputs.send([event for event in EVENTS if topic_of(event) is TopicName.VITALS][:3])
-    assert worker.process.wait(90) in (70, 78), "whichever it notices first"
-    assert "made anew" in (log := worker.log.read_text(encoding="utf-8")) or "created again" in log
+    assert worker.process.wait(90) in (70, 78), "whichever it notices first: that there is less, or another topic"
     log = inputs.refused(inputs.hire())
     assert f"{inputs.kafka.prefix}icu.vitals: deleted and created again since the state was kept" in log
     assert "use another prefix" in log

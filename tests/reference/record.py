@@ -200,6 +200,15 @@ class Record:
         return next((fact for fact in reversed(self.channels.get(channel, ())) if fact.at <= at), None)
 
     @staticmethod
+    def listen_apart(reads: set[str]) -> set[str]:
+        """Nobody listens to the reference."""
+        return reads
+
+    @staticmethod
+    def heard(reads: Container[str]) -> None:
+        """Nor is it told what was read."""
+
+    @staticmethod
     def memo(key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
         """Nothing is kept: it is worked out each time."""
         return build()

@@ -52,7 +52,7 @@ def in_taking_in(patch: pytest.MonkeyPatch) -> None:
 
 
 def in_judging(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Pathway, "step", failing(Pathway.step, lambda _, timeline, fold, at: late(at)))
+    patch.setattr(Pathway, "step", failing(Pathway.step, lambda _, timeline, fold, at, *rest: late(at)))
 
 
 def in_writing_cards(patch: pytest.MonkeyPatch) -> None:

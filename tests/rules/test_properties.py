@@ -16,6 +16,7 @@ from rules.lifecycle import AlertState
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Change, Rejection, State
 from rules.pathway import Fold, Pathway, Step, Verdict
 from rules.settings import SiteSettings
+from rules.steps import earliest
 from rules.timeline import Timeline
 from rules.trace import Trace
 from rules.track import Track
@@ -91,6 +92,8 @@ def step_asked_twice(pathway: Pathway, timeline: Timeline, fold: Fold, at: int, 
     anew, read_anew = read_by(timeline, lambda: STEP(pathway, timeline, fold, at))
     assert outcome[:2] == anew[:2]
     assert read == read_anew
+    following = timeline.next_change(read, at)
+    assert earliest(outcome.next_change, following) == earliest(anew.next_change, following)
     timeline.heard(read)
     return outcome
 

@@ -22,6 +22,8 @@ CACHES: Final = {
     "_memo": "built again from the facts",
     "versions": "only tells _memo whether it is old",
     "_reads": "taken down anew by each judgement",
+    "_watching": "tells traces what has changed; those of a restored engine begin with nothing",
+    "trace": "answers that stand; without one everything is asked again, and comes out the same",
     "_cache": "medians of minutes that have not settled, built again from their samples",
 }
 """What is not compared, and why it cannot decide anything."""
