@@ -28,6 +28,10 @@ class Answer(NamedTuple):
     reads: frozenset[str]
     anchors: Anchors | None
 
+    def stands(self, at: int, anchors: Anchors) -> bool:
+        """Whether it is the answer at an instant, where these anchors are remembered."""
+        return self.since <= at < self.until and (self.anchors is None or self.anchors == anchors)
+
 
 class Course(NamedTuple):
     """What came of asking one question after another: the same again, as long as each answer is.
@@ -55,11 +59,12 @@ class Course(NamedTuple):
 class Trace:
     """The answers that one pathway was given about one patient, and the course they led to."""
 
-    __slots__ = ("_answers", "_changed", "_former", "course")
+    __slots__ = ("_changed", "_former", "answers", "course")
 
     def __init__(self) -> None:
         self.course: Course | None = None
-        self._answers: dict[int, Answer] = {}
+        self.answers: dict[int, Answer] = {}
+        """By question: those from which nothing has changed that they were read from."""
         self._changed: set[str] | None = None
         self._former: int | None = None
 
@@ -69,10 +74,10 @@ class Trace:
             self._changed = timeline.watch()
         if self._former != former:
             self.course = None
-            self._answers.clear()
+            self.answers.clear()
         elif self._changed:
             unchanged = self._changed.isdisjoint
-            self._answers = {key: answer for key, answer in self._answers.items() if unchanged(answer.reads)}
+            self.answers = {key: answer for key, answer in self.answers.items() if unchanged(answer.reads)}
             if self.course is not None and not unchanged(self.course.reads):
                 self.course = None
         self._former = former
@@ -80,19 +85,17 @@ class Trace:
 
     def find(self, question: int, at: int, anchors: Anchors) -> Answer | None:
         """The answer that stands at an instant, or None if the question must be asked."""
-        found = self._answers.get(question)
-        if found is None or not found.since <= at < found.until:
-            return None
-        return found if found.anchors is None or found.anchors == anchors else None
+        found = self.answers.get(question)
+        return found if found is not None and found.stands(at, anchors) else None
 
     def keep(self, question: int, answer: Answer, *, fleeting: bool) -> Answer:
         """Keep an answer, unless it is ``fleeting``; as it is kept, it comes without its evidence."""
         since, until, evaluation, reads, anchors = answer
         kept = Answer(since, until, _short(evaluation), shared(reads), anchors)
         if fleeting:
-            self._answers.pop(question, None)
+            self.answers.pop(question, None)
         else:
-            self._answers[question] = kept
+            self.answers[question] = kept
         return kept
 
 

@@ -7,7 +7,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from operator import eq
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
@@ -22,7 +21,7 @@ from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Steps, bridged
 from rules.timeline import Fact, MinuteSeries, Record
-from rules.trace import Answer, Course, Trace, shared
+from rules.trace import Anchors, Answer, Course, Trace, shared
 from rules.values import Value, exact, number, powered, unknown
 
 T = TypeVar("T")
@@ -118,9 +117,11 @@ class View:
         "_anchors",
         "_answers",
         "_asked",
+        "_named",
         "_next",
         "_once",
         "_remembered",
+        "_remembers",
         "_trace",
         "_values",
         "_worded",
@@ -154,9 +155,13 @@ class View:
         self._trace = trace
         self._answers: dict[int, tuple[Evaluable, Answer]] = {}
         """With a trace: each question that was asked, with its answer."""
+        self._named: dict[str, Evaluation] = {}
+        """With a trace: the conditions and checks that the pack names, as they came out of these answers."""
         self._worded: dict[str, str] = {}
         self._remembered = False
         """Whether something was reached at this instant for the first time."""
+        self._remembers: Anchors | None = None
+        """The anchors as they are compared, once they are."""
         self._asked = _Asked() if asked is None else asked
 
     def follow(self, given: G, walk: Callable[[View], tuple[G, T]]) -> tuple[G, T]:
@@ -168,7 +173,7 @@ class View:
         if trace is None:
             return walk(self)
         course = trace.course
-        if course is not None and course.given == given and self._same(course):
+        if course is not None and course.given == given and self._same(course, trace):
             self._take(_Found(None, course.reads, until=course.until))
             outcome: tuple[G, T] = given, course.outcome
         else:
@@ -190,7 +195,12 @@ class View:
     def named(self, name: str) -> Evaluation:
         """A condition or check that the pack names, evaluated once per view."""
         condition = self.knowledge.named[name]
-        return self.once(("named", name), lambda view: view.ask(condition))
+        if self._trace is None:
+            return self.once(("named", name), condition.evaluate)
+        found = self._named.get(name)
+        if found is None:
+            found = self._named[name] = self.ask(condition)
+        return found
 
     def once(self, key: Hashable, build: Callable[[View], T]) -> T:
         """Something that several conditions need, worked out once per view."""
@@ -217,20 +227,34 @@ class View:
         """Note the first time that something was reached; conditions may ask for it from now on."""
         if anchor not in self._anchors:
             self._anchors[anchor] = self.at
-            self._remembered = True
+            self._remembered, self._remembers = True, None
             for _, answer in self._answers.values():
                 self._take(_Found(None, answer.reads, until=answer.until))
             self._answers.clear()
+            self._named.clear()
             self._once.clear()
             self._values.clear()
 
-    def _same(self, course: Course) -> bool:
+    def _same(self, course: Course, trace: Trace) -> bool:
         """Whether a course would be the same at this instant."""
-        return (
-            course.since <= self.at < course.until
-            and all(map(eq, map(self.ask, course.questions), course.answers))
-            and all(self.worded(measure) == words for measure, words in course.worded)
-        )
+        if not course.since <= self.at < course.until:
+            return False
+        stand, anchors = trace.answers.get, self._known()
+        for question, before in zip(course.questions, course.answers, strict=True):
+            answer = stand(id(question))
+            if answer is None or not answer.stands(self.at, anchors):
+                if self.ask(question) != before:
+                    return False
+            elif answer.evaluation != before:
+                return False
+            else:
+                self._answers[id(question)] = question, answer
+        return all(self.worded(measure) == words for measure, words in course.worded)
+
+    def _known(self) -> Anchors:
+        if self._remembers is None:
+            self._remembers = tuple(self._anchors.items())
+        return self._remembers
 
     def _walk(self, given: G, walk: Callable[[View], tuple[G, T]], trace: Trace) -> tuple[G, T]:
         found = self._work_out(walk)
@@ -253,7 +277,7 @@ class View:
 
     def _answer(self, condition: Evaluable, trace: Trace) -> Answer:
         """The answer that stands, or what the question comes out as."""
-        anchors = tuple(self._anchors.items())
+        anchors = self._known()
         answer = trace.find(id(condition), self.at, anchors)
         if answer is not None:
             return answer

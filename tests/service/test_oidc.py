@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 import jwt
@@ -226,6 +227,7 @@ def part(content: bytes) -> str:
         token(sub="unknown"),
         token("two", {"kid": "one"}),
     ],
+    ids=map(str, count()),
 )
 def test_what_was_made_up_lets_nobody_in_and_is_no_error_of_ours(made_up: str) -> None:
     settings = OidcSettings(issuer=ISSUER, audience="rm", keys="https://x/keys", roles={"doc": "clinician"})
