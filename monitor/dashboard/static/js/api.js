@@ -42,11 +42,13 @@ async function request(path, options = {}) {
   } catch {
     throw new Problem(0, "No answer", "The service does not answer.");
   }
-  const body = await response.json().catch(() => ({}));
+  const body = response.status === 204 ? {} : await response.json().catch(() => null);
   if (!response.ok) {
-    const detail = typeof body.detail === "string" ? body.detail : "";
-    throw new Problem(response.status, body.title ?? `Error ${response.status}`, detail);
+    const detail = typeof body?.detail === "string" ? body.detail : "";
+    throw new Problem(response.status, body?.title ?? `Error ${response.status}`, detail);
   }
+  // An answer that breaks off is none: what is missing in it must not look empty.
+  if (body === null) throw new Problem(0, "No answer", "The service broke off its answer.");
   return body;
 }
 
