@@ -23,6 +23,7 @@ from rules.explanation import Explanation, explain
 from rules.facts import NOTHING, Answer, Flow, GoingOn, Move, Refusal, Sample, Translator
 from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
+from rules.minutes import MinuteSeries
 from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
 from rules.pack import Pack
 from rules.packs.reads import longest
@@ -30,7 +31,7 @@ from rules.pathway import Counsel, Pathway, suggested
 from rules.settings import SiteSettings, settings_digest
 from rules.stays import CHANNEL as STAYS
 from rules.stays import KEPT, moved
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from rules.track import REACH, Changed, Entry, Track
 
 C = TypeVar("C", AlertChange, StatusChange)

@@ -17,10 +17,11 @@ from rules.events import decode, encode
 from rules.facts import Answer, ArrestEvent, Coded, CultureResult, Flow, Given, Move, Sample, SeizureEvent, Volume
 from rules.instants import MINUTE, to_instant
 from rules.lifecycle import AlertState
+from rules.minutes import MinuteSeries
 from rules.outputs import Advice, Attention, Priority, State
 from rules.pathway import Counsel, Fold, Verdict, Window
 from rules.settings import settings_digest
-from rules.timeline import Fact, MinuteSeries
+from rules.timeline import Fact
 from rules.track import Entry
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rules.settings import SiteSettings
 
 MAGIC: Final = b"RMS"
-VERSION: Final = 4
+VERSION: Final = 5
 _HEADER: Final = len(MAGIC) + 1 + 32
 
 
@@ -167,11 +168,14 @@ def _dense(series: MinuteSeries) -> dict[str, Any]:
         begin, times = minute * MINUTE, sorted(samples)
         values = [None if isnan(samples[at]) else samples[at] for at in times]
         unsettled.append([minute, settles - begin, [at - begin for at in times], values])
-    return {"runs": list(series.runs()), "unsettled": unsettled}
+    return {"edge": series.edge, "runs": list(series.runs()), "unsettled": unsettled}
 
 
 def _series(raw: dict[str, Any], kept: int) -> MinuteSeries:
     series = MinuteSeries(kept)
+    if raw["edge"] is not None:
+        minute, value = raw["edge"]
+        series.edge = minute, value
     for start, values in raw["runs"]:
         series.fill(start, values)
     for minute, settles, times, values in raw["unsettled"]:
@@ -236,11 +240,12 @@ def _asking(raw: Any) -> Asking:
 
 
 def _fold(raw: list[Any]) -> Fold:
-    episode, is_open, resolved, anchors, markers, running = raw
+    episode, is_open, resolved, ending, anchors, markers, running = raw
     return Fold(
         episode,
         is_open,
         resolved,
+        ending,
         tuple((name, at) for name, at in anchors),
         tuple(markers),
         tuple((therapy, since) for therapy, since in running),

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from rules.catalogue import Catalogue
 from rules.facts import Move
 from rules.instants import DAY, FOREVER, HOUR, TICK
-from rules.timeline import Fact, MinuteSeries, Record, Timeline, kind_of
+from rules.minutes import MinuteSeries
+from rules.timeline import Fact, Record, Timeline, kind_of
 
 CHANNEL: Final = "stay"
 

@@ -9,10 +9,11 @@ from rules.antimicrobials import ANTIMICROBIAL, doses, orders
 from rules.facts import Coded, Flow, Given
 from rules.instants import DAY, FOREVER, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
+from rules.minutes import MinuteSeries
 from rules.predicates.base import Predicate
 from rules.quantities.steroids import SYSTEMIC
 from rules.quantities.vasoactive import BY_AMOUNT, KOTANI_2023
-from rules.timeline import Fact, MinuteSeries
+from rules.timeline import Fact
 from rules.values import Value, compare, number
 from rules.view import View
 

@@ -19,12 +19,13 @@ from rules.engine import prepare
 from rules.events import Event, Observations
 from rules.facts import Refusal
 from rules.instants import HOUR, MINUTE, to_instant
+from rules.minutes import MinuteSeries
 from rules.outputs import AlertChange, State, StatusChange
 from rules.packs import load_packs
 from rules.pathway import Fold, Pathway
 from rules.quantities.oxygenation import pf_ratio_of
 from rules.settings import SiteSettings
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from tests.integration.candidates import DATA, Demo
 
 _DEMO: Final = DATA / "mimic-iv-demo"

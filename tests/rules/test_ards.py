@@ -18,6 +18,7 @@ from rules.engine import PatientEngine
 from rules.facts import Coded, Flow, Sample
 from rules.instants import MINUTE, to_instant
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Truth
+from rules.minutes import MinuteSeries
 from rules.outputs import AlertChange, Card
 from rules.packs import PackError, load_packs, parse_pack
 from rules.pathway import Fold, Pathway
@@ -25,7 +26,7 @@ from rules.predicates import PREDICATES
 from rules.predicates.ards import ARDS
 from rules.settings import SiteSettings
 from rules.testing import PATIENT, Run, load_scenario
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from rules.view import View
 from tests.rules.strategies import MINI_PACK, scaled
 

@@ -16,6 +16,7 @@ from rules.events import Event
 from rules.facts import ArrestEvent, Coded, Given, Move
 from rules.instants import MINUTE, SECOND
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
+from rules.minutes import MinuteSeries
 from rules.outputs import AlertChange, Rejection, StatusChange
 from rules.packs import load_packs
 from rules.packs.faults import find_faults
@@ -24,7 +25,7 @@ from rules.predicates import PREDICATES
 from rules.settings import SiteSettings
 from rules.testing import PATIENT as SCENARIO_PATIENT
 from rules.testing import load_scenario
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from rules.values import Value
 from tests.rules.strategies import PATIENT, as_bytes, make, moment, readings
 

@@ -14,11 +14,12 @@ from rules.conditions import Condition, Node
 from rules.facts import Coded, CultureResult, Flow, Given, Sample, SeizureEvent, Volume
 from rules.instants import HOUR, MINUTE, SECOND, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Truth
+from rules.minutes import MinuteSeries
 from rules.outputs import State
 from rules.packs import parse_pack
 from rules.pathway import Fold, Pathway
 from rules.settings import SiteSettings
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from rules.view import View
 from tests.rules.strategies import MINI_PACK, SITE, scaled, septic
 

@@ -8,11 +8,12 @@ import pytest
 from rules import catalogue
 from rules.facts import Coded, Flow, Given, Move, Sample, Volume
 from rules.instants import MINUTE, TICK
+from rules.minutes import MinuteSeries
 from rules.pathway import Fold, Pathway
 from rules.quantities import QUANTITIES
 from rules.quantities.vasoactive import GORADIA_2021, KOTANI_2023
 from rules.settings import SiteSettings
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from rules.values import Value
 from rules.view import View
 from tests.rules.strategies import septic

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.facts import Coded, Flow, Sample
-from rules.instants import DAY, HOUR, MINUTE, SECOND
-from rules.timeline import REPEATED, SETTLING, Fact, MinuteSeries, Timeline
+from rules.instants import DAY, FOREVER, HOUR, MINUTE, SECOND
+from rules.minutes import SETTLING, MinuteSeries
+from rules.timeline import REPEATED, Fact, Timeline
 from tests.rules.strategies import scaled
 
 KEPT = 28 * HOUR
@@ -237,6 +238,25 @@ class TestMinuteSeries:
             series.settle(minute * MINUTE)
         kept = sum(len(values) for _, values in series.runs())
         assert kept + len(series.unsettled) <= (KEPT + 2 * HOUR) // (10 * MINUTE)
+
+    @many
+    @given(st.lists(st.tuples(st.integers(1, 20 * 60), st.integers(30, 90)), min_size=1, max_size=20))
+    def test_what_the_newest_minute_said_outlasts_the_retention(self, gaps: list[tuple[int, int]]) -> None:
+        """As of a signal charted by hand: silence does not make it unsaid."""
+        whole, pruned, restored, now = MinuteSeries(), MinuteSeries(KEPT), MinuteSeries(KEPT), 0
+        for gap, value in gaps:
+            now += gap * MINUTE
+            for series in (whole, pruned):
+                series.insert(now, float(value), now)
+                series.settle(now + HOUR)
+        if pruned.edge is not None:
+            restored.edge = pruned.edge
+        for first, values in pruned.runs():
+            restored.fill(first, values)
+        for at in range(max(now + HOUR - KEPT, 0), now + 3 * KEPT, 47 * MINUTE):
+            found = whole.newest_sent(at, FOREVER)
+            assert pruned.newest_sent(at, FOREVER) == restored.newest_sent(at, FOREVER) == found
+            assert found is None or pruned.at(found) == restored.at(found) == whole.at(found)
 
     def test_medians_are_kept_in_runs_of_minutes_and_filled_in_again(self) -> None:
         series = MinuteSeries(KEPT)
