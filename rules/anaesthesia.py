@@ -142,12 +142,13 @@ def course(view: View) -> Course | None:
     last = stretches[-1]
     if last.deep is False:
         view.note(last.start + limit + TICK)
-    remaining = round(view.number("super_refractory_after") * HOUR) - least
-    if last.deep is not False and remaining > 0:
-        view.note(view.at + remaining)
+    most = sum(length.values())
+    if last.deep is not False:
+        for lasted in (least, most):
+            view.note(view.at + round(view.number("super_refractory_after") * HOUR) - lasted)
     doubtful = next((s for s in length if s.deep is None), None)
     missing = () if doubtful is None else deepest(view).value(doubtful.start).missing or ("anaesthetic_rate",)
-    return Course(stretches[0].start, least, sum(length.values()), gaps, missing)
+    return Course(stretches[0].start, least, most, gaps, missing)
 
 
 def running(view: View) -> Truth:

@@ -190,7 +190,6 @@ def _course(view: View) -> Arrest | None:
     facts = record.facts(CHANNEL)
     if not facts:
         return None
-    view.fleeting()
     courses = record.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))
     seen = _seen(view, facts, courses)
     if seen:
@@ -221,6 +220,7 @@ def _seen(view: View, facts: Sequence[Fact], courses: Sequence[Arrest | None]) -
         if pressed and EVIDENT <= until - fact.at < LOST:
             since = evident(view, fact.at, until)
             if since is not None:
+                view.note(fact.at + LOST)
                 found.append((fact.at, since))
     return tuple(found)
 

@@ -41,14 +41,16 @@ class Fold(NamedTuple):
     """What a pathway remembers from one instant to the next.
 
     ``episode`` counts the episodes of the stay, ``open`` says whether it is going on, ``resolved`` whether the last one
-    ended by its resolution rule. ``anchors`` are instants: ``episode``, ``recognition``, and each stage first reached;
-    ``markers`` are the marker stages that held; ``running`` are the therapies that were found running, with the instant
-    since when they are not, or None while they are.
+    ended by its resolution rule, and ``ending`` how, where the pack tells several ways apart. ``anchors`` are instants:
+    ``episode``, ``recognition``, and each stage first reached; ``markers`` are the marker stages that held;
+    ``running`` are the therapies that were found running, with the instant since when they are not, or None while they
+    are.
     """
 
     episode: int = 0
     open: bool = False
     resolved: bool = False
+    ending: str | None = None
     anchors: tuple[tuple[str, int], ...] = ()
     markers: tuple[str, ...] = ()
     running: tuple[tuple[str, int | None], ...] = ()
@@ -218,7 +220,7 @@ class Pathway:
         if fold.resolved:
             begins = view.ask(self.pack.relapse)
             if begins.truth is NOT_MET:
-                return self._resolved(view)
+                return _resolved(fold)
         else:
             begins = view.ask(self.pack.onset)
         if begins.truth is MET:
@@ -227,18 +229,15 @@ class Pathway:
             return Verdict(State.INDETERMINATE, reasons=begins.missing)
         return Verdict(State.NOT_APPLICABLE)
 
-    def _resolved(self, view: View) -> Verdict:
-        """Resolved, and in which way where the pack tells several apart."""
-        ways = (ending.title for ending in self.pack.endings if view.ask(ending.when).truth is MET)
-        return Verdict(State.RESOLVED, reasons=tuple(ways)[:1])
-
     def _ended(self, view: View, fold: Fold) -> tuple[Fold, Verdict] | None:
         if self.pack.ruled_out is not None and view.ask(self.pack.ruled_out).truth is MET:
             closed = Fold(fold.episode)
             return closed, self._before(view, closed) or Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
             if view.ask(self.pack.resolution).truth is MET:
-                return Fold(fold.episode, resolved=True), self._resolved(view)
+                ways = (ending.title for ending in self.pack.endings if view.ask(ending.when).truth is MET)
+                ended = Fold(fold.episode, resolved=True, ending=next(ways, None))
+                return ended, _resolved(ended)
         elif view.ask(self.pack.onset).truth is NOT_MET and view.ask(self.pack.recognition).truth is NOT_MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None
@@ -485,6 +484,11 @@ def _weighed(view: View, checks: list[str]) -> Decision | None:
         return Decision(State.PSEUDO, flags)
     unsettled = _missing(view, checks)
     return Decision(State.INDETERMINATE, unsettled) if unsettled else None
+
+
+def _resolved(fold: Fold) -> Verdict:
+    """Resolved, in the way in which it was."""
+    return Verdict(State.RESOLVED, reasons=() if fold.ending is None else (fold.ending,))
 
 
 def _foremost(failed: list[tuple[Stage, Decision]]) -> tuple[Stage, Decision] | None:

@@ -14,19 +14,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.facts import SeizureEvent
-from rules.instants import HOUR, MINUTE, TICK, clock_time
+from rules.instants import FOREVER, HOUR, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
 from rules.values import Operator, Value, compare, exact, number, unknown
 
 if TYPE_CHECKING:
-    from rules.timeline import MinuteSeries
+    from rules.minutes import MinuteSeries
     from rules.view import View
 
 ELECTROGRAPHIC: Final = "electrographic"
 BIN: Final = 10 * MINUTE
 """What one value of ``eeg_seizure_minutes`` covers."""
-BURDEN_SEEN: Final = 28 * HOUR
-"""How far back the running seizure burden is looked at (local setting)."""
+WATCHED: Final = 28 * HOUR
+"""How far back the minutes of the EEG are looked through, beyond the time asked for (local setting)."""
 LOOK_BACK: Final = 2 * HOUR
 """How far back the onset is sought in a running seizure burden; beyond that, the episode's own beginning counts."""
 
@@ -58,7 +58,7 @@ READS: Final = (
     *(f"dose:{name}" for name in _NMBA),
     *(f"infusion:{name}" for name in _NMBA),
 )
-LOOKS_BACK: Final = (BURDEN_SEEN,)
+LOOKS_BACK: Final = (WATCHED,)
 PARAMETERS: Final = (
     "seizure_update_limit",
     "nmba_effect",
@@ -172,10 +172,8 @@ def _bouts(view: View, *, electrographic: bool) -> list[Bout]:
             seen = []
             found.append(Bout(fact.at, (), fact.event))
         seen.append((fact.at, event.semiology))
-    if found:
-        view.fleeting()
-        if found[-1].stop is None:
-            found[-1] = found[-1]._replace(seen=tuple(seen))
+    if found and found[-1].stop is None:
+        found[-1] = found[-1]._replace(seen=tuple(seen))
     return found
 
 
@@ -302,8 +300,6 @@ def spans(view: View) -> list[Span]:
             open_end = view.at if index == len(known) - 1 else bout.last_seen
             found.append(Span(bout.start, open_end if bout.stop is None else bout.stop))
     bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    if bins:
-        view.fleeting()
     found += [Span(fact.at - BIN, fact.at) for fact in bins if fact.value.bounds[0] > 0]
     return sorted([*found, *_burden_span(view)])
 
@@ -371,38 +367,42 @@ def quiet_on_eeg(view: View) -> bool:
     return bool(sights) and all(s.truth is NOT_MET for s in sights) and not faults(view)
 
 
-def free_since(view: View) -> tuple[int | None, tuple[str, ...]]:
+def free_since(view: View, wanted: int = 0) -> tuple[int | None, tuple[str, ...]]:
     """Since when there has been no seizure; None while there is one, or with what is missing to tell.
 
     A seizure whose end nobody saw ended, at the latest, when consciousness came back or a usable EEG began to show
     none. Whoever is not awake is free of seizures only as long as an EEG has shown none without a break.
+
+    Args:
+        view: the patient.
+        wanted: for how many milliseconds there must have been none. The EEG is looked through for that time and
+            :data:`WATCHED` besides; what it showed before does not count as free.
     """
-    return view.once("free_since", _free_since)
+    return view.once(("free_since", wanted), lambda view: _free_since(view, WATCHED + wanted))
 
 
-def _free_since(view: View) -> tuple[int | None, tuple[str, ...]]:
-    view.fleeting()
+def _free_since(view: View, back: int) -> tuple[int | None, tuple[str, ...]]:
     now = seizing(view)
     if now.truth is not NOT_MET:
         return None, now.missing
     if blind(view):
         return None, ("paralysed_no_eeg",)
-    ends = [*_ends(view)]
+    ends = [*_ends(view, back)]
     ended = max((end for end, seen in ends if seen), default=-1)
     unseen = max((end for end, seen in ends if not seen), default=-1)
-    quiet = _quiet_since(view) if quiet_on_eeg(view) else None
+    quiet = _quiet_since(view, back) if quiet_on_eeg(view) else None
     if unseen > ended:
         known = [instant for instant in (recovered_at(view, unseen, view.at), quiet) if instant is not None]
         if not known:
             return None, ("seizure_update",)
         ended = max(ended, min(known))
-    ended = max(ended, _hidden_until(view))
+    ended = max(ended, _hidden_until(view), _not_looked_through(view, back))
     if quiet is not None and awake_since(view, ended) is not MET:
         ended = max(ended, quiet)
     return ended, ()
 
 
-def _ends(view: View) -> Iterator[tuple[int, bool]]:
+def _ends(view: View, back: int) -> Iterator[tuple[int, bool]]:
     """The end of every seizure so far, or when it was last seen; and whether its end was seen."""
     for electrographic in (False, True):
         known = bouts(view, electrographic=electrographic)
@@ -411,10 +411,11 @@ def _ends(view: View) -> Iterator[tuple[int, bool]]:
             yield (bout.last_seen if bout.stop is None else bout.stop), (bout.stop is not None or followed)
     bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
     limit = view.max_age("eeg_seizure_minutes") or 0
-    for fact, following in zip(bins, [*(f.at for f in bins[1:]), view.at], strict=False):
+    for fact, following in zip(bins, [*bins[1:], None], strict=False):
         if fact.value.bounds[1] > 0:
-            yield fact.at, following - fact.at <= limit
-    burden = _burden_ended(view)
+            followed = view.recent(fact.at, limit) if following is None else following.at - fact.at <= limit
+            yield fact.at, followed
+    burden = _burden_ended(view, back)
     if burden is not None:
         yield burden
 
@@ -431,6 +432,16 @@ def _hidden_until(view: View) -> int:
     if flagged is not None and flagged.value.value == "absent":
         over = min(over, flagged.at) if over > flagged.at else max(over, _flag_lifted(view))
     return over if 0 <= over <= view.at and not watched(view, over) else -1
+
+
+def _not_looked_through(view: View, back: int) -> int:
+    """Until when minutes of an EEG are not looked through; before every instant where there are none."""
+    series, oldest = _series(view), view.at - back
+    if series is None or series.newest_before(oldest, FOREVER) is None:
+        return -1
+    back_again = recovered_at(view, oldest, view.at)
+    view.note(None if back_again is None else back_again + back + TICK)
+    return oldest
 
 
 def _flag_lifted(view: View) -> int:
@@ -451,8 +462,7 @@ def _events_and_bins(view: View) -> Iterator[Span]:
 
 def _last_evidence(view: View) -> int | None:
     ended = [span.end for span in _events_and_bins(view)]
-    series = _series(view)
-    newest = series.newest_before(view.at, BURDEN_SEEN) if series is not None else None
+    newest = _newest(view)
     return max([*ended, *([(newest + 1) * MINUTE] if newest is not None else [])], default=None)
 
 
@@ -493,7 +503,6 @@ def _binned(view: View) -> Sight | None:
     fact = view.timeline.latest("signal:eeg_seizure_minutes", view.at)
     if fact is None:
         return None
-    view.fleeting()
     value = view.value("eeg_seizure_minutes")
     truth = compare(value, "gt", 0.0)
     if truth is not UNKNOWN:
@@ -502,10 +511,13 @@ def _binned(view: View) -> Sight | None:
 
 
 def _series(view: View) -> MinuteSeries | None:
-    series = view.timeline.series("signal:eeg_seizure_burden")
-    if series is not None:
-        view.fleeting()
-    return series
+    return view.timeline.series("signal:eeg_seizure_burden")
+
+
+def _newest(view: View) -> int | None:
+    """The last minute, however long ago, of which the running burden is known."""
+    series = _series(view)
+    return None if series is None else view.newest_minute(series, FOREVER)
 
 
 def _burden(view: View) -> Sight | None:
@@ -513,8 +525,7 @@ def _burden(view: View) -> Sight | None:
 
     A high one that falls says that there were seizures, not that there are.
     """
-    series = _series(view)
-    newest = series.newest_before(view.at, BURDEN_SEEN) if series is not None else None
+    series, newest = _series(view), _newest(view)
     if series is None or newest is None:
         return None
     high = view.number("eeg_status_burden")
@@ -535,7 +546,7 @@ def _burden(view: View) -> Sight | None:
 def _burden_span(view: View) -> Iterator[Span]:
     """The unbroken run of a high burden up to now."""
     series = _series(view)
-    last = series.newest_before(view.at, BIN) if series is not None else None
+    last = view.newest_minute(series, BIN) if series is not None else None
     if series is None or last is None or (series.at(last) or 0.0) < view.number("eeg_status_burden"):
         return
     first = minute = last
@@ -548,34 +559,34 @@ def _burden_span(view: View) -> Iterator[Span]:
     yield Span(first * MINUTE, view.at)
 
 
-def _burden_ended(view: View) -> tuple[int, bool] | None:
+def _burden_ended(view: View, back: int) -> tuple[int, bool] | None:
     """When the last seizure in the running burden ended at the latest, and whether that was seen.
 
     The burden is nought only an hour after it; that hour counts as far as it was observed. A value that shows seizures
     and is followed by none in time leaves their end unseen.
     """
-    series, limit = _series(view), view.max_age("eeg_seizure_burden") or 0
-    if series is None:
+    series, limit, newest = _series(view), view.max_age("eeg_seizure_burden") or 0, _newest(view)
+    if series is None or newest is None:
         return None
-    last, nought = view.at // MINUTE - 1, None
-    for minute in range(last, last - BURDEN_SEEN // MINUTE, -1):
+    oldest, nought = (view.at - back) // MINUTE, None
+    for minute in range(newest, min(newest, oldest) - 1, -1):
         value = series.at(minute)
         if value is not None and value > 0:
             end = (minute + 1) * MINUTE
             if nought is None:
-                return end, view.at - end <= limit
+                return end, view.recent(end, limit)
             if (nought - minute - 1) * MINUTE > limit:
                 return end, False
             earliest = max(end - HOUR, min(end, (nought + 1) * MINUTE - HOUR))
-            return max(earliest, min(end, _burden_from(view, series, minute))), True
+            return max(earliest, min(end, _burden_from(view, series, minute, back))), True
         nought = minute if value is not None else nought
     return None
 
 
-def _burden_from(view: View, series: MinuteSeries, minute: int) -> int:
+def _burden_from(view: View, series: MinuteSeries, minute: int, back: int) -> int:
     """Since when the running burden had been observed without a break at a minute."""
     limit = (view.max_age("eeg_seizure_burden") or 0) // MINUTE
-    first, oldest = minute, minute - BURDEN_SEEN // MINUTE
+    first, oldest = minute, minute - back // MINUTE
     while (
         before := next((m for m in range(first - 1, first - 2 - limit, -1) if series.at(m) is not None), None)
     ) is not None:
@@ -585,21 +596,23 @@ def _burden_from(view: View, series: MinuteSeries, minute: int) -> int:
     return first * MINUTE
 
 
-def _quiet_since(view: View) -> int:
+def _quiet_since(view: View, back: int) -> int:
     """Since when a usable EEG that shows no seizure now has shown none without a break."""
     began = [_bins_quiet_since(view)]
     series = _series(view)
-    newest = series.newest_before(view.at, view.max_age("eeg_seizure_burden") or 0) if series is not None else None
+    newest = view.newest_minute(series, view.max_age("eeg_seizure_burden") or 0) if series is not None else None
     if series is not None and newest is not None:
-        began.append(_burden_from(view, series, newest))
-    ended = _burden_ended(view)
-    sound = max(_fault_ended(view), -1 if ended is None else ended[0])
+        began.append(_burden_from(view, series, newest, back))
+    ended = _burden_ended(view, back)
+    sound = max(_fault_ended(view, back), -1 if ended is None else ended[0])
     return max(min(instant for instant in began if instant is not None), sound)
 
 
 def _bins_quiet_since(view: View) -> int | None:
     facts, limit = view.timeline.upto("signal:eeg_seizure_minutes", view.at), view.max_age("eeg_seizure_minutes") or 0
-    since, later = None, view.at
+    if not facts or not view.recent(facts[-1].at, limit):
+        return None
+    since, later = None, facts[-1].at
     for fact in reversed(facts):
         if later - fact.at > limit or fact.value.bounds[1] > 0:
             break
@@ -607,7 +620,7 @@ def _bins_quiet_since(view: View) -> int | None:
     return since
 
 
-def _fault_ended(view: View) -> int:
+def _fault_ended(view: View, back: int) -> int:
     """When the EEG last became usable again; before every instant where it always was."""
     ended = [-1]
     for concept, bad in _FAULTS:
@@ -615,15 +628,15 @@ def _fault_ended(view: View) -> int:
         ended += [fact.at for before, fact in pairwise(facts) if before.value.value == bad != fact.value.value]
     for name, parameter, operator in _LIMITS:
         series = view.timeline.series(f"signal:{name}")
-        worst = None if series is None else _last_minute(view, series, operator, view.number(parameter))
+        worst = None if series is None else _last_minute(view, series, back, operator, view.number(parameter))
         ended += [] if worst is None else [(worst + 1) * MINUTE]
     return max(ended)
 
 
-def _last_minute(view: View, series: MinuteSeries, operator: Operator, limit: float) -> int | None:
-    """The newest minute whose median stands so."""
+def _last_minute(view: View, series: MinuteSeries, back: int, operator: Operator, limit: float) -> int | None:
+    """The newest minute looked through whose median stands so."""
     last = view.at // MINUTE - 1
-    minutes = range(last, last - BURDEN_SEEN // MINUTE, -1)
+    minutes = range(last, last - back // MINUTE, -1)
     return next(
         (m for m in minutes if (v := series.at(m)) is not None and compare(exact(v), operator, limit) is MET), None
     )
@@ -631,9 +644,7 @@ def _last_minute(view: View, series: MinuteSeries, operator: Operator, limit: fl
 
 def on_eeg(view: View) -> bool:
     """Whether EEG software ever sent a value."""
-    series = _series(view)
-    dense = series is not None and series.newest_before(view.at, BURDEN_SEEN) is not None
-    return dense or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
+    return _newest(view) is not None or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
 
 
 def _sending(view: View, at: int) -> bool:
@@ -663,8 +674,7 @@ def _sent(view: View, begin: int, end: int) -> bool:
     if minutes and minutes[-1].at >= begin:
         return True
     found = (view.timeline.series(f"signal:{name}") for name in _SOFTWARE)
-    age = min(end - begin, BURDEN_SEEN)
-    return any(series.newest_before(end, age) is not None for series in found if series is not None)
+    return any(series.newest_before(end, end - begin) is not None for series in found if series is not None)
 
 
 def _blind(view: View, at: int) -> bool:

@@ -88,14 +88,10 @@ class Trace:
         found = self.answers.get(question)
         return found if found is not None and found.stands(at, anchors) else None
 
-    def keep(self, question: int, answer: Answer, *, fleeting: bool) -> Answer:
-        """Keep an answer, unless it is ``fleeting``; as it is kept, it comes without its evidence."""
+    def keep(self, question: int, answer: Answer) -> Answer:
+        """Keep an answer; as it is kept, it comes without its evidence."""
         since, until, evaluation, reads, anchors = answer
-        kept = Answer(since, until, _short(evaluation), shared(reads), anchors)
-        if fleeting:
-            self.answers.pop(question, None)
-        else:
-            self.answers[question] = kept
+        kept = self.answers[question] = Answer(since, until, _short(evaluation), shared(reads), anchors)
         return kept
 
 

@@ -15,12 +15,13 @@ from rules.facts import BY_HAND, Coded, Flow, Given, Sample
 from rules.instants import FOREVER, MINUTE, TICK, clock_time
 from rules.landmarks import LANDMARKS, Mark
 from rules.logic import Evaluation, Finding
+from rules.minutes import MinuteSeries
 from rules.outputs import State
 from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
 from rules.steps import Steps, bridged
-from rules.timeline import Fact, MinuteSeries, Record
+from rules.timeline import Fact, Record
 from rules.trace import Anchors, Answer, Course, Trace, shared
 from rules.values import Value, exact, number, powered, unknown
 
@@ -84,23 +85,22 @@ class Knowledge:
 class _Found(NamedTuple):
     """Something worked out in a view: what it was read from, and until when it holds.
 
-    ``anchors`` says whether these were asked for, ``fleeting`` whether it holds at that instant only.
+    ``anchors`` says whether these were asked for.
     """
 
     value: Any
     reads: AbstractSet[str] = frozenset()
     anchors: bool = False
-    fleeting: bool = False
     until: int = FOREVER
 
 
 class _Asked:
     """What is true of what is being worked out, be it at this instant or in the past: see :class:`_Found`."""
 
-    __slots__ = ("anchors", "fleeting")
+    __slots__ = ("anchors",)
 
     def __init__(self) -> None:
-        self.anchors = self.fleeting = False
+        self.anchors = False
 
 
 class View:
@@ -261,7 +261,7 @@ class View:
         self._take(found)
         outcome: tuple[G, T] = found.value
         trace.course = None
-        if not (self._remembered or found.fleeting) and outcome[0] == given:
+        if not self._remembered and outcome[0] == given:
             asked = self._answers.values()
             trace.course = Course(
                 given,
@@ -286,7 +286,7 @@ class View:
         self._trace = trace
         asked = anchors if found.anchors else None
         answer = Answer(self.at, self._until(found), found.value, frozenset(found.reads), asked)
-        return trace.keep(id(condition), answer, fleeting=found.fleeting)
+        return trace.keep(id(condition), answer)
 
     def _until(self, found: _Found) -> int:
         """Until when what was found holds by itself, by the facts that are known already as well."""
@@ -296,15 +296,15 @@ class View:
     def _work_out(self, build: Callable[[View], Any]) -> _Found:
         """Work something out, and take down what it is read from."""
         asked, outside = self._asked, self._next
-        anchors, fleeting = asked.anchors, asked.fleeting
-        asked.anchors = asked.fleeting = False
+        anchors = asked.anchors
+        asked.anchors = False
         self._next = FOREVER
         reads = set[str]()
         heard = self.timeline.listen_apart(reads)
         value = build(self)
         self.timeline.listen_apart(heard)
-        found = _Found(value, reads, asked.anchors, asked.fleeting, self._next)
-        self._next, asked.anchors, asked.fleeting = outside, anchors, fleeting
+        found = _Found(value, reads, asked.anchors, self._next)
+        self._next, asked.anchors = outside, anchors
         return found
 
     def _take(self, found: _Found) -> None:
@@ -312,8 +312,6 @@ class View:
         self.timeline.heard(found.reads)
         if found.anchors:
             self._asked.anchors = True
-        if found.fleeting:
-            self._asked.fleeting = True
         if found.until < self._next:  # noqa: PLR1730 - faster than min()
             self._next = found.until
 
@@ -332,9 +330,21 @@ class View:
         if instant is not None and self.at < instant < self._next:
             self._next = instant
 
-    def fleeting(self) -> None:
-        """Say that an answer hangs on the instant in more ways than are noted: it is not to be kept for another."""
-        self._asked.fleeting = True
+    def recent(self, instant: int, limit: int) -> bool:
+        """Whether an instant is no longer ago than ``limit`` milliseconds; when it will be is noted."""
+        if self.at - instant > limit:
+            return False
+        self.note(instant + limit + TICK)
+        return True
+
+    def newest_minute(self, series: MinuteSeries, age: int) -> int | None:
+        """The last whole minute of a series that could be read and ended at most ``age`` milliseconds ago.
+
+        When there will be another, and when it will be too old, is noted.
+        """
+        self.note(series.next_end(self.at))
+        minute = series.newest_before(self.at, age)
+        return minute if minute is not None and self.recent((minute + 1) * MINUTE, age) else None
 
     @property
     def next_change(self) -> int | None:

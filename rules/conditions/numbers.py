@@ -263,9 +263,10 @@ class Fell(Node):
             self.label or f"{self.measure} fell by {number(limit)} in {format_duration(within)}" if view.full else ""
         )
         facts = [f for f in view.timeline.upto(f"signal:{self.measure}", view.at) if f.at >= view.at - within]
+        if facts:
+            view.note(facts[0].at + within + TICK)
         if len(facts) < 2:  # noqa: PLR2004 - a fall takes two samples
             return Evaluation(UNKNOWN, label, (), (f"repeat {self.measure}" if facts else self.measure,))
-        view.note(facts[0].at + within + TICK)
         last = facts[-1]
         least, most = last.value.bounds
         highest = max(facts, key=lambda f: (f.value.bounds[0], f.at))

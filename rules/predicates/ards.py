@@ -223,7 +223,6 @@ def _vt_not_protective(view: View) -> Evaluation:
         return Evaluation(UNKNOWN, label, (), ("tidal_volume",))
     total, share = last - first, view.number("vt_share") / 100
     needed = share * total - _ROUNDING
-    view.fleeting()
     # With each minute that passes, one comes in and one goes out: either count moves by one at most.
     spare = min(abs(protective - needed), abs(possibly + total - known - needed))
     view.note((view.at // MINUTE + max(1, floor(spare))) * MINUTE)

@@ -156,10 +156,11 @@ def _eeg_seen(view: View) -> Evaluation:
 
 def _free_for(parameter: str) -> Callable[[View], Evaluation]:
     def decide(view: View) -> Evaluation:
-        since, missing = seizures.free_since(view)
+        wanted = view.duration(parameter)
+        since, missing = seizures.free_since(view, wanted)
         if since is None:
             return Evaluation(UNKNOWN if missing else NOT_MET, "seizure-free", (), missing)
-        due = since + view.duration(parameter)
+        due = since + wanted
         view.note(due)
         found = (Finding("seizure", f"none since {clock_time(since)}", since),) if since > 0 else ()
         return Evaluation(MET if view.at >= due else NOT_MET, "seizure-free", found)

@@ -150,7 +150,7 @@ def _begun(told: list[tuple[int, Any, Any]]) -> list[tuple[int, Any, Any]]:
 def _of_engine(entry: Any) -> tuple[Any, Any]:
     fold, verdict = entry.fold, entry.verdict
     counsel = tuple(_therapy(found, _window(found.window)) for found in verdict.counsel)
-    memory = (fold.episode, fold.open, fold.resolved, fold.anchors, fold.markers, fold.running)
+    memory = (fold.episode, fold.open, fold.resolved, fold.ending, fold.anchors, fold.markers, fold.running)
     said = verdict._asdict()
     return memory, {**{name: said[name] for name in _SAID}, "counsel": counsel}
 
@@ -162,6 +162,7 @@ def _of_reference(entry: Said) -> tuple[Any, Any]:
         memory.episode,
         memory.open,
         memory.resolved,
+        memory.ending,
         memory.anchors,
         memory.markers,
         memory.running,

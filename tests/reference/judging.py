@@ -41,6 +41,7 @@ class Memory:
     episode: int = 0
     open: bool = False
     resolved: bool = False
+    ending: str | None = None
     anchors: tuple[tuple[str, int], ...] = ()
     markers: tuple[str, ...] = ()
     running: tuple[tuple[str, int | None], ...] = ()
@@ -173,7 +174,7 @@ class Judge:
         if not memory.open:
             begins = (self.pack.relapse if memory.resolved else self.pack.onset).evaluate(view)
             if begins.truth is NOT_MET and memory.resolved:
-                return memory, self._resolved(view)
+                return memory, _resolved(memory)
             if begins.truth is NOT_MET:
                 return memory, Verdict(State.NOT_APPLICABLE)
             if begins.truth is UNKNOWN:
@@ -189,7 +190,9 @@ class Judge:
             return Memory(memory.episode), Verdict(state, reasons=missing)
         if self.pack.base.id in view.anchors:
             if self._met(view, self.pack.resolution):
-                return Memory(memory.episode, resolved=True), self._resolved(view)
+                ways = [ending.title for ending in self.pack.endings if self._met(view, ending.when)]
+                memory = Memory(memory.episode, resolved=True, ending=ways[0] if ways else None)
+                return memory, _resolved(memory)
         elif all(asked.evaluate(view).truth is NOT_MET for asked in (self.pack.onset, self.pack.recognition)):
             return Memory(memory.episode), Verdict(State.NOT_APPLICABLE)
         return self._open(view, memory)
@@ -197,10 +200,6 @@ class Judge:
     @staticmethod
     def _met(view: View, condition: Any) -> bool:
         return bool(condition.evaluate(view).truth is MET)
-
-    def _resolved(self, view: View) -> Verdict:
-        ways = [ending.title for ending in self.pack.endings if self._met(view, ending.when)]
-        return Verdict(State.RESOLVED, reasons=tuple(ways[:1]))
 
     def _running(self, view: View, before: dict[str, int | None]) -> dict[str, int | None]:
         """The therapies that run or are off for no longer than a change of the syringe takes, with when that began."""
@@ -459,3 +458,7 @@ class Judge:
 
 def _each_once(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
+
+
+def _resolved(memory: Memory) -> Verdict:
+    return Verdict(State.RESOLVED, reasons=() if memory.ending is None else (memory.ending,))

@@ -12,11 +12,12 @@ from rules.facts import Coded, Flow, Given, Sample, SeizureEvent
 from rules.instants import DAY, HOUR, MINUTE
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN
+from rules.minutes import MinuteSeries
 from rules.packs import load_packs
 from rules.pathway import Pathway
 from rules.predicates import PREDICATES
 from rules.settings import SiteSettings
-from rules.timeline import Fact, MinuteSeries, Timeline
+from rules.timeline import Fact, Timeline
 from rules.view import View, names_of
 
 BASE = 20_000 * DAY
@@ -221,6 +222,22 @@ class TestEeg:
 
     def test_a_low_burden_before_the_loss_leaves_open_whether_it_goes_on(self) -> None:
         assert Bed().burden((0, 5.0)).seizing(30).truth is UNKNOWN
+
+    @pytest.mark.parametrize("burden", [5.0, 30.0])
+    def test_an_eeg_lost_while_it_showed_seizures_leaves_that_open_for_days(self, burden: float) -> None:
+        bed = Bed().burden((0, burden))
+        for hours in (1, 27, 29, 120):
+            assert bed.seizing(hours * 60).truth is UNKNOWN
+            assert seizures.free_since(bed.view(hours * 60))[0] is None
+
+    def test_an_eeg_is_looked_through_as_far_back_as_a_hospital_asks(self) -> None:
+        bed = Bed().seizure(-5).seizure(-1, "stop").burden(*((m, 0.0) for m in range(60 * 60)))
+        assert seizures.free_since(bed.view(60 * 60), 48 * HOUR) == (BASE, ())
+
+    def test_what_an_eeg_showed_further_back_does_not_count_as_free(self) -> None:
+        bed = Bed().add("signal:gcs", 0, Sample(15.0)).burden((5, 30.0), *((m, 0.0) for m in range(6, 50 * 60)))
+        assert seizures.free_since(bed.view(50 * 60)) == (BASE + 50 * HOUR - seizures.WATCHED, ())
+        assert seizures.awake_since(bed.view(50 * 60), BASE + 50 * HOUR - seizures.WATCHED) is UNKNOWN
 
     def test_a_reading_neither_begins_nor_ends_the_monitoring(self) -> None:
         bed = Bed().add("state:ceeg", 0, Coded("present")).add("state:ceeg", 30, Coded("done"))
