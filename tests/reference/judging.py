@@ -17,7 +17,7 @@ from rules.pack import Deadline, Pack, Stage, Therapy
 from rules.packs import channels_read, with_overrides
 from rules.packs.numbers import said_with_numbers
 from rules.quantities import QUANTITIES
-from rules.settings import SiteSettings
+from rules.settings import SiteSettings, settings_digest
 from rules.timeline import Record as Facts
 from rules.values import Value, unknown
 from rules.view import Knowledge, View
@@ -145,7 +145,17 @@ class Judge:
 
     @staticmethod
     def of(pack: Pack, settings: SiteSettings, sees: type[View] = PlainView) -> Judge:
-        """The judge for a pack with a site's settings, and how it sees a patient: plainly, or in a hurry."""
+        """The judge for a pack with a site's settings, and how it sees a patient: plainly, or in a hurry.
+
+        It is made once: a site's values are checked against the whole pack.
+        """
+        key = pack.digest, settings_digest(settings), sees
+        if key not in _JUDGES:
+            _JUDGES[key] = Judge._made(pack, settings, sees)
+        return _JUDGES[key]
+
+    @staticmethod
+    def _made(pack: Pack, settings: SiteSettings, sees: type[View]) -> Judge:
         pack = said_with_numbers(with_overrides(pack, settings))
         durations = {name: found.milliseconds for name, found in pack.parameters.items() if found.is_duration}
         named = {f"condition {name}": condition for name, condition in pack.conditions.items()}
@@ -458,6 +468,9 @@ class Judge:
 
 def _each_once(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
+
+
+_JUDGES: Final[dict[tuple[str, str, type[View]], Judge]] = {}
 
 
 def _resolved(memory: Memory) -> Verdict:
