@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
 
-from rules.attention import CLOSING, NEVER_ASKED, Asking, Call, Damping
+from rules.alert import CLINICAL_ANSWERS, Alert, Policy, alert_id, escalate, move, note_move, overtaken, tell
+from rules.attention import CLOSING, Call, Damping
 from rules.cards import build
 from rules.events import Action
 from rules.facts import Refusal
-from rules.instants import format_duration, to_datetime, to_instant
 from rules.lifecycle import AlertState, Trigger, follow, shown
 from rules.outputs import Advice, AlertChange, AlertChangeKind, Attention, Card, PackReference, Priority, State
 from rules.pack import Pack, Therapy
 from rules.pathway import FIX_FIRST, NOTICES, OBTAIN_DATA, REFRACTORY, Counsel, Pathway, Verdict
 from rules.settings import SiteSettings
-from rules.steps import earliest
 from rules.timeline import Timeline
 from rules.track import Entry, Track
 
 _ANNOUNCING = (AlertChangeKind.RAISED, AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.REOPENED)
-_ANSWERS = (Trigger.ACKNOWLEDGE, Trigger.ACCEPT)
-_STAYING = frozenset((AlertChangeKind.UPDATED, AlertChangeKind.AMENDED, AlertChangeKind.ESCALATED))
-"""Changes after which an alert can be answered as before, unless they interrupt."""
 _TOLD_BY_NOTICE = (Advice.BLOCKED, Advice.PSEUDO, Advice.INDETERMINATE)
 """Advice that has no card of its own: the notice of the state says why a therapy is not suggested."""
 
@@ -50,59 +45,6 @@ class Standing(NamedTuple):
     doubtful: bool = False
     fixes: tuple[str, ...] = ()
     unsettled: bool = False
-
-
-@dataclass(slots=True)
-class Alert:
-    """One alert and where it is in its life."""
-
-    id: str
-    subject: str
-    stage: str
-    episode: int
-    state: AlertState
-    verdict: str
-    priority: Priority
-    effective_from: int
-    cause: str | None = None
-    attention: Attention = Attention.AT_REST
-    asking: Asking = NEVER_ASKED
-    supported: bool = False
-    """Whether the rules stand behind it at present: where they do not, nobody is called."""
-    said: str = ""
-    headline: str = ""
-    """The headline of the card when the rules last stood behind it."""
-    steps: tuple[tuple[str, int], ...] = ()
-    """Roles to ask in turn while nobody answers, each with the time since ``asked_at``: the site's policy by then."""
-    asked_at: int | None = None
-    """When it last interrupted; None where it does not wait for an answer."""
-    taken: int = 0
-    """How many of the steps have been taken."""
-    moved: int = 0
-    """The sequence number of the change after which it is to be answered: an older answer answers something else."""
-    moved_at: int = 0
-    """When that was decided."""
-
-    @property
-    def due(self) -> int | None:
-        """When the next role is to be asked, or a damped interruption comes."""
-        if not self.supported:
-            return None
-        waits = self.asked_at is not None and self.taken < len(self.steps)
-        escalates = self.asked_at + self.steps[self.taken][1] if self.asked_at is not None and waits else None
-        return earliest(escalates, self.asking.until)
-
-
-Policy = Mapping[Priority, tuple[tuple[str, int], ...]]
-"""By priority, whom to ask in turn, each with the milliseconds since the alert interrupted."""
-
-
-def policy(settings: SiteSettings) -> Policy:
-    """The site's policy of escalation."""
-    return {
-        Priority(priority): tuple((step.role, round(step.after.total_seconds() * 1000)) for step in steps)
-        for priority, steps in settings.escalation.items()
-    }
 
 
 def damping(settings: SiteSettings) -> Damping:
@@ -171,13 +113,9 @@ class Book:
 
     def objection(self, alert: Alert, pathway: Pathway, action: Action) -> Refusal | None:
         """Why an alert cannot be answered so, if it cannot."""
-        if action.based_on is not None:
-            overtaken = action.based_on < alert.moved
-        else:
-            overtaken = to_instant(action.effective_at) < alert.moved_at
-        if overtaken:
+        if overtaken(alert, action):
             return Refusal("based_on", "conflict", f"{alert.subject} has changed since: {_now(alert)}")
-        if action.action == "retry" or follow(alert.state, Trigger(action.action)) is None:
+        if action.action not in CLINICAL_ANSWERS or follow(alert.state, Trigger(action.action)) is None:
             return Refusal("action", "not_possible", f"{alert.subject} {_now(alert)}")
         if action.action == "snooze" and not pathway.snooze(alert.subject):
             return Refusal("action", "not_possible", f"{alert.subject} cannot be snoozed")
@@ -290,9 +228,8 @@ class Book:
         return card
 
     def _new(self, subject: str, standing: Standing, episode: int, now: int) -> Alert:
-        name = "|".join((self.patient, self.pack.id, str(episode), standing.stage, subject))
         return Alert(
-            id=str(uuid5(NAMESPACE_URL, f"rescue-monitor:alert:{name}")),
+            id=alert_id(self.patient, self.pack.id, str(episode), standing.stage, subject),
             subject=subject,
             stage=standing.stage,
             episode=episode,
@@ -324,78 +261,6 @@ class Book:
                 break
             since = entry.at
         return since
-
-
-def note_move(alert: Alert | None, change: AlertChange) -> None:
-    """Keep of an alert the change after which it is to be answered, where this is one."""
-    asks = change.interrupts and change.change is not AlertChangeKind.ESCALATED
-    if alert is not None and alert.id == change.id and (asks or change.change not in _STAYING):
-        alert.moved, alert.moved_at = change.sequence, to_instant(change.decided_at)
-
-
-def escalate(alert: Alert) -> str:
-    """Take the next step of an alert that nobody has answered; why it calls, in words."""
-    role, after = alert.steps[alert.taken]
-    alert.taken += 1
-    return f"not answered for {format_duration(after)}: now before {role}"
-
-
-def move(
-    alert: Alert, triggers: tuple[Trigger, ...], cause: str | None, now: int, policy: Policy
-) -> AlertChangeKind | None:
-    """Follow triggers that come at once: what the change is called, after the first or that it is open again."""
-    kinds: list[AlertChangeKind] = []
-    for trigger in triggers:
-        outcome = follow(alert.state, trigger)
-        if outcome is None:
-            return None
-        alert.state, kind, attention = outcome
-        alert.attention = alert.attention if attention is None else attention
-        kinds.append(kind)
-    alert.cause = cause
-    if Trigger.ASK in triggers:
-        alert.asking = alert.asking.interrupted(alert.priority, now)
-        alert.steps, alert.asked_at, alert.taken = policy.get(alert.priority, ()), now, 0
-    elif alert.attention is not Attention.ASKED:
-        alert.asked_at, alert.taken = None, 0
-    if not shown(alert.state):
-        alert.asking, alert.supported = alert.asking.left(), False
-    elif alert.attention is Attention.ANSWERED and triggers[0] in _ANSWERS:
-        alert.asking = alert.asking.was_answered(alert.priority)
-    return AlertChangeKind.REOPENED if AlertChangeKind.REOPENED in kinds else kinds[0]
-
-
-def tell(
-    alert: Alert,
-    patient: str,
-    pack: PackReference,
-    kind: AlertChangeKind,
-    triggers: tuple[Trigger, ...],
-    now: int,
-    card: Card,
-) -> AlertChange:
-    """An alert that has moved, as it is announced; its number is still to be given."""
-    return AlertChange(
-        id=alert.id,
-        patient=patient,
-        sequence=0,
-        change=kind,
-        interrupts=not {Trigger.ASK, Trigger.ESCALATE}.isdisjoint(triggers),
-        asked=alert.steps[alert.taken - 1][0] if alert.taken else None,
-        attention=alert.attention,
-        delayed=alert.asking.delayed,
-        cause=alert.cause,
-        pathway=pack.id,
-        episode=alert.episode,
-        stage=alert.stage,
-        subject=alert.subject,
-        verdict=alert.verdict,
-        priority=alert.priority,
-        effective_from=to_datetime(alert.effective_from),
-        decided_at=to_datetime(now),
-        card=card,
-        pack=pack,
-    )
 
 
 def _as_it_concerns(alert: Alert | None, standing: Standing) -> Standing:

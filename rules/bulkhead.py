@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
 
 from rules import VERSION
-from rules.alerts import Alert, Policy, escalate, move, note_move, tell
+from rules.alert import Alert, Policy, alert_id, escalate, move, note_move, overtaken, tell
 from rules.events import Action
 from rules.facts import Refusal
-from rules.instants import clock_time, to_instant
+from rules.instants import clock_time
 from rules.lifecycle import AlertState, Trigger, follow
 from rules.outputs import AlertChange, Card, PackReference, Priority
 
@@ -35,10 +34,6 @@ _DEEPEST: Final = 12
 """Places of the code that are named."""
 _LONGEST: Final = 40
 """Characters of the name of an exception that are said."""
-
-
-class RestlessError(RuntimeError):
-    """The engine asks to be judged again and again without coming further."""
 
 
 class Fault(NamedTuple):
@@ -91,9 +86,8 @@ class Bulkhead:
             return
         self.fault = fault
         self.count += 1
-        name = "|".join((self.patient, MONITOR, str(self.count)))
         self.alert = Alert(
-            id=str(uuid5(NAMESPACE_URL, f"rescue-monitor:alert:{name}")),
+            id=alert_id(self.patient, MONITOR, str(self.count)),
             subject=NOT_WATCHED,
             stage=STAGE,
             episode=self.count,
@@ -116,8 +110,8 @@ class Bulkhead:
         alert = self.alert
         if alert is None or follow(alert.state, Trigger(action.action)) is None or action.action not in ANSWERS:
             return Refusal("action", "not_possible", f"{NOT_WATCHED} is {'over' if alert is None else alert.state}")
-        overtaken = action.based_on < alert.moved if action.based_on is not None else _before(action, alert)
-        return Refusal("based_on", "conflict", f"{NOT_WATCHED} has changed since") if overtaken else None
+        changed = overtaken(alert, action)
+        return Refusal("based_on", "conflict", f"{NOT_WATCHED} has changed since") if changed else None
 
     def answer(self, action: Action, words: str, now: int) -> Iterator[AlertChange]:
         """An answer to which :meth:`objection` has none; ``retry`` ends the fault."""
@@ -167,10 +161,6 @@ class Bulkhead:
 
 
 REFERENCE: Final = PackReference(id=MONITOR, version=VERSION, digest=VERSION)
-
-
-def _before(action: Action, alert: Alert) -> bool:
-    return to_instant(action.effective_at) < alert.moved_at
 
 
 def _places(trace: TracebackType | None) -> Iterator[str]:

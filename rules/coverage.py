@@ -255,17 +255,8 @@ class _Watched(Pathway):
         self._latest: View | None = None
 
     @override
-    def _view(
-        self,
-        timeline: Timeline,
-        care: Care,
-        fold: Fold,
-        at: int,
-        *,
-        full: bool = False,
-        trace: Trace | None = None,
-    ) -> View:
-        self._latest = super()._view(timeline, care, fold, at, full=full, trace=trace)
+    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
+        self._latest = super()._view(timeline, care, fold, at, full=full)
         return self._latest
 
     @override

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple, TypeVar
 
 from rules import VERSION
 from rules import catalogue as catalogues
-from rules.alerts import Book, Moment, damping, policy
+from rules.alert import policy
+from rules.alerts import Book, Moment, damping
 from rules.arbitration import arbitrate
-from rules.bulkhead import Bulkhead, Fault, RestlessError
+from rules.bulkhead import Bulkhead, Fault
 from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
@@ -32,7 +33,7 @@ from rules.settings import SiteSettings, settings_digest
 from rules.stays import CHANNEL as STAYS
 from rules.stays import KEPT, moved
 from rules.timeline import Fact, Timeline
-from rules.track import REACH, Changed, Entry, Track
+from rules.track import REACH, Changed, Entry, RestlessError, Track
 
 C = TypeVar("C", AlertChange, StatusChange)
 
@@ -218,7 +219,9 @@ class PatientEngine:
             before = self.reached
             self.reached = self.next if before is None else max(self.next, before)
             judged = judged + 1 if self.reached == before else 0
-            changes += self._judge(self.reached, {}, restless=judged > _RESTLESS)
+            if judged > _RESTLESS:
+                changes += self._set_aside(RestlessError(), "judging", self.reached)
+            changes += self._judge(self.reached, {})
         return changes
 
     def _prune(self, now: int) -> tuple[()]:
@@ -402,15 +405,13 @@ class PatientEngine:
             decided_at=to_datetime(now),
         )
 
-    def _judge(self, now: int, late: dict[str, str], *, restless: bool = False) -> list[Change]:
+    def _judge(self, now: int, late: dict[str, str]) -> list[Change]:
         """Bring every pathway that needs it up to now; of a patient who is set aside only that is said, and to whom."""
         changes: list[Change] = []
         if self.bulkhead.failed_before:
             changes += self._tell(self.bulkhead, self.bulkhead.try_again(f"tried again by version {VERSION}", now))
         changes += self._guarded(partial(self._settle_samples, now), "settling samples", now)
-        if restless:
-            changes += self._set_aside(RestlessError(), "judging", now)
-        elif self.bulkhead.fault is None:
+        if self.bulkhead.fault is None:
             changes += self._guarded(partial(self._judged, now, late), "judging", now)
         else:
             changes += self._tell(self.bulkhead, self.bulkhead.remind(now))

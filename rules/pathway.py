@@ -168,18 +168,9 @@ class Pathway:
         """The patient in this stay at an instant, with this pathway's memory."""
         return self._view(timeline, self.care(timeline, at)[0], fold, at, full=full)
 
-    def _view(
-        self,
-        timeline: Timeline,
-        care: Care,
-        fold: Fold,
-        at: int,
-        *,
-        full: bool = False,
-        trace: Trace | None = None,
-    ) -> View:
+    def _view(self, timeline: Timeline, care: Care, fold: Fold, at: int, *, full: bool = False) -> View:
         record = timeline if care.former is None else StayRecord(timeline, care.former, self.knowledge.catalogue)
-        return View(self.knowledge, record, dict(fold.anchors), at, full=full, trace=trace)
+        return View(self.knowledge, record, dict(fold.anchors), at, full=full)
 
     def step(self, timeline: Timeline, fold: Fold, at: int, trace: Trace | None = None) -> Step:
         """Judge the pathway at an instant; with a trace, only what has changed since the last is asked again."""
@@ -191,11 +182,11 @@ class Pathway:
             fold = Fold(fold.episode)
         if trace is not None:
             trace.begin(timeline, care.former)
-        view = self._view(timeline, care, fold, at, trace=trace)
+        view = self._view(timeline, care, fold, at)
         age = view.value("age")
         if age.high < ADULT:
             return Step(Fold(fold.episode), Verdict(State.NOT_APPLICABLE, reasons=("adults only",)), None)
-        return Step(*view.follow(fold, lambda view: self._outcome(view, fold)), view.next_change)
+        return Step(*view.follow(fold, lambda view: self._outcome(view, fold), trace), view.next_change)
 
     def _outcome(self, view: View, fold: Fold) -> tuple[Fold, Verdict]:
         """What is remembered and judged of an adult who is here."""

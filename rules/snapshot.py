@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.alerts import Alert
+from rules.alert import Alert
 from rules.attention import Asking
 from rules.bulkhead import Fault
 from rules.events import decode, encode

@@ -8,6 +8,7 @@ trace everything is asked each time, and comes out the same.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation
@@ -96,8 +97,6 @@ class Trace:
 
 
 _PLAIN: Final = {truth: Evaluation(truth) for truth in (MET, NOT_MET, UNKNOWN)}
-_SHARED: Final[dict[Any, Any]] = {}
-"""What many patients' traces have in common, kept once: the channels that answers are read from, and the questions."""
 
 
 def _short(evaluation: Evaluation) -> Evaluation:
@@ -106,7 +105,7 @@ def _short(evaluation: Evaluation) -> Evaluation:
     return Evaluation(truth, missing=missing) if missing else _PLAIN[truth]
 
 
+@lru_cache(maxsize=4096)
 def shared(reads: frozenset[str]) -> frozenset[str]:
     """The same channels, kept once for all patients."""
-    found: frozenset[str] = _SHARED.setdefault(reads, reads)
-    return found
+    return reads

@@ -9,11 +9,16 @@ from typing import Final, NamedTuple
 from rules.instants import HOUR, MINUTE
 from rules.outputs import State
 from rules.pathway import Fold, Pathway, Verdict, suggested
+from rules.steps import earliest
 from rules.timeline import Timeline, UndeclaredReadError, kind_of
 from rules.trace import Trace
 
 REACH: Final = 24 * HOUR
 """How far back a late fact re-evaluates the past."""
+
+
+class RestlessError(RuntimeError):
+    """Somebody asks to be judged again and again without coming further."""
 
 
 class Entry(NamedTuple):
@@ -97,6 +102,7 @@ class Track:
 
         Raises:
             UndeclaredReadError: if the pathway asks for what nothing in it declares.
+            RestlessError: if it asks to be judged again at an instant that is over.
         """
         start = now if self.dirty is None else max(min(self.dirty, now), now - REACH)
         keep = self._index(start - 1) + 1
@@ -116,8 +122,9 @@ class Track:
             if last is None or last.fold != fold or last.verdict != step.verdict:
                 self.entries.append(Entry(at, fold, step.verdict))
             following = timeline.next_change(read, at)
-            candidates = [instant for instant in (step.next_change, following) if instant is not None]
-            at = min(candidates) if candidates else None
+            judged, at = at, earliest(step.next_change, following)
+            if at is not None and at <= judged:
+                raise RestlessError
         changed = self._compare(old, start, now) if old else []
         timeline.listen()
         self.due, self.dirty, self.read = at, None, read

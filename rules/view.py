@@ -140,7 +140,6 @@ class View:
         at: int,
         *,
         full: bool = False,
-        trace: Trace | None = None,
         asked: _Asked | None = None,
     ) -> None:
         self.knowledge = knowledge
@@ -152,7 +151,7 @@ class View:
         self._next = FOREVER
         self._values: dict[str, _Found] = {}
         self._once: dict[Hashable, _Found] = {}
-        self._trace = trace
+        self._trace: Trace | None = None
         self._answers: dict[int, tuple[Evaluable, Answer]] = {}
         """With a trace: each question that was asked, with its answer."""
         self._named: dict[str, Evaluation] = {}
@@ -164,14 +163,14 @@ class View:
         """The anchors as they are compared, once they are."""
         self._asked = _Asked() if asked is None else asked
 
-    def follow(self, given: G, walk: Callable[[View], tuple[G, T]]) -> tuple[G, T]:
+    def follow(self, given: G, walk: Callable[[View], tuple[G, T]], trace: Trace | None) -> tuple[G, T]:
         """Where a walk from question to question leads from what is ``given``, and what is to be given next time.
 
-        With a trace it leads where it led before as long as every answer is the same.
+        With a trace of earlier answers it leads where it led before as long as every answer is the same.
         """
-        trace = self._trace
         if trace is None:
             return walk(self)
+        self._trace = trace
         course = trace.course
         if course is not None and course.given == given and self._same(course, trace):
             self._take(_Found(None, course.reads, until=course.until))

@@ -16,6 +16,7 @@ from monitor.service.naming import Names
 from monitor.service.paths import ERRORS, Clinician, Served, Text, Viewer, When
 from monitor.service.problems import ProblemError, responses
 from monitor.service.service import Service
+from rules.alert import CLINICAL_ANSWERS
 from rules.bulkhead import ANSWERS, MONITOR
 from rules.events import Action
 from rules.instants import to_instant
@@ -123,15 +124,14 @@ def _answers(names: Names, entry: Entry) -> list[Answerable]:
     """How an alert can be answered."""
     change = _change(entry)
     pathway = names.pathways.get(change.pathway)
-    possible = [action for action in _ACTIONS if follow(_state(entry), Trigger(action)) is not None]
+    answers = ANSWERS if change.pathway == MONITOR else CLINICAL_ANSWERS
+    possible = [a for a in _ACTIONS if a in answers and follow(_state(entry), Trigger(a)) is not None]
     if change.pathway == MONITOR:
-        return [Answerable(action=action, reasons=()) for action in possible if action in ANSWERS]
+        return [Answerable(action=action, reasons=()) for action in possible]
     if pathway is None:
         return []
     found: list[Answerable] = []
     for action in possible:
-        if action == "retry":
-            continue
         if action == "snooze" and not pathway.snooze(change.subject):
             continue
         found.append(Answerable(action=action, reasons=_reasons(pathway.pack, change.subject, action)))

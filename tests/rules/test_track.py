@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rules.engine import PatientEngine
 from rules.events import Event
 from rules.instants import FOREVER
 from rules.outputs import Change, State
+from rules.pathway import Step, Verdict
+from rules.track import RestlessError
 from tests.rules.strategies import PATIENT, SITE, as_bytes, make, moment, packs, readings, statuses
 
 HOURS = 40
@@ -45,3 +49,16 @@ def test_since_when_a_verdict_holds_outlasts_what_is_forgotten() -> None:
     last = [status for status in statuses(pruned) if status.pathway == "septic-shock"][-1]
     assert last.state is State.INDETERMINATE
     assert (last.effective_from, last.decided_at) == (moment(1), moment(HOURS * 60 - 5))
+
+
+@pytest.mark.parametrize("ahead", [0, -1])
+def test_a_pathway_that_comes_no_further_is_a_fault_and_no_endless_loop(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    engine = PatientEngine(PATIENT, packs(), SITE)
+    track = engine.tracks[0]
+    monkeypatch.setattr(
+        track.pathway, "step", lambda _timeline, fold, at, _trace: Step(fold, Verdict(State.ACTIVE), at + ahead)
+    )
+    with pytest.raises(RestlessError):
+        track.judge(engine.timeline, 1000)
