@@ -124,31 +124,41 @@ def _said(finding: Evidence) -> str:
 
 @dataclass
 class Demo:
-    """The whole demo, replayed once with all packs."""
+    """The whole demo, of which some stays, or all, are replayed once with all packs.
+
+    Attributes:
+        packs: the packs.
+        log: the events of all stays.
+        changes: what was said of those that were replayed.
+        summary: of these, too.
+        by_patient: the events of each stay.
+        patients: those that were replayed.
+    """
 
     packs: tuple[Pack, ...]
     log: list[Event]
     changes: list[Change]
     summary: ReplaySummary
     by_patient: dict[str, list[Event]]
+    patients: frozenset[str]
 
     @classmethod
-    def replayed(cls, folder: Path = DATA) -> Demo:
-        """Import the demo and replay it; takes a minute or so."""
+    def replayed(cls, folder: Path = DATA, every: int = 1) -> Demo:
+        """Import the demo; replay each stay on the list of candidates, and ``every`` how-manieth of the others."""
         started = time.perf_counter()
         packs, log = tuple(load_packs()), [*convert(folder / "mimic-iv-demo", None, ImportReport())]
-        ward, tally = Ward(packs, SiteSettings()), Tally()
-        changes = [*replay(iter(log), ward, tally)]
         by_patient = defaultdict(list)
         for event in log:
             by_patient[event.subject].append(event)
-        return cls(packs, log, changes, tally.summary(time.perf_counter() - started, ward.late), dict(by_patient))
+        patients = {candidate.patient for candidate in _candidates(folder)}.union(sorted(by_patient)[::every])
+        ward, tally = Ward(packs, SiteSettings()), Tally()
+        changes = [*replay((event for event in log if event.subject in patients), ward, tally)]
+        summary = tally.summary(time.perf_counter() - started, ward.late)
+        return cls(packs, log, changes, summary, dict(by_patient), frozenset(patients))
 
     def accounts(self, folder: Path = DATA) -> list[Account]:
         """Every line of the list of candidates with what became of it."""
-        with (folder / CANDIDATES).open(newline="") as file:
-            listed = [Candidate(row["stay_id"], row["phenotype"], row["evidence"]) for row in csv.DictReader(file)]
-        return [self._account(candidate) for candidate in listed]
+        return [self._account(candidate) for candidate in _candidates(folder)]
 
     def interruptions(self) -> list[Interruption]:
         """Every alert that interrupted, with whether it stands without the charted values that are contradicted."""
@@ -214,6 +224,11 @@ class Demo:
             for change in replay(iter(events), ward, Tally())
             if isinstance(change, AlertChange) and change.interrupts
         }
+
+
+def _candidates(folder: Path) -> list[Candidate]:
+    with (folder / CANDIDATES).open(newline="") as file:
+        return [Candidate(row["stay_id"], row["phenotype"], row["evidence"]) for row in csv.DictReader(file)]
 
 
 def _about(change: AlertChange) -> tuple[str, str, str]:

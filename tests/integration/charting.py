@@ -115,7 +115,8 @@ def known_settings(demo: Demo) -> Known:
 def undecided(demo: Demo) -> tuple[Counter[str], Counter[str]]:
     """Hours for which ARDS could not be told, by reason; and those of a setting charted within 4 h before."""
     hours, charted = Counter[str](), Counter[str]()
-    for patient, events in demo.by_patient.items():
+    for patient in sorted(demo.patients):
+        events = demo.by_patient[patient]
         known = {name: _charted(events, codes) for name, codes in _CODES.items()}
         told = [c for c in demo.changes if isinstance(c, StatusChange) and (c.patient, c.pathway) == (patient, "ards")]
         ends = [*(change.decided_at for change in told[1:]), max(event.received_at for event in events)]

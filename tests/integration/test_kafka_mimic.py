@@ -34,9 +34,9 @@ pytestmark = [
 ]
 
 
-def twenty_stays() -> list[Event]:
+def ten_stays() -> list[Event]:
     events = list(convert(DEMO, None, ImportReport()))
-    chosen = set(sorted({event.subject for event in events})[::7])
+    chosen = set(sorted({event.subject for event in events})[::14])
     return [event for event in events if event.subject in chosen]
 
 
@@ -46,7 +46,7 @@ def test_real_patients_through_two_workers_are_the_replay_byte_for_byte(
     broker.need_to_be_real()
     with TopicAdmin(kafka) as admin:
         admin.create(partitions=4)
-    events = twenty_stays()
+    events = ten_stays()
     workers = [WorkerProcess(kafka, tmp_path, ahead=CENTURIES) for _ in range(2)]
     try:
         for worker in workers:

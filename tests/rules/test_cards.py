@@ -13,6 +13,8 @@ from rules.packs import load_packs
 from rules.testing import Run, load_scenario
 from tests.rules.strategies import alerts, in_order, make, moment, play, readings, septic
 
+pytestmark = pytest.mark.xdist_group("cards")  # the scenarios are played once
+
 SEPTIC_SHOCK = Path(__file__).parents[1] / "scenarios" / "septic_shock"
 SHOWING = (
     "sep-v1",

@@ -31,6 +31,8 @@ from rules.view import View
 from rules.wording import placeholders
 from tests.rules.strategies import MINI_PACK, PATIENT, SITE, make, moment, packs, readings, scaled
 
+pytestmark = pytest.mark.xdist_group("reads")  # the scenarios are played once
+
 SCENARIOS: Final = sorted(Path(__file__).parents[1].joinpath("scenarios").rglob(f"*{SUFFIX}"))
 CATALOGUE: Final = catalogue.load()
 ANYWAY: Final = frozenset({"signal:age"})
