@@ -444,7 +444,7 @@ class PatientEngine:
     def _judged(self, now: int, late: dict[str, str]) -> Iterator[Change]:
         """Only what is asked for in here is read by rules and cards."""
         self.timeline.listen_anew()
-        before = self._announced()
+        before, begun = self._announced(), [track.since for track in self.tracks]
         rewritten = [track.dirty is not None and track.dirty < now for track in self.tracks]
         amended: list[list[Changed]] = [
             track.judge(self.timeline, now) if track.dirty is not None or _is_past(track.due, now) else []
@@ -452,11 +452,12 @@ class PatientEngine:
         ]
         why = "; ".join(late.values()) or "late samples of a dense signal"
         for index, entry in enumerate(self._announced()):
-            earlier, past = before[index], amended[index]
-            if entry is None:
+            earlier, past, since = before[index], amended[index], self.tracks[index].since
+            if entry is None or since is None:
                 continue
-            if past or earlier is None or earlier.verdict != entry.verdict:
-                yield self._status(self.tracks[index], entry, past, now, why if past else None)
+            moved = rewritten[index] and begun[index] != since
+            if past or moved or earlier is None or earlier.verdict != entry.verdict:
+                yield self._status(self.tracks[index], entry, since, past, now, why if past or moved else None)
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
                 yield from self._tell(self.books[index], self.books[index].update(moment))
@@ -504,7 +505,9 @@ class PatientEngine:
         self.sequence += 1
         return change.model_copy(update={"sequence": self.sequence})
 
-    def _status(self, track: Track, entry: Entry, amended: list[Changed], now: int, cause: str | None) -> Change:
+    def _status(
+        self, track: Track, entry: Entry, since: int, amended: list[Changed], now: int, cause: str | None
+    ) -> Change:
         verdict = entry.verdict
         status = StatusChange(
             patient=self.patient,
@@ -517,7 +520,7 @@ class PatientEngine:
             suppressed=verdict.suppressed,
             soft=verdict.soft,
             therapies=tuple(map(_therapy_status, verdict.counsel)),
-            effective_from=to_datetime(track.since),
+            effective_from=to_datetime(since),
             decided_at=to_datetime(now),
             amends=tuple(map(_amendment, amended)),
             cause=cause,

@@ -67,9 +67,9 @@ class Track:
         return self.entries[-1] if self.entries else None
 
     @property
-    def since(self) -> int:
-        """Since when the present state, its stage, reasons and suppression have held."""
-        return self.entries[self._began(len(self.entries) - 1)].at
+    def since(self) -> int | None:
+        """Since when the present state, its stage, reasons and suppression have held; None before the first verdict."""
+        return self.entries[self._began(len(self.entries) - 1)].at if self.entries else None
 
     def reads(self, channel: str) -> bool:
         """Whether the present verdict was read from a channel: only then can a new fact in it change the verdict."""

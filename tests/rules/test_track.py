@@ -10,7 +10,7 @@ from rules.instants import FOREVER
 from rules.outputs import Change, State
 from rules.pathway import Step, Verdict
 from rules.track import RestlessError
-from tests.rules.strategies import PATIENT, SITE, as_bytes, make, moment, packs, readings, statuses
+from tests.rules.strategies import PATIENT, SITE, as_bytes, make, moment, packs, play, readings, statuses
 
 HOURS = 40
 
@@ -62,3 +62,16 @@ def test_a_pathway_that_comes_no_further_is_a_fault_and_no_endless_loop(
     )
     with pytest.raises(RestlessError):
         track.judge(engine.timeline, 1000)
+
+
+def test_a_late_fact_after_which_the_verdict_is_the_same_but_of_another_age_is_told() -> None:
+    """A discharge that is charted after the patient has come back: what is said now holds since then only."""
+    course = [
+        make("encounter", 0, event="admission", weight_kg=80, age_years=60),
+        make("encounter", 65, event="admission"),
+        make("encounter", 60, lag=30, event="discharge"),
+    ]
+    last = [status for status in statuses(play(course)) if status.pathway == "septic-shock"][-1]
+    assert (last.state, last.reasons) == (State.NOT_APPLICABLE, ())
+    assert (last.effective_from, last.decided_at) == (moment(65), moment(90))
+    assert last.cause is not None
