@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,9 @@ from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
 from streams.processor import Outcome, Processor
 from streams.rota import Name, Rota
-from streams.states import PARTITION_KEY, StateError
+from streams.states import PARTITION_KEY, PartitionState, StateError
 from streams.topics import INPUTS, TopicName, key_of_status
+from streams.trust import TrustedTime
 
 _AT_ONCE: Final = 500
 """Records applied before what came of them is published."""
@@ -130,6 +131,12 @@ class Keeper:
         self._unclaimed: set[int] = set()
         self._clock = clock
         self._wall = wall
+        self._trust = TrustedTime(
+            wall,
+            clock,
+            step=timedelta(seconds=settings.step),
+            agreed=timedelta(seconds=settings.live_within),
+        )
         self._rota = Rota(settings.snapshot_interval, min(_SOONEST, settings.snapshot_interval))
         self._feeds: dict[int, Feed] = {}
         self._letters: dict[int, Letterbox] = {}
@@ -137,6 +144,7 @@ class Keeper:
         self._note_at = 0.0
         self._lock = asyncio.Lock()
         self._unfinished = False
+        self._warned = False
 
     @property
     def partitions(self) -> set[int]:
@@ -165,6 +173,7 @@ class Keeper:
             self._unclaimed = {number for number in partitions if not self._claim.take_from(states[number])}
             begins = await self._membership.begins(partitions)
             kept = {number: self._processor.adopt(number, states.pop(number)) for number in sorted(partitions)}
+            self._go_on_from(kept.values())
             letters = await self._journal.letters({number: state.letters for number, state in kept.items()})
             for number, state in kept.items():
                 floors = state.floors
@@ -201,11 +210,13 @@ class Keeper:
         """Do what is due although nothing has come: release what waited, let time pass, keep states, note floors."""
         async with self._one_at_a_time():
             await self._apply(self._feeds)
+            now = self._trust.now()
             passed = [
-                (number, feed.let_time_pass(self._membership.ends(number), self._wall()))
+                (number, Outcome() if now is None else feed.let_time_pass(self._membership.ends(number), now))
                 for number, feed in self._feeds.items()
             ]
             await self._settle(passed)
+            self._tell_of_clocks()
             self._metrics.lag.set(self.lag)
             self._metrics.patients.set(self._processor.patients)
             self._metrics.set_aside.set(self._processor.set_aside)
@@ -231,6 +242,29 @@ class Keeper:
             yield
             self._unfinished = False  # not so after an error or a cancellation
 
+    def _go_on_from(self, kept: Collection[PartitionState]) -> None:
+        """The time that live data had come to before, as far as it was kept."""
+        silence = timedelta(seconds=self._settings.silence)
+        times = [state.newest for state in kept if state.live and state.newest is not None]
+        times += [state.reached + silence for state in kept if state.live and state.reached is not None]
+        if times:
+            self._trust.go_on_from(max(times))
+
+    def _hear(self, partitions: Iterable[int]) -> None:
+        """Learn from live data what time it is elsewhere."""
+        clocks = map(self._processor.clock, partitions)
+        heard = [clock.newest for clock in clocks if clock.live and clock.newest is not None]
+        if heard:
+            self._trust.hear(max(heard))
+
+    def _tell_of_clocks(self) -> None:
+        """Tell how the clocks stand; of a change in the log."""
+        self._metrics.clock(self._trust)
+        warning = self._trust.warning
+        if bool(warning) != self._warned:
+            self._warned = bool(warning)
+            _log.warning("%s", warning or "this machine's clock and its senders' agree again")
+
     def _let_go(self) -> None:
         for number in self._feeds:
             self._rota.forget(number)
@@ -246,6 +280,7 @@ class Keeper:
                 (number, self._feeds[number].apply(self._membership.ends(number), self._clock(), _AT_ONCE))
                 for number in sorted(left)
             ]
+            self._hear(left)
             await self._settle(outcomes)
             left = {number for number, outcome in outcomes if outcome.records >= _AT_ONCE}
             await asyncio.sleep(0)

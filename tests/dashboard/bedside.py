@@ -77,6 +77,10 @@ class Clock:
         """Put it forward."""
         self._now, self._began = now, time.monotonic()
 
+    def seconds(self) -> float:
+        """Seconds that pass as it does: what is put forward has passed, and the clock is right."""
+        return self().timestamp()
+
     def __call__(self) -> datetime:
         """The time."""
         return self._now + timedelta(seconds=time.monotonic() - self._began)
@@ -123,7 +127,8 @@ class Bedside:
 
     def start(self, database: str = "service.db") -> None:
         """Listen, at the same address as before."""
-        site = Site("ICU 1", packs(), SITE, self._runtime, self.clock, time.monotonic, self._folder / database)
+        path = self._folder / database
+        site = Site("ICU 1", packs(), SITE, self._runtime, self.clock, time.monotonic, path, self.clock.seconds)
         authenticator = self._authenticator() if self._asked else None
         self._running = Running(site, authenticator, self._follow, self._port)
         self._port = urlsplit(self._running.address).port or 0
