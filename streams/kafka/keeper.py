@@ -43,6 +43,9 @@ _STATES_IN_A_ROW: Final = 200
 _SOONEST: Final = 1.0
 """Seconds between two states of a patient that are wanted at once."""
 
+_TIME_KEPT_EVERY: Final = timedelta(minutes=1)
+"""How far the time of a partition goes on before it is kept although nothing has come."""
+
 _log: Final = logging.getLogger(__name__)
 
 Offsets = dict[TopicName, int]
@@ -141,6 +144,7 @@ class Keeper:
         self._feeds: dict[int, Feed] = {}
         self._letters: dict[int, Letterbox] = {}
         self._noted: defaultdict[int, Offsets] = defaultdict(dict)
+        self._kept_at: dict[int, datetime | None] = {}
         self._note_at = 0.0
         self._lock = asyncio.Lock()
         self._unfinished = False
@@ -256,6 +260,8 @@ class Keeper:
         heard = [clock.newest for clock in clocks if clock.live and clock.newest is not None]
         if heard:
             self._trust.hear(max(heard))
+            # Live when they were stored, and read so much later that only their own time is known.
+            self._trust.go_on_from(max(heard))
 
     def _tell_of_clocks(self) -> None:
         """Tell how the clocks stand; of a change in the log."""
@@ -272,6 +278,7 @@ class Keeper:
         self._letters.clear()
         self._floors.clear()
         self._noted.clear()
+        self._kept_at.clear()
 
     async def _apply(self, partitions: Iterable[int]) -> None:
         left = set(partitions)
@@ -328,7 +335,9 @@ class Keeper:
         for number, those in by_partition.items():
             self._processor.kept(number, those)
         floors = {
-            number: offsets for number in also if (offsets := self._feeds[number].floors()) != self._noted[number]
+            number: offsets
+            for number in also
+            if (offsets := self._feeds[number].floors()) != self._noted[number] or self._has_gone_on(number)
         }
         for number, offsets in floors.items():
             self._letters[number].forget(offsets)
@@ -344,7 +353,13 @@ class Keeper:
         self._unclaimed -= floors.keys()
         for number, offsets in floors.items():
             self._noted[number] = offsets
+            self._kept_at[number] = self._processor.clock(number).reached
             self._floors.update({(name, number): offset for name, offset in offsets.items()})
+
+    def _has_gone_on(self, number: int) -> bool:
+        """Whether the time of a partition in which nothing comes is worth keeping again."""
+        reached, before = self._processor.clock(number).reached, self._kept_at.get(number)
+        return reached is not None and (before is None or reached - before >= _TIME_KEPT_EVERY)
 
     async def _demand_no_hole(self, record: Record, missing: range) -> None:
         """Offsets without a record are rightly passed over: marks of transactions, and what is not kept any more."""
