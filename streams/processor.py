@@ -28,7 +28,7 @@ LIVE_WITHIN: Final = timedelta(minutes=1)
 """The most that lies between receiving and arriving of live data."""
 
 SILENCE: Final = timedelta(seconds=10)
-"""How far the time of a partition in which nothing comes stays behind the wall clock."""
+"""How far the time of a partition in which nothing comes stays behind the one that is trusted."""
 
 
 class Said(NamedTuple):

@@ -113,7 +113,7 @@ class PartitionState:
     Attributes:
         floors: the first record of each input that a restored partition must read.
         newest: the newest ``received_at``.
-        live: whether the wall clock may move its time.
+        live: whether its time may go on although nothing comes.
         letters: from where on its dead letters must be known, see :class:`streams.letterbox.Letterbox`.
         reached: how far its time had come.
     """

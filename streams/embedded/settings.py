@@ -20,8 +20,8 @@ class EmbeddedSettings(BaseModel):
         snapshot_interval: between two states of one patient who keeps changing. A restart computes so much again.
         note_interval: between two notes of where a restart would begin to read.
         forget_interval: between two looks at what may be forgotten.
-        live_within: data received no longer than this before they arrive are live; only then the wall clock counts.
-        silence: how far time stays behind the wall clock where nothing comes.
+        live_within: data received no longer than this before they arrive are live; only then time goes on.
+        silence: how far time stays behind where nothing comes.
         step: the most by which the wall clock alone moves time beyond what senders say (local setting); no more
             than half of live_within.
         remembered: events by which a message that is sent again is recognised.

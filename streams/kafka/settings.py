@@ -44,8 +44,8 @@ class WorkerSettings(BaseModel):
         batch: most records at once.
         batch_within: how long a batch is collected.
         buffer: records of one input that may wait for being processed before no more are fetched.
-        live_within: data received no longer than this before they arrive are live; only then the wall clock counts.
-        silence: how far time stays behind the wall clock where nothing comes.
+        live_within: data received no longer than this before they arrive are live; only then time goes on.
+        silence: how far time stays behind where nothing comes.
         step: the most by which the wall clock alone moves time beyond what senders say (local setting).
         ahead: how far the time of receiving may lie after the arrival before a record is refused; unset, the site's
             future_skew. Records whose dates were shifted to hide them need more.

@@ -71,6 +71,8 @@ class Clock:
     """A time of day that passes as usual from where it was last set."""
 
     def __init__(self, start: datetime) -> None:
+        self.off = timedelta(0)
+        """By how much the machine's clock is wrong."""
         self.set(start)
 
     def set(self, now: datetime) -> None:
@@ -78,12 +80,12 @@ class Clock:
         self._now, self._began = now, time.monotonic()
 
     def seconds(self) -> float:
-        """Seconds that pass as it does: what is put forward has passed, and the clock is right."""
-        return self().timestamp()
+        """Seconds that pass as it does: what is put forward has passed."""
+        return (self() - self.off).timestamp()
 
     def __call__(self) -> datetime:
         """The time."""
-        return self._now + timedelta(seconds=time.monotonic() - self._began)
+        return self._now + timedelta(seconds=time.monotonic() - self._began) + self.off
 
 
 class Bedside:

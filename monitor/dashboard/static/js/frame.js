@@ -57,7 +57,7 @@ export const notices = (state, now) => [clocks(state), ...missing(state, now)];
 function clocks(state) {
   if (!state.clock?.warning) return nothing;
   const words = state.clock.warning;
-  const meaning = state.clock.doubted ? "Nobody can tell how old the data are: go to the bedside." : "Times are its senders'.";
+  const meaning = state.clock.doubted ? "Nobody can tell how old the data are: go to the bedside." : "What is shown goes by its senders.";
   return html`<p class="missing" data-clock>${words[0].toUpperCase()}${words.slice(1)}. ${meaning}</p>`;
 }
 
