@@ -80,7 +80,7 @@ class Runtime:
         wall: the time of day.
         metrics: told once per transaction.
         seconds: a clock that never goes back.
-        steady: seconds that pass as the wall's do, and never jump.
+        steady: seconds that pass as the wall's do, and never jump; unless given, ``seconds``.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class Runtime:
         wall: Wall,
         metrics: WorkerMetrics,
         seconds: Callable[[], float],
-        steady: Callable[[], float],
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self.trust = TrustedTime(
             wall,
-            steady,
+            steady or seconds,
             # Else a wall that has jumped would make live data look recorded.
             step=timedelta(seconds=min(settings.step, settings.live_within / 2)),
             agreed=timedelta(seconds=settings.live_within),

@@ -32,9 +32,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = START
+        self.off = timedelta(0)
 
     def __call__(self) -> datetime:
-        return self.now
+        return self.now + self.off
 
     def seconds(self) -> float:
         return self.now.timestamp()
@@ -88,6 +89,16 @@ def test_an_input_is_silent_once_nothing_came_for_longer_than_was_expected(clock
     (gateway, lab) = liveness.inputs()
     assert (lab.state, lab.since, lab.expected) == ("silent", START + timedelta(seconds=121), 300.0)
     assert gateway.since == START + timedelta(seconds=61)
+
+
+def test_a_clock_that_jumps_makes_nobody_silent_and_nobody_heard(clock: Clock) -> None:
+    liveness = Liveness([], {"gateway": 60.0}, clock, clock.seconds)
+    clock.off = timedelta(days=1)
+    assert states(liveness) == {"gateway": "reading"}
+    liveness.heard("gateway")
+    clock.off = timedelta(0)
+    clock.now += timedelta(seconds=61)
+    assert states(liveness) == {"gateway": "silent"}
 
 
 def test_a_sender_of_whom_nothing_is_expected_is_known_and_never_silent(clock: Clock) -> None:

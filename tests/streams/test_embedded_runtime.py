@@ -508,3 +508,10 @@ def test_the_wall_of_a_script_stands_runs_and_stands() -> None:
     wall.start()
     assert wall() == LONG_AFTER + timedelta(minutes=5)
     assert wall() == LONG_AFTER + timedelta(hours=1)
+
+
+def test_the_seconds_of_a_script_pass_as_its_time_does() -> None:
+    wall = ScriptWall(LONG_AFTER, LONG_AFTER + timedelta(hours=1), 120, iter((10.0, 12.5, 40.0)).__next__)
+    assert wall.seconds() == 0
+    wall.start()
+    assert (wall.seconds(), wall.seconds()) == (300, 3600)
