@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor import database_commands, kafka_commands, serve_commands
+from monitor import database_commands, kafka_commands, patients_commands, serve_commands
 from monitor.demo.command import demo
 from monitor.options import (
     BAD_LINES,
@@ -202,6 +202,7 @@ rescue_monitor.add_command(rules)
 kafka_commands.add_to(rescue_monitor)
 serve_commands.add_to(rescue_monitor)
 database_commands.add_to(rescue_monitor)
+patients_commands.add_to(rescue_monitor)
 rescue_monitor.add_command(simulate)
 
 

@@ -1,4 +1,4 @@
-"""How far time has come in one partition: by what was received, by time marks, and by the wall where data are live."""
+"""How far time has come in one partition: by what was received, by time marks, and of itself where data are live."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class PartitionClock:
     """The time up to which deadlines may be decided; it never goes back.
 
     What was received moves it: just short of the newest ``received_at``, because more may be received at that instant.
-    Where nothing comes, the wall clock moves it on, but only if the data are *live*: if the newest was received no
-    longer than ``live_within`` before it arrived. A recorded log played through the stream is not live, whenever it was
-    recorded, and the wall leaves it alone.
+    Where nothing comes, the time that is trusted (:mod:`streams.trust`) moves it on, but only if the data are *live*:
+    if the newest was received no longer than ``live_within`` before it arrived. A recorded log played through the
+    stream is not live, whenever it was recorded, and is left alone.
 
     Args:
         lateness: how far out of order messages may come.
         live_within: the most that lies between receiving and arriving of live data.
-        silence: how far time stays behind the wall clock where nothing comes; messages may be on their way that long.
+        silence: how far time stays behind where nothing comes; messages may be on their way that long.
     """
 
     def __init__(self, lateness: timedelta, live_within: timedelta, silence: timedelta) -> None:
@@ -43,7 +43,7 @@ class PartitionClock:
         self._reach(at + self._lateness)
 
     def look_at_the_wall(self, now: datetime) -> bool:
-        """Nothing more is there at this time of the wall clock; returns whether that moves time on."""
+        """Nothing more is there at this time; returns whether that moves time on."""
         return self.live and self._reach(now - self._silence)
 
     def _reach(self, at: datetime) -> bool:

@@ -70,7 +70,7 @@ class Feed:
         return self._processor.process(self.partition, islice(self._merger.let_go(ended, seconds), most))
 
     def let_time_pass(self, ends: Mapping[TopicName, int | None], now: datetime) -> Outcome:
-        """Let the wall clock move the partition's time if everything that is there has been applied."""
+        """Let the partition's time go on if everything that is there has been applied."""
         if self._merger.size or any(end is None or self._next[name] < end for name, end in ends.items()):
             return Outcome()
         return self._processor.look_at_the_wall(self.partition, now)

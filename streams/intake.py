@@ -77,10 +77,14 @@ ReasonKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Why a record cannot be used; ``text`` is for people."""
+    """Why a record cannot be used; ``text`` is for people.
+
+    ``received_at`` is known of what came from the ``future``.
+    """
 
     kind: ReasonKind
     text: str
+    received_at: datetime | None = None
 
 
 class Read(NamedTuple):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from math import nan
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from rules.outputs import AlertChange
 from streams.processor import Outcome
+from streams.trust import TrustedTime
 
 _log: Final = logging.getLogger(__name__)
 
@@ -53,6 +55,13 @@ class WorkerMetrics:
         self.partitions = Gauge("partitions", "Partitions that are held.", **known)
         self.recovery = Gauge("recovery_seconds", "How long it last took to restore the state of partitions.", **known)
         self.ready = Gauge("ready", "1 if partitions are held and their state is restored.", **known)
+        self._skew = Gauge(
+            "clock_skew_seconds", "How far this machine's clock is ahead of its senders'; NaN if not known.", **known
+        )
+        self._skew.set(nan)
+        self._doubted = Gauge(
+            "clock_doubted", "1 if nothing says how old data are: no time that senders state can be used.", **known
+        )
         self._idle = Gauge("seconds_since_progress", "Since anything was applied while there is something.", **known)
         self._idle.set_function(idle)
 
@@ -74,6 +83,12 @@ class WorkerMetrics:
     def unreadable(self, reason: str) -> None:
         """A message has been refused before it became a record."""
         self._rejected.labels(reason).inc()
+
+    def clock(self, trust: TrustedTime) -> None:
+        """How the clocks stand."""
+        skew = trust.skew
+        self._skew.set(nan if skew is None else skew.total_seconds())
+        self._doubted.set(trust.doubted)
 
     def lost(self, topic: str, records: int) -> None:
         """So many records are gone that nobody has read."""

@@ -28,7 +28,7 @@ LIVE_WITHIN: Final = timedelta(minutes=1)
 """The most that lies between receiving and arriving of live data."""
 
 SILENCE: Final = timedelta(seconds=10)
-"""How far the time of a partition in which nothing comes stays behind the wall clock."""
+"""How far the time of a partition in which nothing comes stays behind the one that is trusted."""
 
 
 class Said(NamedTuple):
@@ -221,7 +221,7 @@ class Processor:
         return outcome
 
     def look_at_the_wall(self, partition: int, now: datetime) -> Outcome:
-        """Let time pass in a partition of which everything has been applied that is there, if its data are live."""
+        """Let time pass up to ``now`` in a partition of which all that is there has been applied, if it is live."""
         here, outcome = self._partitions[partition], Outcome()
         if here.clock.look_at_the_wall(now):
             outcome.urgent.update(self._meet_deadlines(here, outcome))
@@ -275,7 +275,7 @@ class Processor:
     def partition_state(self, partition: int, floors: Positions, letters: int = 0) -> bytes:
         """The state of a partition, to be kept under :data:`streams.states.PARTITION_KEY`."""
         clock = self._partitions[partition].clock
-        return PartitionState(floors, clock.newest, clock.live, letters).to_bytes()
+        return PartitionState(floors, clock.newest, clock.live, letters, clock.reached).to_bytes()
 
     def _apply(self, here: _Partition, record: Record, event: Event, outcome: Outcome) -> None:
         patient = here.patients.get(event.subject)

@@ -82,7 +82,7 @@ class PatientState:
             "packs": self.made.packs,
             "settings": self.made.settings,
             "positions": self.positions,
-            "due": None if self.due is None else to_instant(self.due),
+            "due": _instant(self.due),
             "origins": self.origins,
             "aside": self.set_aside,
         }
@@ -96,11 +96,10 @@ class PatientState:
             StateError: if they are damaged or of another version.
         """
         header, snapshot = _open(data)
-        due = header["due"]
         return cls(
             _made(header),
             _positions(header["positions"]),
-            None if due is None else to_datetime(due),
+            _moment(header["due"]),
             dict(_origin(event, raw) for event, raw in header["origins"].items()),
             snapshot,
             header.get("aside", False),
@@ -114,35 +113,42 @@ class PartitionState:
     Attributes:
         floors: the first record of each input that a restored partition must read.
         newest: the newest ``received_at``.
-        live: whether the wall clock may move its time.
+        live: whether its time may go on although nothing comes.
         letters: from where on its dead letters must be known, see :class:`streams.letterbox.Letterbox`.
+        reached: how far its time had come.
     """
 
     floors: Positions
     newest: datetime | None
     live: bool
     letters: int = 0
+    reached: datetime | None = None
 
     def to_bytes(self) -> bytes:
         """It as bytes."""
-        newest = None if self.newest is None else to_instant(self.newest)
-        header = {"floors": self.floors, "newest": newest, "live": self.live, "letters": self.letters}
+        header = {
+            "floors": self.floors,
+            "newest": _instant(self.newest),
+            "live": self.live,
+            "letters": self.letters,
+            "reached": _instant(self.reached),
+        }
         return _seal(header, b"")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PartitionState:
-        """The state in bytes; one that was written before dead letters were noted knows of none.
+        """The state in bytes; one that was written earlier lacks what was not noted then.
 
         Raises:
             StateError: if they are damaged or of another version.
         """
         header, _ = _open(data)
-        newest = header["newest"]
         return cls(
             _positions(header["floors"]),
-            None if newest is None else to_datetime(newest),
+            _moment(header["newest"]),
             bool(header["live"]),
             header.get("letters", 0),
+            _moment(header.get("reached")),
         )
 
 
@@ -170,6 +176,14 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
     end = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
     header: dict[str, Any] = json.loads(content[_LENGTH:end])
     return header, content[end:]
+
+
+def _instant(at: datetime | None) -> int | None:
+    return None if at is None else to_instant(at)
+
+
+def _moment(instant: int | None) -> datetime | None:
+    return None if instant is None else to_datetime(instant)
 
 
 def _made(header: Mapping[str, Any]) -> Made:

@@ -64,7 +64,7 @@ def perform(speed: float, port: int, console: Console, *, stay: bool) -> None:
     runtime = EmbeddedSettings(live_within=_LIVE_WITHIN, silence=_SILENCE)
     with TemporaryDirectory(prefix="rescue-monitor-demo-") as folder:
         database = Path(folder) / "demo.db"
-        site = Site("Demo ICU", load_packs(), SiteSettings(), runtime, wall, time.monotonic, database)
+        site = Site("Demo ICU", load_packs(), SiteSettings(), runtime, wall, time.monotonic, database, wall.seconds)
         stage = _Stage(wall, speed, console, stay=stay)
         serve(site, Listening(HOST, port if _is_free(port) else 0), (), stage.open)
         stage.close()

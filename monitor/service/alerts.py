@@ -109,7 +109,7 @@ async def answer(service: Served, clinician: Clinician, alert: AlertId, answer: 
     except ValidationError as error:
         detail = "; ".join(found["msg"] for found in error.errors())
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
-    arrived_at = service.site.wall()
+    arrived_at = service.arrival()
     (receipt,) = await service.submit([service.examiner.examine(action, arrived_at)], arrived_at)
     after = service.board.alert(change.id) or await _newest(service, change.id)
     if receipt.status != "accepted":

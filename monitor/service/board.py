@@ -84,8 +84,13 @@ class Board:
         """One patient for the view of the unit."""
         return Bed.model_construct(**self.fields(patient, look, now))
 
-    def fields(self, patient: str, look: Glance | None, now: datetime, *, ended: bool = False) -> dict[str, Any]:
-        """What is shown of a patient; with those alerts that ``ended`` lately if that is wanted."""
+    def fields(
+        self, patient: str, look: Glance | None, now: datetime, *, ended: bool = False, doubted: bool = False
+    ) -> dict[str, Any]:
+        """What is shown of a patient; with those alerts that ``ended`` lately if that is wanted.
+
+        ``doubted`` where nothing says how old the data are.
+        """
         stay = self._stays.get(patient, Stay())
         verdicts = sorted(self._verdicts[patient].values(), key=_by_state)
         entries = [
@@ -100,7 +105,7 @@ class Board:
             "goals_of_care": look.goals if look is not None else None,
             "pathways": tuple(self._standing(found) for found in verdicts if found.state is not State.NOT_APPLICABLE),
             "alerts": tuple(sorted(map(self.summary, entries), key=_urgency_of_alert)),
-            "data": data_age(look, now),
+            "data": data_age(look, now, doubted=doubted),
         }
 
     def in_unit(self, patient: str, unit: str | None) -> bool:
@@ -160,14 +165,14 @@ class Board:
         )
 
 
-def data_age(look: Glance | None, now: datetime) -> DataAge:
-    """How old a patient's data are."""
+def data_age(look: Glance | None, now: datetime, *, doubted: bool) -> DataAge:
+    """How old a patient's data are; ``doubted`` where nothing says that, so the bed is not watched."""
     if look is None:
         return DataAge(newest_at=None, stale=False, blind=True, stale_signals=())
     instant = to_instant(now)
     stale = tuple(map(_title, look.stale(instant)))
     newest = None if look.newest is None else to_datetime(min(look.newest, instant))
-    return DataAge(newest_at=newest, stale=bool(stale), blind=look.blind(instant), stale_signals=stale)
+    return DataAge(newest_at=newest, stale=bool(stale), blind=doubted or look.blind(instant), stale_signals=stale)
 
 
 @cache

@@ -93,7 +93,7 @@ class Guard:
     def settle(self, *, ending: bool = False) -> None:
         """Put on record how often those were turned away again who had been before, once an hour and at the end."""
         now = self._wall()
-        if now - self._settled < SEEN_FOR and not ending:
+        if _lately(self._settled, now) and not ending:
             return
         self._settled = now
         for (actor, why, client), count in self._refused.items():
@@ -104,7 +104,7 @@ class Guard:
 
     def _note_once(self, principal: Principal, what: str, name: str) -> None:
         now, key = self._wall(), (principal.actor, what, name)
-        if key in self._seen and now - self._seen[key] < SEEN_FOR:
+        if key in self._seen and _lately(self._seen[key], now):
             return
         self._seen.pop(key, None)
         if len(self._seen) >= _MOST_SEEN:
@@ -120,6 +120,11 @@ class Guard:
             return
         self._told.add(key)
         self.record(Note(self._wall(), "access", actor, {"refused": why, "from": client, "times": 1}))
+
+
+def _lately(at: datetime, now: datetime) -> bool:
+    """Whether it is not long ago; what was noted by a clock that was ahead and came back is."""
+    return abs(now - at) < SEEN_FOR
 
 
 def _nowhere(_: Note) -> None:

@@ -35,8 +35,8 @@ class Heads:
         )
 
     def due(self, now: datetime) -> bool:
-        """Whether it is time for the next."""
-        return self._published is None or now - self._published >= EVERY
+        """Whether it is time for the next; so it is after a clock that was ahead has come back."""
+        return self._published is None or abs(now - self._published) >= EVERY
 
     def publish(self, connection: sqlite3.Connection, now: datetime) -> None:
         """Publish the head as it is."""

@@ -47,7 +47,7 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
-    arrived_at = service.site.wall()
+    arrived_at = service.arrival()
 
     def read() -> tuple[list[Offer], list[int]]:
         return read_messages(service.examiner, take_apart(kind, body), arrived_at)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -22,8 +22,9 @@ _MOST: Final = 1000
 @dataclass(slots=True)
 class _Input:
     standing: Standing
-    expected: timedelta | None
-    heard_at: datetime | None = None
+    expected: float | None
+    heard: tuple[datetime, float] | None = None
+    """By the wall, and by the steady clock."""
 
 
 class Liveness(Collector):
@@ -36,14 +37,17 @@ class Liveness(Collector):
         expected: of some inputs the seconds within which something is expected to come again; a name that is no file's
             is a sender's.
         wall: the time of day.
+        steady: seconds that pass as the wall's do, and never jump: by them silence is noticed.
     """
 
-    def __init__(self, files: Iterable[str], expected: Mapping[str, float], wall: Wall) -> None:
+    def __init__(
+        self, files: Iterable[str], expected: Mapping[str, float], wall: Wall, steady: Callable[[], float]
+    ) -> None:
         self._wall = wall
-        self._began = wall()
-        intervals = {name: timedelta(seconds=seconds) for name, seconds in expected.items()}
-        self._inputs = {name: _Input(Standing("waiting", "not opened yet"), intervals.get(name)) for name in files}
-        for name, interval in intervals.items():
+        self._steady = steady
+        self._began = wall(), steady()
+        self._inputs = {name: _Input(Standing("waiting", "not opened yet"), expected.get(name)) for name in files}
+        for name, interval in expected.items():
             self._inputs.setdefault(name, _Input(Standing("reading"), interval))
 
     def stands(self, name: str, standing: Standing) -> None:
@@ -57,12 +61,12 @@ class Liveness(Collector):
             if len(self._inputs) >= _MOST:
                 return
             known = self._inputs.setdefault(name, _Input(Standing("reading"), None))
-        known.heard_at = self._wall()
+        known.heard = self._wall(), self._steady()
 
     def inputs(self) -> tuple[InputStatus, ...]:
         """How each is now."""
-        now = self._wall()
-        return tuple(self._status(name, known, now) for name, known in sorted(self._inputs.copy().items()))
+        now = self._steady()
+        return tuple(_status(name, known, self._began, now) for name, known in sorted(self._inputs.copy().items()))
 
     def faults(self) -> tuple[InputStatus, ...]:
         """Those from which events do not come as they should."""
@@ -87,17 +91,19 @@ class Liveness(Collector):
                 heard.add_metric([found.name], found.heard_at.timestamp())
         yield from (ready, state, heard)
 
-    def _status(self, name: str, known: _Input, now: datetime) -> InputStatus:
-        state: InputState = known.standing.state
-        since = known.heard_at or self._began
-        if state not in _FAULTS and known.expected is not None and now - since > known.expected:
-            state = "silent"
-        return InputStatus(
-            name=name,
-            state=state,
-            ready=state not in _FAULTS,
-            reason=known.standing.reason,
-            since=since,
-            heard_at=known.heard_at,
-            expected=None if known.expected is None else known.expected.total_seconds(),
-        )
+
+def _status(name: str, known: _Input, began: tuple[datetime, float], now: float) -> InputStatus:
+    state: InputState = known.standing.state
+    heard = known.heard
+    since, second = heard or began
+    if state not in _FAULTS and known.expected is not None and now - second > known.expected:
+        state = "silent"
+    return InputStatus(
+        name=name,
+        state=state,
+        ready=state not in _FAULTS,
+        reason=known.standing.reason,
+        since=since,
+        heard_at=None if heard is None else heard[0],
+        expected=known.expected,
+    )

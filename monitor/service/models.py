@@ -135,12 +135,25 @@ class InputStatus(_Frozen):
     expected: float | None
 
 
+class ClockStatus(_Frozen):
+    """How this machine's clock stands to its senders'.
+
+    ``skew`` is by how many seconds it is ahead, null where that is not known; ``warning`` says so once it matters.
+    ``doubted`` where no time that senders state can be used: then every bed is ``blind``.
+    """
+
+    skew: float | None
+    doubted: bool
+    warning: str
+
+
 class Unit(_Frozen):
     """All patients, the most urgent first; ``position`` is that of the feed."""
 
     now: datetime
     position: int
     unit: str
+    clock: ClockStatus
     inputs: tuple[InputStatus, ...]
     patients: tuple[Bed, ...]
 

@@ -37,9 +37,14 @@ async def livez(service: Served) -> PlainTextResponse:
 
 @router.get("/readyz", response_class=PlainTextResponse, responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
 async def readyz(service: Served) -> PlainTextResponse:
-    """Whether events can be sent, and come from every input as they should; if not, which do not."""
+    """Whether events can be sent and used, and come from every input as they should; if not, which do not.
+
+    A clock that is wrong is told, and is a fault where no time that senders state can be used.
+    """
     faults = [f"input {found.name}: {found.state}" for found in service.liveness.faults()]
-    return _answer(good=service.alive and not faults, faults=faults)
+    clock = service.clock()
+    told = [*faults, f"clock: {clock.warning}"] if clock.warning else faults
+    return _answer(good=service.alive and not faults and not clock.doubted, told=told)
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=ERRORS)
@@ -49,6 +54,6 @@ async def metrics(service: Served, operator: Operator) -> Response:
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _answer(*, good: bool, faults: Sequence[str] = ()) -> PlainTextResponse:
+def _answer(*, good: bool, told: Sequence[str] = ()) -> PlainTextResponse:
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
-    return PlainTextResponse("".join(f"{line}\n" for line in ("ok" if good else "no", *faults)), status)
+    return PlainTextResponse("".join(f"{line}\n" for line in ("ok" if good else "no", *told)), status)

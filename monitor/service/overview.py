@@ -84,11 +84,13 @@ class Overview:
         service = self._service
         names = [name for name in await service.patients() if service.board.in_unit(name, unit)]
         looks = await service.look(names)
-        now, position = service.now(), service.position
+        now, position, clock = service.shown(), service.position, service.clock()
         beds: list[tuple[tuple[Any, ...], bytes]] = []
         for start in range(0, len(names), _AT_ONCE):
             beds += [
-                self._bed(name, looks[name], now) for name in names[start : start + _AT_ONCE] if looks[name].admitted
+                self._bed(name, looks[name], now, doubted=clock.doubted)
+                for name in names[start : start + _AT_ONCE]
+                if looks[name].admitted
             ]
             await asyncio.sleep(0)
         beds.sort(key=itemgetter(0))
@@ -96,18 +98,19 @@ class Overview:
             present = set(names)
             self._known = {name: known for name, known in self._known.items() if name in present}
         inputs = [found.model_dump() for found in service.liveness.inputs()]
-        head = to_json({"now": now, "position": position, "unit": unit or service.site.unit, "inputs": inputs})
+        whose = {"unit": unit or service.site.unit, "clock": clock.model_dump(), "inputs": inputs}
+        head = to_json({"now": now, "position": position, **whose})
         plain = head[:-1] + b',"patients":[' + b",".join(text for _, text in beds) + b"]}"
         return Packed(plain, None if len(plain) < _SMALL else await run_in_threadpool(gzip.compress, plain, 1))
 
-    def _bed(self, patient: str, look: Glance, now: datetime) -> tuple[tuple[Any, ...], bytes]:
+    def _bed(self, patient: str, look: Glance, now: datetime, *, doubted: bool) -> tuple[tuple[Any, ...], bytes]:
         """A bed with what it is ordered by."""
         board = self._service.board
         made_from = (board.version(patient), look.age, look.goals)
         known = self._known.get(patient)
         if known is None or known.made_from != made_from:
             known = self._known[patient] = _known(board, patient, look, now, made_from)
-        data = data_age(look, now)
+        data = data_age(look, now, doubted=doubted)
         rank = (*known.urgency._replace(watched=not data.blind), *known.name)
         return rank, known.text + data.model_dump_json().encode() + b"}"
 

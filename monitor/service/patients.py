@@ -90,14 +90,14 @@ async def explain(
 @router.get("/patients/{patient:path}")
 async def patient(service: Served, viewer: Viewer, patient: Patient) -> PatientView:
     """One patient: stages, alerts, what is unknown, and how fresh each signal is."""
-    now = service.now()
+    now = service.shown()
 
     def read(engine: PatientEngine) -> tuple[Glance, tuple[Unknowns, ...], tuple[SignalNow, ...]]:
         return glance(engine), bedside.unknowns(engine), bedside.signals(engine, now)
 
     look, unknowns, signals = await service.with_engine(patient, read)
     service.guard.looked(viewer, patient)
-    fields = service.board.fields(patient, look, now, ended=True)
+    fields = service.board.fields(patient, look, now, ended=True, doubted=service.clock().doubted)
     return PatientView(
         **fields,
         now=now,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from monitor.service.guard import Guard
 from monitor.service.heads import Heads
 from monitor.service.hub import Hub, beat, encode
 from monitor.service.liveness import Liveness
-from monitor.service.models import Beat
+from monitor.service.models import Beat, ClockStatus
 from monitor.service.naming import Names
 from monitor.service.problems import ProblemError
 from rules.engine import PatientEngine
@@ -58,6 +59,7 @@ class Site:
         wall: the time of day.
         seconds: a clock that never goes back.
         path: the database.
+        steady: seconds that pass as the wall's do, and never jump.
     """
 
     unit: str
@@ -67,6 +69,7 @@ class Site:
     wall: Wall
     seconds: Callable[[], float]
     path: Path
+    steady: Callable[[], float] = time.monotonic
 
 
 class Service:
@@ -135,6 +138,21 @@ class Service:
     def now(self) -> datetime:
         """The present of the data."""
         return self._runtime.now()
+
+    def shown(self) -> datetime:
+        """The present by which screens tell how old the data are."""
+        return self._runtime.shown()
+
+    def arrival(self) -> datetime:
+        """The latest that it may be, by which messages from the future are known."""
+        return self._runtime.trust.latest()
+
+    def clock(self) -> ClockStatus:
+        """How this machine's clock stands to its senders'."""
+        trust = self._runtime.trust
+        skew = trust.skew
+        seconds = None if skew is None else round(skew.total_seconds(), 1)
+        return ClockStatus(skew=seconds, doubted=trust.doubted, warning=trust.warning)
 
     async def submit(self, offers: Sequence[Offer], arrived_at: datetime) -> list[Receipt]:
         """Have messages applied; what became of each, once that is durable.
@@ -246,7 +264,7 @@ class Service:
         forgotten = self.site.seconds()
         while True:
             await asyncio.sleep(BEAT_EVERY)
-            self.hub.publish([beat(Beat(now=self.now(), position=self.position))])
+            self.hub.publish([beat(Beat(now=self.shown(), position=self.position))])
             self.guard.settle()
             if self._heads.due(self.site.wall()):
                 await self._publish()

@@ -100,11 +100,20 @@ async def opened(
         await run_in_threadpool(demand_whole, connection)
         metrics = WorkerMetrics(lambda: 0.0)
         runtime = Runtime(
-            connection, site.packs, site.settings, site.runtime, wall=site.wall, metrics=metrics, seconds=site.seconds
+            connection,
+            site.packs,
+            site.settings,
+            site.runtime,
+            wall=site.wall,
+            metrics=metrics,
+            seconds=site.seconds,
+            steady=site.steady,
         )
         await run_in_threadpool(runtime.recover)
         marks = [store.source_marks(connection, followed.path) for followed in follow]
-        liveness = Liveness([followed.name for followed in follow], site.runtime.expect, site.wall)
+        liveness = Liveness(
+            [followed.name for followed in follow], site.runtime.expect, runtime.trust.arrival, site.steady
+        )
         metrics.registry.register(liveness)
         heads = Heads(Signer.of(site.path, make=True), metrics.registry)
         service = Service(site, runtime, guard, metrics, liveness, heads, failed or _crash)
@@ -116,7 +125,7 @@ async def opened(
             running.push_async_callback(service.stop)
             for followed, read in zip(follow, marks, strict=True):
                 follower = Follower(
-                    followed, read, service.examiner, service.hand_over, site.wall, site.seconds, liveness
+                    followed, read, service.examiner, service.hand_over, service.arrival, site.seconds, liveness
                 )
                 follower.start()
                 running.push_async_callback(run_in_threadpool, follower.stop)

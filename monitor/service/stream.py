@@ -60,7 +60,7 @@ async def _feed(service: Service, after: int | None) -> AsyncIterator[bytes]:
     try:
         present = service.position
         position = present if after is None else min(after, present)
-        yield beat(Beat(now=service.now(), position=present)).data
+        yield beat(Beat(now=service.shown(), position=present)).data
         while position < service.position:
             entries = await service.read(partial(store.entries_after, position=position, most=_AT_ONCE))
             if not entries:

@@ -81,7 +81,7 @@ class Submission(NamedTuple):
 
     Attributes:
         offers: in the order in which they are to be applied.
-        arrived_at: by the wall clock.
+        arrived_at: the latest that it may be.
         done: told what became of each, in the same order, once that is durable.
         source: of a file, its path and the marks of how far it has been read with these.
     """
@@ -126,7 +126,7 @@ class Examiner:
         early = event.received_at - arrived_at
         if early > self._ahead:
             text = f"received_at: {early.total_seconds():.0f} s after it arrived"
-            return unreadable(Unusable("future", text), message)
+            return unreadable(Unusable("future", text, event.received_at), message)
         if event.happened_at > event.received_at + self._skew:
             return Offer(event, ("effective_at: after received_at",), usable=False)
         outcomes = list(self._translator.facts(event))

@@ -33,9 +33,11 @@ from streams.embedded.wall import Wall
 from streams.intake import TimeMark, Unusable
 from streams.metrics import WorkerMetrics
 from streams.processor import Outcome, Processor, Rejected
+from streams.provenance import is_own
 from streams.rota import Rota
 from streams.states import PARTITION_KEY, StateError
 from streams.topics import INPUTS
+from streams.trust import TrustedTime
 
 PARTITION: Final = 0
 """There is one."""
@@ -78,6 +80,7 @@ class Runtime:
         wall: the time of day.
         metrics: told once per transaction.
         seconds: a clock that never goes back.
+        steady: seconds that pass as the wall's do, and never jump; unless given, ``seconds``.
     """
 
     def __init__(
@@ -90,7 +93,15 @@ class Runtime:
         wall: Wall,
         metrics: WorkerMetrics,
         seconds: Callable[[], float],
+        steady: Callable[[], float] | None = None,
     ) -> None:
+        self.trust = TrustedTime(
+            wall,
+            steady or seconds,
+            # Else a wall that has jumped would make live data look recorded.
+            step=timedelta(seconds=min(settings.step, settings.live_within / 2)),
+            agreed=timedelta(seconds=settings.live_within),
+        )
         self.present = Present()
         self.stays: dict[str, Stay] = {}
         self._connection = connection
@@ -125,9 +136,18 @@ class Runtime:
         return self._processor.names(PARTITION)
 
     def now(self) -> datetime:
-        """The present of the data: the time of day where they are live, else when the newest was received."""
+        """The present of the data: the time that is trusted where they are live, else when the newest was received."""
+        return self._of_record() or self.trust.arrival()
+
+    def shown(self) -> datetime:
+        """The present by which the age of data is told, see :meth:`streams.trust.TrustedTime.shown`."""
+        return self._of_record() or self.trust.shown()
+
+    def _of_record(self) -> datetime | None:
         clock = self._processor.clock(PARTITION)
-        return self._wall() if clock.live or clock.newest is None else max(clock.newest, clock.reached or clock.newest)
+        if clock.live or clock.newest is None:
+            return None
+        return max(clock.newest, clock.reached or clock.newest)
 
     def recover(self) -> None:
         """Go on from the database: read again what no state covers.
@@ -154,15 +174,20 @@ class Runtime:
             self._next = segment.first
             self._commit(self._processor.process(PARTITION, self._packer.unpack(segment)), _Batch())
         self._next = reading.next_position(connection)
+        clock = self._processor.clock(PARTITION)
+        if clock.live and clock.newest is not None:
+            reached = clock.newest if kept.reached is None else kept.reached + timedelta(seconds=self._settings.silence)
+            self.trust.go_on_from(max(clock.newest, reached))
         for name in self.patients:
             self._catch_up(name)
         self._metrics.recovery.set(self._seconds() - began)
 
     def take(self, submissions: Sequence[Submission], notes: Iterable[Note] = ()) -> Committed:
         """Apply messages and make them durable, with all that comes of them."""
-        batch, arrived = _Batch(notes=list(notes)), self._wall()
+        batch, outcome = _Batch(notes=list(notes)), Outcome()
         receipts, fresh = self._sort_out(submissions, batch)
-        outcome = Outcome()
+        self._hear(content for content, _, _ in fresh)
+        arrived = self.trust.arrival()
         if fresh:
             segment, reads = self._packer.pack(self._next, arrived, [content for content, _, _ in fresh])
             outcome = self._processor.process(PARTITION, reads)
@@ -179,8 +204,12 @@ class Runtime:
         return Committed(batch.entries, batch.stays, list(zip(submissions, receipts, strict=True)))
 
     def let_time_pass(self) -> Committed:
-        """Let the wall clock move time, if the data are live and all that has come has been applied."""
-        return self._commit(self._processor.look_at_the_wall(PARTITION, self._wall()), _Batch())
+        """Let the trusted time move what is due, if the data are live and all that has come has been applied."""
+        now = self.trust.now()
+        return self._commit(
+            Outcome() if now is None else self._processor.look_at_the_wall(PARTITION, now),
+            _Batch(),
+        )
 
     def tend(self) -> None:
         """Keep the states whose turn has come, note from where a restart would read, and forget what is old."""
@@ -195,6 +224,7 @@ class Runtime:
                 self._forget_at = now + (0 if self._forget() else self._settings.forget_interval)
         self._metrics.patients.set(len(self._spoken))
         self._metrics.set_aside.set(self._processor.set_aside)
+        self._metrics.clock(self.trust)
 
     def finish(self) -> None:
         """Keep everything, so that the next start has nothing to read again."""
@@ -227,6 +257,8 @@ class Runtime:
             for index, offer in enumerate(submission.offers):
                 content = offer.content
                 if isinstance(content, Unusable):
+                    if content.received_at is not None:
+                        self.trust.refuse(content.received_at)
                     place = f"{submission.arrived_at.isoformat()} {self._next}+{number}.{index}"
                     batch.refused.append(Refused(place, content.kind, content.text, submission.arrived_at, offer.raw))
                     receipts[-1].append(Receipt("rejected", offer.reasons))
@@ -239,6 +271,12 @@ class Runtime:
                     fresh.append((content, number, index))
                     receipts[-1].append(Receipt("accepted" if offer.usable else "rejected", offer.reasons, content.id))
         return receipts, fresh
+
+    def _hear(self, messages: Iterable[Event | TimeMark]) -> None:
+        """Learn from events what time it is elsewhere; what the service itself says of that is its own."""
+        received = [m.received_at for m in messages if isinstance(m, Event) and not is_own(m.source)]
+        if received:
+            self.trust.hear(max(received))
 
     def _tell_whom_it_concerns(
         self,
@@ -280,7 +318,7 @@ class Runtime:
             if isinstance(change, AlertChange) and change.change is AlertChangeKind.SUPPRESSED:
                 batch.notes.append(_suppressed(change))
         for rejected in outcome.rejected:
-            letter = _kept(rejected, self._wall())
+            letter = _kept(rejected, self.trust.arrival())
             if self._store.refuse(letter) and rejected.letter.value is not None:
                 self._say(_rejection(rejected, self.now()), batch)
         for refused in batch.refused:
@@ -304,9 +342,9 @@ class Runtime:
 
     def _settled(self, outcome: Outcome, batch: _Batch, touched: Iterable[str]) -> None:
         """It is durable: count it, and see to the states of those who have changed."""
-        now, wall = self._seconds(), self._wall()
+        now, arrival = self._seconds(), self.trust.arrival()
         latencies = [
-            max(0.0, (wall - said.arrived_at).total_seconds())
+            max(0.0, (arrival - said.arrived_at).total_seconds())
             for said in outcome.said
             if said.arrived_at is not None and isinstance(said.change, AlertChange)
         ]
@@ -345,11 +383,14 @@ class Runtime:
         self._metrics.kept(len(names))
 
     def _forget(self) -> bool:
-        """Forget by the age of what it is about: what arrived by the wall, what was said by the time of the data."""
-        wall, now, keep = self._wall(), self.now(), self._settings
+        """Forget by the time of the data: of what arrived, and is dated by the wall, no more than the wall says."""
+        now, keep = self.now(), self._settings
+        if self._processor.clock(PARTITION).newest is None:
+            return False
+        arrived = min(now, self._wall())
         before = Forgetting(
-            events=to_instant(wall - timedelta(days=keep.keep_events)),
-            refused=to_instant(wall - timedelta(days=keep.keep_alerts)),
+            events=to_instant(arrived - timedelta(days=keep.keep_events)),
+            refused=to_instant(arrived - timedelta(days=keep.keep_alerts)),
             said=to_instant(now - timedelta(days=keep.keep_alerts)),
             history=to_instant(now - timedelta(hours=keep.keep_history)),
             floor=self._noted,

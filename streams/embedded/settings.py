@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streams.trust import STEP
+
 
 class EmbeddedSettings(BaseModel):
     """Settings of the runtime. Times are seconds where nothing else is said.
@@ -18,8 +20,10 @@ class EmbeddedSettings(BaseModel):
         snapshot_interval: between two states of one patient who keeps changing. A restart computes so much again.
         note_interval: between two notes of where a restart would begin to read.
         forget_interval: between two looks at what may be forgotten.
-        live_within: data received no longer than this before they arrive are live; only then the wall clock counts.
-        silence: how far time stays behind the wall clock where nothing comes.
+        live_within: data received no longer than this before they arrive are live; only then time goes on.
+        silence: how far time stays behind where nothing comes.
+        step: the most by which the wall clock alone moves time beyond what senders say (local setting); no more
+            than half of live_within.
         remembered: events by which a message that is sent again is recognised.
         keep_events: days for which events are kept. What the rules remember longest is 14 days old.
         keep_alerts: days for which alerts, verdicts and what could not be used are kept.
@@ -38,6 +42,7 @@ class EmbeddedSettings(BaseModel):
     forget_interval: Annotated[float, Field(ge=1, le=86_400)] = 600.0
     live_within: Annotated[float, Field(ge=1, le=3600)] = 60.0
     silence: Annotated[float, Field(ge=1, le=600)] = 10.0
+    step: Annotated[float, Field(ge=0, le=600)] = STEP.total_seconds()
     remembered: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     keep_events: Annotated[float, Field(ge=1, le=3650)] = 15.0
     keep_alerts: Annotated[float, Field(ge=1, le=3650)] = 90.0

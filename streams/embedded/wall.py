@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 Wall = Callable[[], datetime]
-"""Returns the present time, with its zone; it never goes back by more than the system's clock does."""
+"""Returns the present time, with its zone; it may jump, as the system's clock does."""
 
 
 def system_wall() -> datetime:
@@ -33,6 +33,10 @@ class ScriptWall:
     def start(self) -> None:
         """Let time pass from now on."""
         self._started = self._clock()
+
+    def seconds(self) -> float:
+        """Seconds that pass as its time does."""
+        return (self() - self._begin).total_seconds()
 
     def __call__(self) -> datetime:
         """The time of day."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,9 @@ from streams.letterbox import Letterbox, Source
 from streams.metrics import WorkerMetrics
 from streams.processor import Outcome, Processor
 from streams.rota import Name, Rota
-from streams.states import PARTITION_KEY, StateError
+from streams.states import PARTITION_KEY, PartitionState, StateError
 from streams.topics import INPUTS, TopicName, key_of_status
+from streams.trust import TrustedTime
 
 _AT_ONCE: Final = 500
 """Records applied before what came of them is published."""
@@ -41,6 +42,9 @@ _STATES_IN_A_ROW: Final = 200
 
 _SOONEST: Final = 1.0
 """Seconds between two states of a patient that are wanted at once."""
+
+_TIME_KEPT_EVERY: Final = timedelta(minutes=1)
+"""How far the time of a partition goes on before it is kept although nothing has come."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -130,13 +134,21 @@ class Keeper:
         self._unclaimed: set[int] = set()
         self._clock = clock
         self._wall = wall
+        self._trust = TrustedTime(
+            wall,
+            clock,
+            step=timedelta(seconds=settings.step),
+            agreed=timedelta(seconds=settings.live_within),
+        )
         self._rota = Rota(settings.snapshot_interval, min(_SOONEST, settings.snapshot_interval))
         self._feeds: dict[int, Feed] = {}
         self._letters: dict[int, Letterbox] = {}
         self._noted: defaultdict[int, Offsets] = defaultdict(dict)
+        self._kept_at: dict[int, datetime | None] = {}
         self._note_at = 0.0
         self._lock = asyncio.Lock()
         self._unfinished = False
+        self._warned = False
 
     @property
     def partitions(self) -> set[int]:
@@ -165,6 +177,7 @@ class Keeper:
             self._unclaimed = {number for number in partitions if not self._claim.take_from(states[number])}
             begins = await self._membership.begins(partitions)
             kept = {number: self._processor.adopt(number, states.pop(number)) for number in sorted(partitions)}
+            self._go_on_from(kept.values())
             letters = await self._journal.letters({number: state.letters for number, state in kept.items()})
             for number, state in kept.items():
                 floors = state.floors
@@ -201,11 +214,13 @@ class Keeper:
         """Do what is due although nothing has come: release what waited, let time pass, keep states, note floors."""
         async with self._one_at_a_time():
             await self._apply(self._feeds)
+            now = self._trust.now()
             passed = [
-                (number, feed.let_time_pass(self._membership.ends(number), self._wall()))
+                (number, Outcome() if now is None else feed.let_time_pass(self._membership.ends(number), now))
                 for number, feed in self._feeds.items()
             ]
             await self._settle(passed)
+            self._tell_of_clocks()
             self._metrics.lag.set(self.lag)
             self._metrics.patients.set(self._processor.patients)
             self._metrics.set_aside.set(self._processor.set_aside)
@@ -231,6 +246,31 @@ class Keeper:
             yield
             self._unfinished = False  # not so after an error or a cancellation
 
+    def _go_on_from(self, kept: Collection[PartitionState]) -> None:
+        """The time that live data had come to before, as far as it was kept."""
+        silence = timedelta(seconds=self._settings.silence)
+        times = [state.newest for state in kept if state.live and state.newest is not None]
+        times += [state.reached + silence for state in kept if state.live and state.reached is not None]
+        if times:
+            self._trust.go_on_from(max(times))
+
+    def _hear(self, partitions: Iterable[int]) -> None:
+        """Learn from live data what time it is elsewhere."""
+        clocks = map(self._processor.clock, partitions)
+        heard = [clock.newest for clock in clocks if clock.live and clock.newest is not None]
+        if heard:
+            self._trust.hear(max(heard))
+            # Live when they were stored, and read so much later that only their own time is known.
+            self._trust.go_on_from(max(heard))
+
+    def _tell_of_clocks(self) -> None:
+        """Tell how the clocks stand; of a change in the log."""
+        self._metrics.clock(self._trust)
+        warning = self._trust.warning
+        if bool(warning) != self._warned:
+            self._warned = bool(warning)
+            _log.warning("%s", warning or "this machine's clock and its senders' agree again")
+
     def _let_go(self) -> None:
         for number in self._feeds:
             self._rota.forget(number)
@@ -238,6 +278,7 @@ class Keeper:
         self._letters.clear()
         self._floors.clear()
         self._noted.clear()
+        self._kept_at.clear()
 
     async def _apply(self, partitions: Iterable[int]) -> None:
         left = set(partitions)
@@ -246,6 +287,7 @@ class Keeper:
                 (number, self._feeds[number].apply(self._membership.ends(number), self._clock(), _AT_ONCE))
                 for number in sorted(left)
             ]
+            self._hear(left)
             await self._settle(outcomes)
             left = {number for number, outcome in outcomes if outcome.records >= _AT_ONCE}
             await asyncio.sleep(0)
@@ -293,7 +335,9 @@ class Keeper:
         for number, those in by_partition.items():
             self._processor.kept(number, those)
         floors = {
-            number: offsets for number in also if (offsets := self._feeds[number].floors()) != self._noted[number]
+            number: offsets
+            for number in also
+            if (offsets := self._feeds[number].floors()) != self._noted[number] or self._has_gone_on(number)
         }
         for number, offsets in floors.items():
             self._letters[number].forget(offsets)
@@ -309,7 +353,13 @@ class Keeper:
         self._unclaimed -= floors.keys()
         for number, offsets in floors.items():
             self._noted[number] = offsets
+            self._kept_at[number] = self._processor.clock(number).reached
             self._floors.update({(name, number): offset for name, offset in offsets.items()})
+
+    def _has_gone_on(self, number: int) -> bool:
+        """Whether the time of a partition in which nothing comes is worth keeping again."""
+        reached, before = self._processor.clock(number).reached, self._kept_at.get(number)
+        return reached is not None and (before is None or reached - before >= _TIME_KEPT_EVERY)
 
     async def _demand_no_hole(self, record: Record, missing: range) -> None:
         """Offsets without a record are rightly passed over: marks of transactions, and what is not kept any more."""

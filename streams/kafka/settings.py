@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from rules.settings import SettingsError
 from streams.topics import TopicName
+from streams.trust import STEP
 
 ENVIRONMENT: Final = "RESCUE_MONITOR_KAFKA_"
 """How the names of environment variables begin; the name of a setting follows, in capitals."""
@@ -43,8 +44,9 @@ class WorkerSettings(BaseModel):
         batch: most records at once.
         batch_within: how long a batch is collected.
         buffer: records of one input that may wait for being processed before no more are fetched.
-        live_within: data received no longer than this before they arrive are live; only then the wall clock counts.
-        silence: how far time stays behind the wall clock where nothing comes.
+        live_within: data received no longer than this before they arrive are live; only then time goes on.
+        silence: how far time stays behind where nothing comes.
+        step: the most by which the wall clock alone moves time beyond what senders say (local setting).
         ahead: how far the time of receiving may lie after the arrival before a record is refused; unset, the site's
             future_skew. Records whose dates were shifted to hide them need more.
         patience: how long other inputs wait for one that does not give what it has, and how long a record that is not
@@ -65,6 +67,7 @@ class WorkerSettings(BaseModel):
     buffer: Annotated[int, Field(ge=100, le=1_000_000)] = 16_384
     live_within: Annotated[float, Field(ge=1, le=3600)] = 60.0
     silence: Annotated[float, Field(ge=1, le=600)] = 10.0
+    step: Annotated[float, Field(ge=0, le=600)] = STEP.total_seconds()
     ahead: Annotated[float, Field(ge=0, le=1e10)] | None = None
     patience: Annotated[float, Field(ge=1, le=600)] = 10.0
     listen: Annotated[Server, Field()] = "127.0.0.1:9464"

@@ -71,15 +71,21 @@ class Clock:
     """A time of day that passes as usual from where it was last set."""
 
     def __init__(self, start: datetime) -> None:
+        self.off = timedelta(0)
+        """By how much the machine's clock is wrong."""
         self.set(start)
 
     def set(self, now: datetime) -> None:
         """Put it forward."""
         self._now, self._began = now, time.monotonic()
 
+    def seconds(self) -> float:
+        """Seconds that pass as it does: what is put forward has passed."""
+        return (self() - self.off).timestamp()
+
     def __call__(self) -> datetime:
         """The time."""
-        return self._now + timedelta(seconds=time.monotonic() - self._began)
+        return self._now + timedelta(seconds=time.monotonic() - self._began) + self.off
 
 
 class Bedside:
@@ -123,7 +129,8 @@ class Bedside:
 
     def start(self, database: str = "service.db") -> None:
         """Listen, at the same address as before."""
-        site = Site("ICU 1", packs(), SITE, self._runtime, self.clock, time.monotonic, self._folder / database)
+        path = self._folder / database
+        site = Site("ICU 1", packs(), SITE, self._runtime, self.clock, time.monotonic, path, self.clock.seconds)
         authenticator = self._authenticator() if self._asked else None
         self._running = Running(site, authenticator, self._follow, self._port)
         self._port = urlsplit(self._running.address).port or 0

@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import httpx
@@ -38,11 +39,18 @@ _RUNTIME: Final = "{snapshot_interval: 1, note_interval: 0.2, gather: 0}\n"
 class ServiceProcess:
     """``rescue-monitor serve`` on one database, which outlives it."""
 
-    def __init__(self, folder: Path, *arguments: str, runtime: str = _RUNTIME) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        runtime: str = _RUNTIME,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.database = folder / "service.db"
         self.log = folder / "service.txt"
         self.port = free_port()
         self._arguments = arguments
+        self._environment = environment
         self._runtime = folder / "runtime.yaml"
         self._runtime.write_text(runtime, encoding="utf-8")
         self.start()
@@ -56,7 +64,7 @@ class ServiceProcess:
                 stdout=output,
                 stderr=output,
                 cwd=ROOT,
-                env=os.environ | {"PYTHONWARNINGS": "ignore"},
+                env={**os.environ, "PYTHONWARNINGS": "ignore", **self._environment},
             )
 
     def is_ready(self) -> bool:

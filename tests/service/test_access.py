@@ -13,13 +13,16 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from prometheus_client import CollectorRegistry
 
 from monitor import cli
 from monitor.demo.build import LOG as DEMO_LOG
 from monitor.service.guard import Guard
+from monitor.service.heads import Heads
 from monitor.service.models import Role
 from monitor.service.oidc import Oidc, OidcSettings
 from monitor.service.security import (
+    AT_THE_MACHINE,
     PERMISSIONS,
     CredentialError,
     Permission,
@@ -29,6 +32,7 @@ from monitor.service.security import (
 )
 from monitor.service.serving import Listening
 from streams.embedded import audit
+from streams.embedded.database import open_database
 from streams.embedded.heads import Head, Signer, Statement
 from streams.embedded.wall import system_wall
 from streams.replay import in_stream_order
@@ -245,6 +249,25 @@ class TestRecord:
         assert len(notes) < 500
         guard.settle(ending=True)
         assert sum(note.content["times"] for note in notes) == 120 * 200
+
+    def test_goes_on_after_a_clock_that_was_a_day_ahead_has_come_back(self, tmp_path: Path) -> None:
+        now = [NOW + timedelta(days=1)]
+        notes: list[audit.Note] = []
+        guard = Guard(None, lambda: now[0])
+        guard.record = notes.append
+        heads = Heads(Signer.of(tmp_path / "service.db", make=True), CollectorRegistry())
+        connection = open_database(tmp_path / "service.db")
+        heads.publish(connection, now[0])
+        connection.close()
+        for _ in range(2):
+            guard.looked(AT_THE_MACHINE, "bed-1")
+            guard.turned_away({"client": ("10.0.0.1", 1)}, "no token")
+        now[0] = NOW
+        assert heads.due(now[0])
+        guard.looked(AT_THE_MACHINE, "bed-1")
+        guard.settle()
+        assert [note.content.get("patient") for note in notes] == ["bed-1", None, "bed-1", None]
+        assert notes[-1].content["times"] == 1, "who was turned away again meanwhile"
 
     def test_has_a_head_that_is_signed_and_published(
         self, guarded: Running, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture

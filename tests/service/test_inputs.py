@@ -32,9 +32,13 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = START
+        self.off = timedelta(0)
 
     def __call__(self) -> datetime:
-        return self.now
+        return self.now + self.off
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def test_two_inputs_have_two_names(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_input_that_is_not_there_or_cannot_be_read_is_a_fault(clock: Clock) -> None:
-    liveness = Liveness(["lab", "monitors", "archive"], {}, clock)
+    liveness = Liveness(["lab", "monitors", "archive"], {}, clock, clock.seconds)
     assert [found.name for found in liveness.faults()] == ["archive", "lab", "monitors"], "nothing is known of them yet"
     liveness.stands("lab", Standing("failed", "Input/output error"))
     liveness.stands("monitors", Standing("reading"))
@@ -71,7 +75,7 @@ def test_an_input_that_is_not_there_or_cannot_be_read_is_a_fault(clock: Clock) -
 
 
 def test_an_input_is_silent_once_nothing_came_for_longer_than_was_expected(clock: Clock) -> None:
-    liveness = Liveness(["lab"], {"lab": 300.0, "gateway": 60.0}, clock)
+    liveness = Liveness(["lab"], {"lab": 300.0, "gateway": 60.0}, clock, clock.seconds)
     liveness.stands("lab", Standing("reading"))
     clock.now += timedelta(seconds=60)
     assert liveness.faults() == ()
@@ -87,15 +91,25 @@ def test_an_input_is_silent_once_nothing_came_for_longer_than_was_expected(clock
     assert gateway.since == START + timedelta(seconds=61)
 
 
+def test_a_clock_that_jumps_makes_nobody_silent_and_nobody_heard(clock: Clock) -> None:
+    liveness = Liveness([], {"gateway": 60.0}, clock, clock.seconds)
+    clock.off = timedelta(days=1)
+    assert states(liveness) == {"gateway": "reading"}
+    liveness.heard("gateway")
+    clock.off = timedelta(0)
+    clock.now += timedelta(seconds=61)
+    assert states(liveness) == {"gateway": "silent"}
+
+
 def test_a_sender_of_whom_nothing_is_expected_is_known_and_never_silent(clock: Clock) -> None:
-    liveness = Liveness([], {}, clock)
+    liveness = Liveness([], {}, clock, clock.seconds)
     liveness.heard("gateway")
     clock.now += timedelta(days=1)
     assert states(liveness) == {"gateway": "reading"}
 
 
 def test_an_input_that_has_failed_is_not_called_silent(clock: Clock) -> None:
-    liveness = Liveness(["lab"], {"lab": 60.0}, clock)
+    liveness = Liveness(["lab"], {"lab": 60.0}, clock, clock.seconds)
     liveness.stands("lab", Standing("failed", "Permission denied"))
     clock.now += timedelta(hours=1)
     assert states(liveness) == {"lab": "failed"}
@@ -152,7 +166,9 @@ def test_a_sender_that_is_expected_and_silent_is_named(tmp_path: Path, clock: Cl
         refused = events_of()[0].model_copy(update={"received_at": START + timedelta(days=1)})
         assert service.send([refused], known).json()["results"][0]["status"] == "rejected"
         clock.now += timedelta(seconds=50)
-        assert service.client.get("/readyz").text == "no\ninput gateway: silent\n", "nothing that came could be used"
+        silent, clocks = service.client.get("/readyz").text.splitlines()[1:]
+        assert silent == "input gateway: silent", "nothing that came could be used"
+        assert clocks == "clock: this machine's clock is 23 h 59 min behind its senders: their events are refused"
         event = events_of()[0].model_copy(update={"received_at": clock.now, "effective_at": clock.now})
         assert service.send([event], known).json()["results"][0]["status"] == "accepted"
         assert service.client.get("/readyz").status_code == 200

@@ -30,6 +30,8 @@ class Embedded:
         self.site = site
         self.settings = settings or EmbeddedSettings(snapshot_interval=0.5, note_interval=0.1)
         self.wall = LONG_AFTER
+        self.off = timedelta(0)
+        """By how much the machine's clock is wrong."""
         self.seconds = 1000.0
         self.newest: datetime | None = None
         self.examiner = Examiner(packs(), site, site.future_skew)
@@ -43,11 +45,15 @@ class Embedded:
             packs(),
             self.site,
             self.settings,
-            wall=lambda: self.wall,
+            wall=lambda: self.wall + self.off,
             metrics=self.metrics,
             seconds=lambda: self.seconds,
+            steady=self.steady,
         )
         self.runtime.recover()
+
+    def steady(self) -> float:
+        return self.wall.timestamp()
 
     def crash(self) -> None:
         """What is not committed is gone: a connection that is closed rolls back."""
@@ -55,11 +61,11 @@ class Embedded:
         self.start()
 
     def send(self, events: Sequence[Event]) -> None:
-        self.take([self.examiner.examine(event, self.wall) for event in events])
+        self.take([self.examiner.examine(event, self.runtime.trust.latest()) for event in events])
 
     def read(self, *messages: bytes) -> list[Receipt]:
         """Messages as they come over the wire."""
-        return self.take([self.examiner.read(message, self.wall) for message in messages])
+        return self.take([self.examiner.read(message, self.runtime.trust.latest()) for message in messages])
 
     def take(self, offers: Sequence[Offer], source: tuple[str, str] | None = None) -> list[Receipt]:
         for offer in offers:

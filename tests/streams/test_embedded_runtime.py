@@ -4,13 +4,14 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from monitor.demo.build import LOG as DEMO_LOG
-from rules.events import Action, Event, encode
+from rules.events import Action, Encounter, Event, encode
+from rules.instants import to_instant
 from rules.outputs import AlertChange, AlertChangeKind
 from rules.settings import SiteSettings
 from streams.embedded import audit
@@ -18,6 +19,7 @@ from streams.embedded.database import DatabaseError, open_database
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, entries_of
 from streams.embedded.wall import ScriptWall
+from streams.provenance import OWN
 from streams.replay import in_stream_order
 from streams.states import StateError
 from tests.streams.embedded import LONG_AFTER, Embedded
@@ -37,13 +39,25 @@ def bed(name: str = BED) -> list[Event]:
     return list(in_stream_order(events_of(DEMO_LOG, name)))
 
 
-def live(path: Path, events: list[Event], *, down: bool) -> Embedded:
-    """Events come as they are received; then an hour passes with the service running, or down."""
-    embedded = Embedded(path)
+def play(embedded: Embedded, events: list[Event]) -> None:
+    """Events come as they are received."""
     embedded.wall = events[0].received_at
     for event in events:
         embedded.wall = max(event.received_at, embedded.wall)
         embedded.send([event])
+
+
+def visit(at: datetime) -> Event:
+    """Somebody else's message, by which it is known what time it is."""
+    times = {"effective_at": at, "received_at": at}
+    fixed = {"schema_version": 1, "id": f"visit-{at.isoformat()}", "source": "gateway", "subject": "visitor"}
+    return Encounter.model_validate({**fixed, **times, "kind": "encounter", "event": "discharge"})
+
+
+def live(path: Path, events: list[Event], *, down: bool) -> Embedded:
+    """Events come as they are received; then an hour passes with the service running, or down; then senders go on."""
+    embedded = Embedded(path)
+    play(embedded, events)
     if down:
         embedded.wall += timedelta(hours=1)
         embedded.crash()
@@ -51,6 +65,8 @@ def live(path: Path, events: list[Event], *, down: bool) -> Embedded:
     else:
         for _ in range(361):
             embedded.pass_time(10)
+    embedded.wall = events[-1].received_at + timedelta(hours=1, minutes=1)
+    embedded.send([visit(embedded.wall)])
     return embedded
 
 
@@ -279,24 +295,126 @@ def test_states_are_kept_by_turns_so_that_a_restart_reads_little(runtime: Embedd
 
 
 def test_what_is_old_is_forgotten_but_never_what_a_restart_needs(tmp_path: Path) -> None:
-    settings = EmbeddedSettings(snapshot_interval=0.5, note_interval=0.1, forget_interval=1, keep_events=1)
-    embedded = Embedded(tmp_path / "service.db", settings)
     events = bed()
-    for event in events[:-1]:
-        embedded.send([event])
-    embedded.pass_time(2 * 86_400)
-    embedded.pass_time(2)
-    ((count, first),) = embedded.rows("SELECT count(*), min(first) FROM segments")
-    assert (count, first) == (1, len(events) - 2)
-    embedded.crash()
-    embedded.send(events[-1:])
-    embedded.close()
-    fresh = Embedded(tmp_path / "fresh.db")
-    fresh.send(events)
-    fresh.close()
-    assert embedded.said() == fresh.said()
-    embedded.connection.close()
-    fresh.connection.close()
+    said = []
+    for days, left in ((1, 1), (15, len(events) - 1)):
+        settings = EmbeddedSettings(snapshot_interval=0.5, note_interval=0.1, forget_interval=1, keep_events=days)
+        embedded = Embedded(tmp_path / f"{days}.db", settings)
+        play(embedded, events[:-1])
+        embedded.pass_time(2 * 86_400)
+        embedded.pass_time(2)
+        assert embedded.rows("SELECT count(*), max(first) FROM segments") == [(left, len(events) - 2)]
+        embedded.crash()
+        embedded.send(events[-1:])
+        embedded.close()
+        said.append(embedded.said())
+        embedded.connection.close()
+    assert said[0] == said[1]
+
+
+class TestClocks:
+    """A machine whose clock is wrong, and senders whose clocks are right."""
+
+    @pytest.fixture
+    def ward(self, runtime: Embedded) -> Embedded:
+        play(runtime, bed()[:150])
+        runtime.runtime.finish()
+        return runtime
+
+    def come(self, ward: Embedded, number: int) -> list[str]:
+        """An event each second; what became of them."""
+        statuses: list[str] = []
+        for _ in range(number):
+            ward.pass_time(1)
+            (receipt,) = ward.read(encode(visit(ward.wall)).encode())
+            statuses.append(receipt.status)
+        return statuses
+
+    def reached(self, ward: Embedded) -> datetime:
+        reached = ward.runtime._processor.clock(0).reached
+        assert reached is not None
+        return reached
+
+    @pytest.mark.parametrize("off", [timedelta(minutes=10), timedelta(days=1), timedelta(days=100)])
+    def test_that_jumps_ahead_moves_time_by_a_step_and_comes_back(self, ward: Embedded, off: timedelta) -> None:
+        step, said = timedelta(seconds=30), len(ward.entries)
+        ward.off = off
+        ward.pass_time(0.25)
+        assert self.reached(ward) <= ward.wall + step
+        assert set(self.come(ward, 60)) == {"accepted"}
+        assert ward.wall <= ward.runtime.now() == ward.runtime.shown() <= ward.wall + step
+        ward.off = timedelta(0)
+        assert set(self.come(ward, 60)) == {"accepted"}
+        assert self.reached(ward) <= ward.wall == ward.runtime.now()
+        assert ward.runtime.trust.warning == ""
+        ward.crash()
+        assert self.come(ward, 1) == ["accepted"]
+        assert len(ward.entries) - said < 5, "nobody has grown old by it"
+
+    def test_that_is_set_back_keeps_nothing_out_and_no_bed_young(self, ward: Embedded) -> None:
+        before = ward.wall
+        ward.off = -timedelta(minutes=10)
+        assert set(self.come(ward, 60)) == {"accepted"}
+        assert self.reached(ward) >= before + timedelta(seconds=50)
+        ward.pass_time(400)
+        assert ward.runtime.shown() == ward.wall
+        assert ward.runtime.look([BED])[BED].blind(to_instant(ward.runtime.shown()))
+
+    def test_that_is_ahead_from_the_start_leaves_silence_to_be_noticed(self, tmp_path: Path) -> None:
+        ward = Embedded(tmp_path / "ahead.db")
+        ward.off = timedelta(minutes=10)
+        play(ward, bed()[:150])
+        ward.pass_time(600)
+        assert ward.wall <= ward.runtime.shown() <= ward.wall + timedelta(seconds=30)
+        assert self.reached(ward) > ward.wall - timedelta(seconds=11)
+        ward.connection.close()
+
+    @pytest.mark.parametrize("speaks", [False, True])
+    @pytest.mark.parametrize("started", [False, True])
+    def test_that_is_100_days_ahead_deletes_nothing(self, tmp_path: Path, *, started: bool, speaks: bool) -> None:
+        settings = EmbeddedSettings(note_interval=0.1, forget_interval=1, keep_events=1, keep_alerts=1, keep_history=1)
+        ward = Embedded(tmp_path / "service.db", settings)
+        play(ward, bed()[:150])
+        ward.read(b"nonsense")
+        ward.runtime.finish()
+        tables = ("segments", "feed", "rejected", "history", "patients", "states")
+        count = [ward.rows(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608 - names of ours
+        ward.off = timedelta(days=100)
+        if started:
+            ward.crash()
+        for _ in range(20):
+            ward.pass_time(2)
+            if speaks:
+                ward.send([visit(ward.wall)])
+        left = [ward.rows(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608 - names of ours
+        assert all(now >= then for then, now in zip(count, left, strict=True))
+        ward.connection.close()
+
+    def test_that_is_behind_from_the_start_keeps_every_bed_in_doubt(self, ward: Embedded) -> None:
+        ward.pass_time(300)
+        ward.off = -timedelta(minutes=10)
+        ward.crash()
+        assert ward.runtime.trust.doubted
+        assert ward.runtime.trust.warning == "this machine's clock is 10 min behind what it has kept"
+
+    def test_that_was_off_while_nobody_came_shows_data_as_old_as_the_wall_says(self, ward: Embedded) -> None:
+        ward.wall += timedelta(hours=1)
+        ward.crash()
+        assert ward.runtime.shown() == ward.wall
+        ward.pass_time(1)
+        assert self.reached(ward) < ward.wall - timedelta(minutes=59), "decided once somebody says that it is so late"
+        ward.send([visit(ward.wall)])
+        assert self.reached(ward) > ward.wall - timedelta(seconds=2)
+
+    def test_is_not_vouched_for_by_what_the_service_says_itself(self, ward: Embedded) -> None:
+        ward.off = timedelta(days=1)
+        now = ward.runtime.now()
+        own = visit(now).model_copy(update={"source": OWN})
+        ward.take([ward.examiner.examine(own, ward.runtime.trust.latest())])
+        assert self.reached(ward) <= ward.wall + timedelta(seconds=30)
+        ward.off = timedelta(0)
+        assert self.come(ward, 1) == ["accepted"]
+        assert ward.runtime.now() == ward.wall, "what the service says itself is no evidence"
 
 
 def test_a_hole_in_the_log_is_refused(runtime: Embedded) -> None:
@@ -390,3 +508,10 @@ def test_the_wall_of_a_script_stands_runs_and_stands() -> None:
     wall.start()
     assert wall() == LONG_AFTER + timedelta(minutes=5)
     assert wall() == LONG_AFTER + timedelta(hours=1)
+
+
+def test_the_seconds_of_a_script_pass_as_its_time_does() -> None:
+    wall = ScriptWall(LONG_AFTER, LONG_AFTER + timedelta(hours=1), 120, iter((10.0, 12.5, 40.0)).__next__)
+    assert wall.seconds() == 0
+    wall.start()
+    assert (wall.seconds(), wall.seconds()) == (300, 3600)

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
@@ -24,6 +25,7 @@ from streams.metrics import WorkerMetrics
 from streams.processor import Processor
 from streams.states import PARTITION_KEY, PartitionState, StateError
 from streams.topics import INPUTS, TopicName, topic_of
+from tests.streams.embedded import LONG_AFTER
 from tests.streams.stream import SITE, Inputs, Words, events_of, packs, said_by_replay, words
 
 BED = "bed-4"
@@ -48,6 +50,9 @@ class Cluster:
         self.answers = asyncio.Event()
         self.answers.set()
         self.now = 1000.0
+        self.began = LONG_AFTER
+        self.off = timedelta(0)
+        """By how much the worker's clock is wrong."""
         self.first: Counter[TopicName] = Counter()
         self.claim = Claim(group="workers", partitions=1, topics={PREFIX + name: f"id of {name}" for name in INPUTS})
         self.metrics = WorkerMetrics(lambda: 0.0)
@@ -117,7 +122,12 @@ class Cluster:
             prefix=PREFIX,
             claim=self.claim,
             clock=lambda: self.now,
+            wall=lambda: self.time + self.off,
         )
+
+    @property
+    def time(self) -> datetime:
+        return self.began + timedelta(seconds=self.now - 1000.0)
 
     @property
     def records(self) -> list[Record]:
@@ -494,3 +504,108 @@ def test_states_are_not_kept_with_every_batch() -> None:
         return sum(message.key == BED.encode() for message in states)
 
     assert 1 <= asyncio.run(work()) <= len(kafka.records) * 0.1 / 30 + 2
+
+
+class TestClocks:
+    """A worker whose clock is wrong, and senders whose clocks are right."""
+
+    STEP = timedelta(seconds=30)
+
+    @pytest.fixture
+    def live(self) -> Cluster:
+        log = events_of(DEMO_LOG, BED)[:150]
+        kafka = Cluster(Inputs(log, closed=False, live=True))
+        kafka.began = log[-1].received_at
+        return kafka
+
+    def reached(self, keeper: Keeper) -> datetime:
+        reached = keeper._processor.clock(0).reached
+        assert reached is not None
+        return reached
+
+    def skew(self, kafka: Cluster) -> float | None:
+        return kafka.metrics.registry.get_sample_value("rescue_monitor_clock_skew_seconds")
+
+    def test_one_that_jumps_moves_time_by_a_step_and_comes_back(
+        self, live: Cluster, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def work() -> None:
+            keeper = await working(live)
+            await keeper.take(live.records)
+            await keeper.look_around()
+            assert self.skew(live) == 0
+            live.off = timedelta(days=1)
+            for _ in range(3):
+                live.now += 1.0
+                await keeper.look_around()
+            assert live.time < self.reached(keeper) <= live.time + self.STEP
+            assert self.skew(live) == 86_400
+            live.off = timedelta(0)
+            live.now += 60.0
+            await keeper.look_around()
+            assert self.reached(keeper) == live.time - timedelta(seconds=10)
+
+        asyncio.run(work())
+        said = [record.message for record in caplog.records]
+        assert said == [
+            "this machine's clock is 1 d ahead of its senders",
+            "this machine's clock and its senders' agree again",
+        ]
+
+    def test_one_that_is_set_back_lets_time_pass(self, live: Cluster) -> None:
+        async def work() -> None:
+            keeper = await working(live)
+            await keeper.take(live.records)
+            live.off = -timedelta(minutes=10)
+            live.now += 300.0
+            await keeper.look_around()
+            assert self.reached(keeper) == live.time - timedelta(seconds=10)
+
+        asyncio.run(work())
+        assert self.skew(live) == -600
+
+    @pytest.mark.parametrize("off", [timedelta(minutes=10), timedelta(days=100)])
+    def test_one_that_is_wrong_when_it_takes_over_is_held_by_what_was_kept(self, live: Cluster, off: timedelta) -> None:
+        async def work() -> None:
+            before = await working(live)
+            await before.take(live.records)
+            await before.hand_over()
+            live.off = off
+            keeper = await working(live)
+            live.now += 5.0
+            await keeper.look_around()
+            assert self.reached(keeper) <= live.time + self.STEP
+
+        asyncio.run(work())
+
+    def test_the_time_of_silent_senders_outlives_a_change_of_workers(self, live: Cluster) -> None:
+        async def work() -> None:
+            before = await working(live)
+            await before.take(live.records)
+            live.now += 3600.0
+            await before.look_around()
+            live.now += 5.0  # and the state of the patient, whose turn it is
+            await before.look_around()
+            kept = len(live.batches)
+            for _ in range(50):
+                live.now += 1.0
+                await before.look_around()
+            assert len(live.batches) == kept, "nor is it kept each time"
+            await before.hand_over()
+            live.now += 5.0
+            keeper = await working(live)
+            await keeper.look_around()
+            assert self.reached(keeper) > live.time - timedelta(minutes=1)
+
+        asyncio.run(work())
+
+    def test_one_that_is_wrong_from_the_first_lets_time_pass_from_what_was_read(self, live: Cluster) -> None:
+        async def work() -> None:
+            live.off = timedelta(days=1)
+            keeper = await working(live)
+            await keeper.take(live.records)
+            live.now += 600.0
+            await keeper.look_around()
+            assert live.time < self.reached(keeper) <= live.time + self.STEP
+
+        asyncio.run(work())

@@ -1,4 +1,4 @@
-// The frame around both views: top bar, and the banner that says that the feed is lost, or from where no data come.
+// The frame around both views: top bar, and the banner that says that the feed is lost, clocks differ, or from where no data come.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { shown } from "./alerts.js";
@@ -50,8 +50,19 @@ function neighbours(state) {
   </nav>`;
 }
 
+/** What stands above the beds while the feed is not lost: clocks that differ, and inputs from which no data come. */
+export const notices = (state, now) => [clocks(state), ...missing(state, now)];
+
+/** Says that clocks differ, and what that means for what is shown; nothing while they agree. */
+function clocks(state) {
+  if (!state.clock?.warning) return nothing;
+  const words = state.clock.warning;
+  const meaning = state.clock.doubted ? "Nobody can tell how old the data are: go to the bedside." : "What is shown goes by its senders.";
+  return html`<p class="missing" data-clock>${words[0].toUpperCase()}${words.slice(1)}. ${meaning}</p>`;
+}
+
 /** Says of each input from which data do not come as they should since when, and why; nothing while all do. */
-export function missing(state, now) {
+function missing(state, now) {
   return state.inputs
     .filter((input) => !input.ready)
     .map((input) => {

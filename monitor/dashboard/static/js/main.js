@@ -8,7 +8,7 @@ import { Cards } from "./cards.js";
 import { drawAll } from "./chart.js";
 import { help, signIn } from "./dialogs.js";
 import { Feed } from "./feed.js";
-import { banner, missing, topBar } from "./frame.js";
+import { banner, notices, topBar } from "./frame.js";
 import * as keys from "./keys.js";
 import { Soon } from "./loading.js";
 import * as login from "./login.js";
@@ -181,7 +181,7 @@ function draw() {
   document.body.toggleAttribute("data-blind", isBlind);
   render(topBar(state, now, { view: state.bed ? "bed" : "unit", isBlind, on: buttons }), node("top"));
   const lost = banner(state, clock.at(state.heardAt), local - state.heardAt, isBlind);
-  render(isBlind ? lost : missing(state, now), node("banner"));
+  render(isBlind ? lost : notices(state, now), node("banner"));
   render(view(now, local, isBlind), main);
   if (state.bed) readOpenCards();
   drawAll(main, models);

@@ -23,6 +23,7 @@ export const initial = (local) => ({
   now: null,
   beds: [],
   inputs: [],
+  clock: null,
   heardAt: local,
   connected: false,
   bed: null,
@@ -93,6 +94,7 @@ function takeUnit(state, { unit }) {
     now: unit.now,
     position: unit.position,
     inputs: unit.inputs ?? [],
+    clock: unit.clock ?? null,
     followed: state.followed ?? unit.position,
     beds: newerThan(state, unit.position).reduce(bedsWith, unit.patients),
   };
