@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -17,6 +17,7 @@ from rules.outputs import AlertChange, Change, Rejection, StatusChange
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from rules.snapshot import SnapshotError
+from streams.backlog import Backlog
 from streams.clock import PartitionClock
 from streams.deadletters import DeadLetter
 from streams.deadlines import Deadlines
@@ -65,6 +66,7 @@ class Outcome:
         said: changes of alerts and status; those of a patient in the order of their sequence numbers.
         rejected: what could not be used, or only in part.
         faults: patients who were set aside.
+        judged: the records of events that have been judged.
         events: how many records were ``used``, ``known`` (applied before), ``rejected`` or a ``mark``, by input.
         changed: patients whose state is another one now.
         urgent: patients whose state is to be kept now, because to compute it again might not give the same: a record
@@ -74,6 +76,7 @@ class Outcome:
     said: list[Said] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     faults: list[SetAside] = field(default_factory=list)
+    judged: list[Record] = field(default_factory=list)
     events: Counter[tuple[TopicName, str]] = field(default_factory=Counter)
     changed: set[str] = field(default_factory=set)
     urgent: set[str] = field(default_factory=set)
@@ -117,6 +120,7 @@ class _Partition:
         self.clock = clock
         self.patients: dict[str, _Patient] = {}
         self.deadlines = Deadlines()
+        self.backlog = Backlog()
         self.unkept: dict[str, _Patient] = {}
 
 
@@ -202,8 +206,15 @@ class Processor:
 
     def process(self, partition: int, records: Iterable[Read]) -> Outcome:
         """Apply records of one partition in their order, and meet the deadlines that have passed by then."""
+        outcome = self.admit(partition, records)
+        while self.waiting(partition):
+            self.judge(partition, outcome)
+        self._meet_deadlines(self._partitions[partition], outcome)
+        return outcome
+
+    def admit(self, partition: int, records: Iterable[Read]) -> Outcome:
+        """Take in records of one partition in their order; their events wait for :meth:`judge`."""
         here, outcome = self._partitions[partition], Outcome()
-        touched = set()
         for record, content in records:
             if isinstance(content, Unusable):
                 outcome.events[record.topic, "rejected"] += 1
@@ -213,12 +224,39 @@ class Processor:
                 here.clock.mark(content.received_at)
             else:
                 here.clock.receive(content.received_at, record.arrived_at)
-                touched.add(content.subject)
-                self._apply(here, record, content, outcome)
+                here.backlog.add(record, content)
+        return outcome
+
+    def judge(self, partition: int, outcome: Outcome, go_on: Callable[[], bool] = lambda: True) -> Outcome:
+        """Judge what waits and meet the deadlines that have passed, a step at least, and more while it may go on.
+
+        What presses is judged alone, so that it is answered. Nobody's deadline is met while an event of that patient
+        waits that was received before it: so each patient is judged as if everything were judged at once.
+        """
+        here = self._partitions[partition]
+        backlog, touched = here.backlog, set[str]()
+        pressing = backlog.pressing
+        while len(backlog) and backlog.pressing is pressing:
+            record, event = backlog.take()
+            self._apply(here, record, event, outcome)
+            touched.add(event.subject)
+            if not go_on():
+                break
         for name in touched:
             self._note_deadline(here, here.patients[name])
-        self._meet_deadlines(here, outcome)
+        if not pressing:
+            self._meet_deadlines(here, outcome, go_on)
         return outcome
+
+    def waiting(self, partition: int) -> int:
+        """How many events of a partition wait for being judged."""
+        return len(self._partitions[partition].backlog)
+
+    def busy(self, partition: int) -> bool:
+        """Whether anything is left to be judged of what has come, or of the time that has passed by it."""
+        here = self._partitions[partition]
+        due, reached = here.deadlines.next, here.clock.reached
+        return len(here.backlog) > 0 or (due is not None and reached is not None and due <= reached)
 
     def look_at_the_wall(self, partition: int, now: datetime) -> Outcome:
         """Let time pass in a partition of which everything has been applied that is there, if its data are live."""
@@ -267,8 +305,9 @@ class Processor:
     def uncovered(self, partition: int) -> dict[TopicName, int]:
         """The first record of each input that is in no state that has been kept."""
         first: dict[TopicName, int] = {}
-        for patient in self._partitions[partition].unkept.values():
-            for topic, offset in patient.uncovered.items():
+        here = self._partitions[partition]
+        for offsets in (here.backlog.oldest(), *(patient.uncovered for patient in here.unkept.values())):
+            for topic, offset in offsets.items():
                 first[topic] = min(offset, first.get(topic, offset))
         return first
 
@@ -281,6 +320,7 @@ class Processor:
         patient = here.patients.get(event.subject)
         if patient is None:
             patient = here.patients[event.subject] = _Patient(event.subject, here.number)
+        outcome.judged.append(record)
         if record.offset <= patient.positions.get(record.topic, -1):
             outcome.events[record.topic, "known"] += 1
             return
@@ -300,16 +340,24 @@ class Processor:
         if late or (changes and isinstance(event, Resuscitation | Action)):
             outcome.urgent.add(patient.name)
 
-    def _meet_deadlines(self, here: _Partition, outcome: Outcome) -> list[str]:
+    def _meet_deadlines(
+        self, here: _Partition, outcome: Outcome, go_on: Callable[[], bool] = lambda: True
+    ) -> list[str]:
         """Decide what is due by the time of the partition; returns the patients of whom that changed something."""
         reached = here.clock.reached
         changed: list[str] = []
         if reached is None:
             return changed
+        going_on = True
         for name in here.deadlines.take(reached):
+            if name in here.backlog:
+                continue  # it is noted again with what waits
             patient = here.patients[name]
-            changes = self._engine(patient).advance(reached)
+            changes = self._engine(patient).advance(reached) if going_on else []
             self._note_deadline(here, patient)
+            if not going_on:
+                continue
+            going_on = go_on()
             if changes:
                 self._tell(patient, changes, outcome, None)
                 here.unkept[name] = patient
