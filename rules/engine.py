@@ -151,6 +151,14 @@ class PatientEngine:
             instants.append(self.pending[0][0])
         return to_datetime(min(instants) + self._lateness) if instants else None
 
+    @property
+    def away(self) -> bool:
+        """Whether the patient has been discharged, and nothing that was received is held back."""
+        at = self.reached
+        if at is None or self.pending:
+            return False
+        return not any(track.pathway.care(self.timeline, at)[0].here for track in self.tracks)
+
     def explain(self, pathway: str) -> Explanation:
         """Why the verdict on a pathway is what it is, why not another, and what is missing.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -89,7 +89,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Patient:
-    """One patient; ``state`` is what the engine is to be restored from once it is needed, ``kept`` marks the one kept.
+    """One patient; without an engine, ``state`` is what it is restored from once needed; ``kept`` marks the one kept.
 
     ``uncovered`` are the first records applied since the state was last kept, ``origins`` the records of events that
     the engine holds back, by the event's key: its sender and its id.
@@ -138,6 +138,7 @@ class Processor:
         settings: the site's settings.
         live_within: see :class:`streams.clock.PartitionClock`.
         silence: as above.
+        fetch: the state that was kept of a patient; without it, the states of discharged patients stay in memory.
     """
 
     def __init__(
@@ -147,11 +148,13 @@ class Processor:
         *,
         live_within: timedelta = LIVE_WITHIN,
         silence: timedelta = SILENCE,
+        fetch: Callable[[str], bytes] | None = None,
     ) -> None:
         self._packs = packs
         self._settings = settings
         self._clock = (settings.lateness, live_within, silence)
         self._made = Made.by(packs, settings)
+        self._fetch = fetch
         self._partitions: dict[int, _Partition] = {}
 
     @property
@@ -193,7 +196,9 @@ class Processor:
                 raise StateError(f"partition {partition}, state of {_veiled(key)}: {error}") from None
             known = None if before is None or name in before.unkept else before.patients.get(name)
             if known is None or known.kept != seal_of(data):
-                known = _Patient(name, partition, state=state, positions=dict(state.positions), kept=seal_of(data))
+                known = _Patient(
+                    name, partition, state=self._resting(state), positions=dict(state.positions), kept=seal_of(data)
+                )
             adopted.patients[name] = known
             # Whether another version failed is known to the engine only, and this one is to try again.
             adopted.deadlines.note(name, self._engine(known).due if state.set_aside else state.due)
@@ -274,12 +279,20 @@ class Processor:
         return list(self._partitions[partition].patients)
 
     def engine(self, partition: int, name: str) -> PatientEngine:
-        """The engine of a patient, to be looked at and not to be changed.
+        """The engine of a patient, to be looked at and not to be changed; of somebody who is away, a copy.
 
         Raises:
             KeyError: if there is no such patient.
         """
-        return self._engine(self._partitions[partition].patients[name])
+        patient = self._partitions[partition].patients[name]
+        if self.away(partition, name) and patient.state is not None:
+            return self._restored(patient, patient.state)
+        return self._engine(patient)
+
+    def away(self, partition: int, name: str) -> bool:
+        """Whether a patient has been discharged and left memory: the engine comes back with the next event."""
+        patient = self._partitions[partition].patients[name]
+        return patient.engine is None and patient.state is not None and patient.state.away
 
     def unkept(self, partition: int) -> Iterable[str]:
         """The patients of a partition who have changed since their state was last kept."""
@@ -290,17 +303,24 @@ class Processor:
         patient = self._partitions[partition].patients[name]
         engine = self._engine(patient)
         origins = {event: (record.topic, record.offset) for event, record in patient.origins.items()}
-        aside = patient.set_aside
-        data = PatientState(self._made, patient.positions, engine.due, origins, engine.snapshot(), aside).to_bytes()
+        aside, away = patient.set_aside, engine.away
+        state = PatientState(
+            self._made, dict(patient.positions), engine.due, origins, engine.snapshot(), aside, away and not aside
+        )
+        data = state.to_bytes()
         patient.kept = seal_of(data)
+        patient.state = self._resting(state) if state.away else None
         return data
 
     def kept(self, partition: int, names: Iterable[str]) -> None:
-        """These patients' states have been kept, as they are now."""
+        """These patients' states have been kept, as they are now; whoever is away leaves memory."""
         here = self._partitions[partition]
         for name in names:
-            here.patients[name].uncovered.clear()
+            patient = here.patients[name]
+            patient.uncovered.clear()
             here.unkept.pop(name, None)
+            if patient.state is not None and patient.state.away:
+                patient.engine = None
 
     def uncovered(self, partition: int) -> dict[TopicName, int]:
         """The first record of each input that is in no state that has been kept."""
@@ -327,6 +347,7 @@ class Processor:
         outcome.events[record.topic, "used"] += 1
         outcome.changed.add(patient.name)
         engine = self._engine(patient)
+        patient.state = None
         patient.positions[record.topic] = record.offset
         patient.uncovered.setdefault(record.topic, record.offset)
         if event.key not in engine.waiting:  # else it is held back already, and stays that record's
@@ -353,21 +374,27 @@ class Processor:
             if name in here.backlog:
                 continue  # it is noted again with what waits
             patient = here.patients[name]
-            changes = self._engine(patient).advance(reached) if going_on else []
-            self._note_deadline(here, patient)
             if not going_on:
+                self._note_deadline(here, patient)
                 continue
+            was_away = self.away(here.number, name)
+            changes = self._engine(patient).advance(reached)
+            self._note_deadline(here, patient)
             going_on = go_on()
             if changes:
+                patient.state = None
                 self._tell(patient, changes, outcome, None)
                 here.unkept[name] = patient
                 outcome.changed.add(name)
                 changed.append(name)
+            elif was_away:
+                # Time alone has changed nothing: the state that is kept says the same.
+                patient.engine = None
         return changed
 
     def _note_deadline(self, here: _Partition, patient: _Patient) -> None:
-        if patient.engine is not None:
-            here.deadlines.note(patient.name, patient.engine.due)
+        due = patient.engine.due if patient.engine is not None else patient.state.due if patient.state else None
+        here.deadlines.note(patient.name, due)
 
     def _tell(
         self, patient: _Patient, changes: Iterable[Change], outcome: Outcome, arrived_at: datetime | None
@@ -392,13 +419,22 @@ class Processor:
             patient.engine = PatientEngine(patient.name, self._packs, self._settings)
         elif patient.engine is None and patient.state is not None:
             patient.engine = self._restored(patient, patient.state)
-            patient.state, patient.fault = None, patient.engine.bulkhead.fault
+            patient.fault = patient.engine.bulkhead.fault
+            if not patient.state.away:
+                patient.state = None
         assert patient.engine is not None  # noqa: S101 - for the type checker: one of the two has set it
         return patient.engine
 
+    def _resting(self, state: PatientState) -> PatientState:
+        """A state as it is held; of somebody who is away, the snapshot is fetched when it is needed."""
+        return state if self._fetch is None or not state.away else replace(state, snapshot=b"")
+
     def _restored(self, patient: _Patient, state: PatientState) -> PatientEngine:
+        snapshot = state.snapshot
+        if not snapshot and self._fetch is not None:
+            snapshot = PatientState.from_bytes(self._fetch(patient.name)).snapshot
         try:
-            engine = PatientEngine.restore(state.snapshot, self._packs, self._settings)
+            engine = PatientEngine.restore(snapshot, self._packs, self._settings)
         except SnapshotError as error:
             raise StateError(f"state of {_veiled(patient.name.encode())}: {error}") from None
         if engine.patient != patient.name:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, cast
 
 from rules.events import Action, Encounter, Event, decode
-from rules.glance import Glance, glance
+from rules.glance import AWAY, Glance, glance
 from rules.instants import HOUR, to_instant
 from rules.outputs import AlertChange, AlertChangeKind, Change, RefusalReason, Rejection
 from rules.pack import Pack
@@ -120,6 +120,7 @@ class Runtime:
             site,
             live_within=timedelta(seconds=settings.live_within),
             silence=timedelta(seconds=settings.silence),
+            fetch=lambda name: reading.state(connection, name.encode()),
         )
         self._packer = Packer()
         self._rota = Rota(settings.snapshot_interval, min(1.0, settings.snapshot_interval))
@@ -173,7 +174,8 @@ class Runtime:
             self._commit(self._processor.process(PARTITION, self._packer.unpack(segment)), _Batch())
         self._next = reading.next_position(connection)
         for name in self.patients:
-            self._catch_up(name)
+            if not self._processor.away(PARTITION, name):
+                self._catch_up(name)
         self._metrics.recovery.set(self._seconds() - began)
 
     @property
@@ -247,10 +249,16 @@ class Runtime:
 
     def look(self, patients: Iterable[str]) -> dict[str, Glance]:
         """A look at some patients; those of whom nothing has come since the last look have not changed."""
+        looks: dict[str, Glance] = {}
         for name in patients:
+            if self._processor.away(PARTITION, name):
+                self._glances.pop(name, None)
+                looks[name] = AWAY
+                continue
             if name not in self._glances:
                 self._glances[name] = glance(self._processor.engine(PARTITION, name))
-        return {name: self._glances[name] for name in patients}
+            looks[name] = self._glances[name]
+        return looks
 
     def _sort_out(self, submissions: Sequence[Submission], batch: _Batch) -> tuple[list[_Open], list[Event | TimeMark]]:
         """A receipt for every offer, and those that are new; of an event it says what is known before it is judged."""
