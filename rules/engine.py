@@ -16,6 +16,7 @@ from rules import VERSION
 from rules import catalogue as catalogues
 from rules.alerts import Book, Moment, damping, policy
 from rules.arbitration import arbitrate
+from rules.brief import in_one
 from rules.bulkhead import Bulkhead, Fault, RestlessError
 from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
@@ -457,7 +458,7 @@ class PatientEngine:
             track.judge(self.timeline, now) if track.dirty is not None or _is_past(track.due, now) else []
             for track in self.tracks
         ]
-        why = "; ".join(late.values()) or "late samples of a dense signal"
+        why = in_one(late.values()) or "late samples of a dense signal"
         for index, entry in enumerate(self._announced()):
             earlier, past = before[index], amended[index]
             if entry is None:

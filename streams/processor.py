@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from rules.brief import in_one
 from rules.bulkhead import Fault
 from rules.engine import PatientEngine
 from rules.events import Action, Event, Resuscitation, encode
@@ -411,7 +412,7 @@ class Processor:
         patient.fault = fault
         for event, reasons in refused.items():
             record = patient.origins[event]
-            text = "; ".join(f"{reason.reason}: {reason.place or 'event'}: {reason.detail}" for reason in reasons)
+            text = in_one(f"{reason.reason}: {reason.place or 'event'}: {reason.detail}" for reason in reasons)
             outcome.rejected.append(Rejected(record.rejected(text), reasons[0].reason))
 
     def _engine(self, patient: _Patient) -> PatientEngine:
