@@ -389,9 +389,17 @@ class Processor:
                 outcome.changed.add(name)
                 changed.append(name)
             elif was_away:
-                # Time alone has changed nothing: the state that is kept says the same.
-                patient.engine = None
+                self._rest_again(here, patient, outcome)
         return changed
+
+    def _rest_again(self, here: _Partition, patient: _Patient, outcome: Outcome) -> None:
+        """Time alone said nothing: the state that is kept will do, or is kept once more so that it names the next."""
+        if patient.engine is not None and patient.state is not None and patient.engine.due == patient.state.due:
+            patient.engine = None
+            return
+        patient.state = None
+        here.unkept[patient.name] = patient
+        outcome.changed.add(patient.name)
 
     def _note_deadline(self, here: _Partition, patient: _Patient) -> None:
         due = patient.engine.due if patient.engine is not None else patient.state.due if patient.state else None

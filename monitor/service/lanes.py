@@ -13,6 +13,9 @@ T = TypeVar("T")
 _LOOK_AGAIN: Final = 0.005
 """Seconds between two looks whether events still wait."""
 
+_BETWEEN: Final = 0.002
+"""Seconds between two pages that are sent, whoever reads them (local setting)."""
+
 _GIVES_WAY: Final = 200
 """Looks after which a bit of long work is done all the same, so that it ends where events never stop coming."""
 
@@ -39,8 +42,17 @@ class Lane:
     async def run(self, work: Callable[[], T]) -> T:
         """Do a piece of work in a thread when its turn has come."""
         async with self._turn:
-            for _ in range(_GIVES_WAY):
-                if not self._gives_way():
-                    break
-                await self._rest(_LOOK_AGAIN)
+            await self._give_way()
             return await run_in_threadpool(work)
+
+    async def pace(self) -> None:
+        """Wait for a turn to send what is there already: so much at once would keep everybody else waiting."""
+        async with self._turn:
+            await self._give_way()
+            await self._rest(_BETWEEN)
+
+    async def _give_way(self) -> None:
+        for _ in range(_GIVES_WAY):
+            if not self._gives_way():
+                break
+            await self._rest(_LOOK_AGAIN)

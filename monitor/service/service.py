@@ -208,7 +208,10 @@ class Service:
             ProblemError: if it is damaged.
         """
         held = self._pages.held(position)
-        return held if held is not None else await self.read(partial(self._pages.read, position=position), long=True)
+        if held is None:
+            return await self.read(partial(self._pages.read, position=position), long=True)
+        await self._long.pace()
+        return held
 
     async def read(self, question: Callable[[sqlite3.Connection], T], *, long: bool = False) -> T:
         """Ask the database something, beside the thread that writes; what is ``long`` gives way to judging.

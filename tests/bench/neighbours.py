@@ -100,7 +100,7 @@ async def _former(port: int) -> None:
             lines += [_line(f"former-{bed}", _during(minute), at) for bed in range(first, first + 50)]
         for start in range(0, len(lines), _TOGETHER):
             await sender.send(lines[start : start + _TOGETHER])
-    await asyncio.sleep(70)  # so that every state has had its turn
+    await asyncio.sleep(40)
 
 
 def _during(minute: int) -> dict[str, Any]:

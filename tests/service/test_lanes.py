@@ -56,6 +56,24 @@ def test_long_work_gives_way_while_events_wait_but_not_for_ever(waiting: int, re
     assert (rested, done) == (rests, [True])
 
 
+def test_pages_are_sent_one_after_the_other_with_a_rest_between() -> None:
+    resting = most = rests = 0
+
+    async def rest(_: float) -> None:
+        nonlocal resting, most, rests
+        resting, rests = resting + 1, rests + 1
+        most = max(most, resting)
+        await asyncio.sleep(0)
+        resting -= 1
+
+    async def everybody() -> None:
+        lane = Lane(1, rest=rest)
+        await asyncio.gather(*(lane.pace() for _ in range(20)))
+
+    asyncio.run(everybody())
+    assert (most, rests) == (1, 20)
+
+
 def test_those_who_catch_up_together_have_the_log_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded = Embedded(tmp_path / "service.db")
     embedded.send(events_of())

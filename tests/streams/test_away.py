@@ -116,20 +116,18 @@ def test_a_look_at_somebody_who_is_away_brings_nobody_back(fetched: bool) -> Non
     assert kept.processor.engine(0, BED).snapshot() == looked_at.snapshot()
 
 
-def test_a_deadline_that_changes_nothing_brings_nobody_back() -> None:
+def test_a_deadline_at_which_nothing_is_said_brings_nobody_back_for_long() -> None:
     kept = Kept(fetched=True)
-    first, _ = stay_and_return()
-    kept.processor.process(0, reads(first))
-    kept.keep()
-    here = kept.processor._partitions[0]
-    assert here.clock.reached is not None
-    due = here.clock.reached - timedelta(minutes=1)
-    here.deadlines.note(BED, due)
-    asked = len(kept.asked)
-    outcome = kept.processor.process(0, [])
-    assert len(kept.asked) == asked + 1, "it was looked at"
-    assert not outcome.changed
-    assert not kept.in_memory()
+    *stay, gone, mark = stay_and_return()[0]
+    kept.processor.process(0, reads([*stay, gone]))
+    looked: list[int] = []
+    for after in (timedelta(minutes=1), timedelta(hours=3), timedelta(days=30), timedelta(days=60)):
+        kept.processor.process(0, reads([mark.model_copy(update={"received_at": gone.received_at + after})]))
+        kept.keep()
+        assert not kept.in_memory()
+        looked.append(len(kept.asked))
+    assert looked[1] > looked[0], "something was due"
+    assert looked[3] == looked[2], "and then nothing is any more"
 
 
 def test_a_service_that_starts_restores_nobody_who_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
