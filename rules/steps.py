@@ -135,9 +135,7 @@ class Steps:
         is the one of its beginning.
         """
         upcoming = self.next_step(at)
-        runs = self._runs.get((operator, threshold, max_dip))
-        if runs is None:
-            runs = self._runs[operator, threshold, max_dip] = _Runs(self.steps, operator, threshold, max_dip)
+        runs = self._compared(operator, threshold, max_dip)
         index, end = bisect_right(self._at, at) - 1, at
         run = runs.at(index)
         dipping = runs.truths[run] is NOT_MET
@@ -151,6 +149,19 @@ class Steps:
             return found._replace(next_change=earliest(upcoming, found.next_change))
         over = None if found.truth is NOT_MET else end + max_dip + TICK
         return found._replace(next_change=earliest(upcoming, over))
+
+    def standstills(self, at: int) -> Iterator[int]:
+        """The steps, by index, with which stretches of zero began by an instant, the newest first."""
+        runs = self._compared("lte", 0.0, 0)
+        for run in range(runs.at(bisect_right(self._at, at) - 1), 0, -1):
+            if runs.truths[run] is MET:
+                yield runs.first[run]
+
+    def _compared(self, operator: Operator, threshold: float, max_dip: int) -> _Runs:
+        runs = self._runs.get((operator, threshold, max_dip))
+        if runs is None:
+            runs = self._runs[operator, threshold, max_dip] = _Runs(self.steps, operator, threshold, max_dip)
+        return runs
 
     def _run(self, at: int, index: int, runs: _Runs, duration: int, limits: tuple[int, int], *, growing: bool) -> Held:
         """Whether the comparison has held up to ``at``, where the step of ``index`` is the last.
