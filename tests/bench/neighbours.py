@@ -91,8 +91,8 @@ async def _read_all(port: int) -> None:
 
 
 async def _former(port: int) -> None:
-    """Patients with an hour of vitals, who were discharged."""
-    sender, begin = await Sender.open(port), datetime.now(UTC) - timedelta(hours=2)
+    """Patients with an hour of vitals, who were discharged hours ago."""
+    sender, begin = await Sender.open(port), datetime.now(UTC) - timedelta(hours=6)
     for first in range(0, FORMER, 50):
         lines = []
         for minute in range(0, 61, 2):
