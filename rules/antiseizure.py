@@ -6,6 +6,7 @@ parameters; this is what they mean.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -132,17 +133,23 @@ def _first_line(view: View) -> list[Course]:
     apart, least = view.duration("first_line_cumulative"), view.number("borderline_share")
     found: list[Course] = []
     for row in FIRST_LINE:
-        alone = [_course(view, row, (part,)) for part in _doses(view, row) if _is_first_line(view, row, part)]
-        found += alone
-        for index, course in enumerate(alone):
-            close = [
-                other
-                for other in alone[:index]
-                if course.end - other.end <= apart and min(other.share.low, course.share.low) >= least
-            ]
-            if close:
-                parts = [part for part in _doses(view, row) if close[0].end <= part.at <= course.end]
-                found.append(_course(view, row, tuple(p for p in parts if _share(view, row, (p,)).low >= least)))
+        parts = _doses(view, row)
+        times = [part.at for part in parts]
+        sizeable = [_share(view, row, (part,)).low >= least for part in parts]
+        sized: list[int] = []
+        pairs: list[Course] = []
+        for index, part in enumerate(parts):
+            if not _is_first_line(view, row, part):
+                continue
+            found.append(_course(view, row, (part,)))
+            if not sizeable[index]:
+                continue
+            close = bisect_left(sized, part.at - apart)
+            if close < len(sized):
+                window = range(bisect_left(times, sized[close]), bisect_right(times, part.at))
+                pairs.append(_course(view, row, tuple(parts[place] for place in window if sizeable[place])))
+            sized.append(part.at)
+        found += pairs
     return sorted(found, key=lambda course: (course.end, course.share.low))
 
 
@@ -160,9 +167,10 @@ def _second_line(view: View) -> list[Course]:
     for row in SECOND_LINE:
         parts = [part for part in (*_doses(view, row), *_runs(view, row)) if not _is_first_line(view, row, part)]
         parts.sort()
+        times = [part.at for part in parts]
         for part in parts:
-            counted = tuple(p for p in parts if part.at - together <= p.at <= part.at)
-            course = _course(view, row, counted)
+            counted = parts[bisect_left(times, part.at - together) : bisect_right(times, part.at)]
+            course = _course(view, row, tuple(counted))
             found.append(course._replace(discounted=row.drug == "valproate" and bool(carbapenem(view, course.end))))
     return sorted(found, key=lambda course: (course.end, course.share.low))
 

@@ -10,14 +10,15 @@ shocked.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rules.facts import ArrestEvent
 from rules.instants import FOREVER, HOUR, MINUTE
+from rules.shocks import Shock, Shocks
 
 if TYPE_CHECKING:
     from rules.timeline import Fact
@@ -91,21 +92,6 @@ Ending = Literal["rosc", "quiet", "evident", "ecmo", "stopped", "lost"]
 or nobody charted any more."""
 
 
-class Shock(NamedTuple):
-    """A shock with its energy in joules, and what has come of it.
-
-    ``failed`` is when it was known to have failed, ``worked`` says that circulation returned after it. ``cycle`` is how
-    far the check after it has come: compressions were ``given``, then ``paused``.
-    """
-
-    at: int
-    source: str
-    energy: float | None = None
-    failed: int | None = None
-    worked: bool = False
-    cycle: Literal["open", "given", "paused"] = "open"
-
-
 class Arrest(NamedTuple):
     """An arrest as known after some event of it.
 
@@ -123,7 +109,7 @@ class Arrest(NamedTuple):
         pauses: lengths of the pauses that are over.
         quiet: the latest moment at which compressions were needed, while none are given.
         rosc: since when there has been circulation; ``returned`` says that there has been at some time.
-        shocks: the shocks during the arrest.
+        shocks: the shocks during the arrest, if there were any.
         cannulation: when cannulation for ECMO began.
         ended: when it was over, and ``ending`` how.
         newest: the last word of it.
@@ -148,7 +134,7 @@ class Arrest(NamedTuple):
     pauses: tuple[int, ...] = ()
     rosc: int | None = None
     returned: bool = False
-    shocks: tuple[Shock, ...] = ()
+    shocks: Shocks | None = None
     cannulation: int | None = None
     ended: int | None = None
     ending: Ending | None = None
@@ -158,7 +144,12 @@ class Arrest(NamedTuple):
     @property
     def failed(self) -> int:
         """How many shocks have failed."""
-        return sum(shock.failed is not None for shock in self.shocks)
+        return self.shocks.failed if self.shocks is not None else 0
+
+    @property
+    def shocked(self) -> int:
+        """How many shocks were given."""
+        return len(self.shocks) if self.shocks is not None else 0
 
     @property
     def needs_compressions(self) -> bool:
@@ -185,17 +176,68 @@ def course(view: View) -> Arrest | None:
     return view.once(CHANNEL, _course)
 
 
+class Courses:
+    """The arrest as known after each of the facts, kept up to date: where facts are added, only these are followed.
+
+    Args:
+        lasting: how long circulation must last to end an arrest.
+        seen: after which facts, by time, circulation was evident, and since when.
+
+    Attributes:
+        arrests: by fact.
+    """
+
+    __slots__ = ("_gaps", "_lasting", "_seen", "arrests")
+
+    def __init__(self, lasting: int, seen: Mapping[int, int] | None = None) -> None:
+        self.arrests: list[Arrest | None] = []
+        self._lasting = lasting
+        self._seen = seen or {}
+        self._gaps: list[int] = []
+
+    def follow(self, facts: Sequence[Fact], since: int = -FOREVER) -> Courses:
+        """Follow the facts, of which those before an instant are as they were."""
+        known = bisect_left(facts, since, key=_AT)
+        del self.arrests[known:]
+        while self._gaps and self._gaps[-1] >= known - 1:
+            self._gaps.pop()
+        arrest = self.arrests[-1] if self.arrests else None
+        for index in range(known, len(facts)):
+            fact = facts[index]
+            if index and fact.at - facts[index - 1].at >= EVIDENT:
+                self._gaps.append(index - 1)
+            arrest = _after(arrest, fact, self._lasting, self._seen)
+            self.arrests.append(arrest)
+        return self
+
+    def left_alone(self, facts: Sequence[Fact], at: int) -> Iterator[int]:
+        """After which facts up to an instant nothing was said for long, and those that are the last word of it."""
+        last = max(bisect_left(facts, at, key=_AT) - 1, 0)
+        yield from (index for index in self._gaps if index < last)
+        yield from range(last, bisect_right(facts, at, key=_AT))
+
+
 def _course(view: View) -> Arrest | None:
     lasting, record = view.duration("sustained_rosc"), view.timeline
     facts = record.facts(CHANNEL)
     if not facts:
         return None
-    courses = record.memo(("arrest", lasting), (CHANNEL,), lambda: follow(facts, lasting))
-    seen = _seen(view, facts, courses)
+
+    def courses(seen: tuple[tuple[int, int], ...]) -> Courses:
+        def build() -> Courses:
+            return Courses(lasting, dict(seen)).follow(facts)
+
+        def extend(known: Courses, since: int) -> Courses:
+            return known.follow(facts, since)
+
+        return record.memo(("arrest", lasting, seen), (CHANNEL,), build, extend)
+
+    found = courses(())
+    seen = _seen(view, facts, found)
     if seen:
-        courses = record.memo(("arrest", lasting, seen), (CHANNEL,), lambda: follow(facts, lasting, dict(seen)))
+        found = courses(seen)
     index = bisect_right(facts, view.at, key=_AT)
-    last = courses[index - 1] if index else None
+    last = found.arrests[index - 1] if index else None
     if last is None:
         return None
     arrest = _settled(last, view.at, lasting, dict(seen).get(last.newest))
@@ -206,13 +248,14 @@ def _course(view: View) -> Arrest | None:
     return arrest
 
 
-def _seen(view: View, facts: Sequence[Fact], courses: Sequence[Arrest | None]) -> tuple[tuple[int, int], ...]:
+def _seen(view: View, facts: Sequence[Fact], courses: Courses) -> tuple[tuple[int, int], ...]:
     """After which words of an arrest circulation was evident although compressions went on as charted.
 
     Each with the time of the word, and since when; hours after the word it does not matter any more.
     """
     found = []
-    for index, (fact, arrest) in enumerate(zip(facts, courses, strict=True)):
+    for index in courses.left_alone(facts, view.at):
+        fact, arrest = facts[index], courses.arrests[index]
         until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
         pressed = arrest is not None and arrest.ended is None and arrest.compressing is not None
         if pressed and until == view.at:
@@ -226,32 +269,27 @@ def _seen(view: View, facts: Sequence[Fact], courses: Sequence[Arrest | None]) -
 
 
 def follow(facts: Sequence[Fact], lasting: int, seen: Mapping[int, int] | None = None) -> list[Arrest | None]:
-    """The arrest as known after each of the facts.
+    """The arrest as known after each of the facts: see :class:`Courses`."""
+    return Courses(lasting, seen).follow(facts).arrests
 
-    Args:
-        facts: the events of resuscitation.
-        lasting: how long circulation must last to end it.
-        seen: after which of these, by time, circulation was evident, and since when.
-    """
-    courses: list[Arrest | None] = []
-    arrest: Arrest | None = None
-    for fact in facts:
-        event: ArrestEvent = fact.value
-        if arrest is not None:
-            settled = _settled(arrest, fact.at, lasting, (seen or {}).get(arrest.newest))
-            found_again = settled.ending == "lost" and event.action in _GOES_ON
-            arrest = arrest if found_again else settled
-        only = arrest is not None and arrest.alone and arrest.first_compressions is None
-        old = only and arrest is not None and fact.at - arrest.newest > RHYTHM_HOLDS
-        if arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING):
-            begins = _begins(arrest, event)
-            arrest = Arrest(fact.at, fact.at, fact.at, alone=event.action == "rhythm") if begins else arrest
-        if arrest is not None and arrest.ended is None:
-            arrest = _charted(_told(arrest, fact), fact)
-            act = _ACTIONS.get(event.action)
-            arrest = arrest if act is None else act(arrest, fact)
-        courses.append(arrest)
-    return courses
+
+def _after(arrest: Arrest | None, fact: Fact, lasting: int, seen: Mapping[int, int]) -> Arrest | None:
+    """The arrest as known after one more fact."""
+    event: ArrestEvent = fact.value
+    if arrest is not None:
+        settled = _settled(arrest, fact.at, lasting, seen.get(arrest.newest))
+        found_again = settled.ending == "lost" and event.action in _GOES_ON
+        arrest = arrest if found_again else settled
+    only = arrest is not None and arrest.alone and arrest.first_compressions is None
+    old = only and arrest is not None and fact.at - arrest.newest > RHYTHM_HOLDS
+    if arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING):
+        begins = _begins(arrest, event)
+        arrest = Arrest(fact.at, fact.at, fact.at, alone=event.action == "rhythm") if begins else arrest
+    if arrest is not None and arrest.ended is None:
+        arrest = _charted(_told(arrest, fact), fact)
+        act = _ACTIONS.get(event.action)
+        arrest = arrest if act is None else act(arrest, fact)
+    return arrest
 
 
 def _settled(arrest: Arrest, at: int, lasting: int, seen: int | None) -> Arrest:
@@ -348,7 +386,7 @@ def _charted(arrest: Arrest, fact: Fact) -> Arrest:
     if rhythm is None:
         return arrest
     arrest = arrest._replace(rhythm=rhythm)
-    if arrest.initial_rhythm in (None, SHOCKED) and all(at <= shock.at for shock in arrest.shocks):
+    if arrest.initial_rhythm in (None, SHOCKED) and (arrest.shocks is None or at <= arrest.shocks.first):
         arrest = arrest._replace(initial_rhythm=rhythm)
     if rhythm == "organised":
         return arrest
@@ -373,8 +411,8 @@ def _arrested_again(arrest: Arrest, fact: Fact) -> Arrest:
 
 
 def _returned(arrest: Arrest, fact: Fact) -> Arrest:
-    shocks = tuple(s if s.failed is not None else s._replace(worked=True) for s in arrest.shocks)
-    return _still(arrest, fact.at)._replace(rosc=fact.at, returned=True, quiet=fact.at, shocks=shocks)
+    arrest = _still(arrest, fact.at)._replace(rosc=fact.at, returned=True, quiet=fact.at)
+    return _with_shocks(arrest, lambda shock: shock._replace(worked=True))
 
 
 def _compressing(arrest: Arrest, fact: Fact) -> Arrest:
@@ -383,8 +421,8 @@ def _compressing(arrest: Arrest, fact: Fact) -> Arrest:
     if arrest.compressing is not None or (arrest.rosc is not None and at <= arrest.rosc):
         return arrest
     first = at if arrest.first_compressions is None else arrest.first_compressions
-    shocks = tuple(_resumed(shock, at) for shock in arrest.shocks)
-    return _still(arrest, at)._replace(first_compressions=first, compressing=at, rosc=None, shocks=shocks)
+    arrest = _still(arrest, at)._replace(first_compressions=first, compressing=at, rosc=None)
+    return _with_shocks(arrest, lambda shock: _resumed(shock, at))
 
 
 def _pausing(arrest: Arrest, fact: Fact) -> Arrest:
@@ -392,13 +430,13 @@ def _pausing(arrest: Arrest, fact: Fact) -> Arrest:
     at = fact.at
     if arrest.compressing is None:
         return arrest if arrest.rosc is None else arrest._replace(quiet=max(arrest.quiet, at))
-    shocks = tuple(s._replace(cycle="paused") if s.cycle == "given" and at > s.at else s for s in arrest.shocks)
-    return _still(arrest, at)._replace(paused=at, quiet=at, shocks=shocks)
+    arrest = _still(arrest, at)._replace(paused=at, quiet=at)
+    return _with_shocks(arrest, lambda s: s._replace(cycle="paused") if s.cycle == "given" and at > s.at else s)
 
 
 def _resumed(shock: Shock, at: int) -> Shock:
     """A shock once compressions are given: a second time after a pause, they say that it has failed."""
-    if shock.cycle == "paused" and shock.failed is None and not shock.worked:
+    if shock.cycle == "paused":
         return shock._replace(failed=at)
     return shock._replace(cycle="given") if shock.cycle == "open" else shock
 
@@ -406,22 +444,24 @@ def _resumed(shock: Shock, at: int) -> Shock:
 def _shocked(arrest: Arrest, fact: Fact) -> Arrest:
     """A shock during the arrest; while there is circulation it is no evidence that compressions are needed."""
     at, source = fact.at, fact.event.partition(" ")[0]
-    last = arrest.shocks[-1] if arrest.shocks else None
+    last = arrest.shocks.last if arrest.shocks is not None else None
     if arrest.rosc is not None or (last is not None and last.source != source and at - last.at < TWIN):
         return arrest
-    if not arrest.shocks and arrest.initial_rhythm is None and not fact.value.logged:
+    if arrest.shocks is None and arrest.initial_rhythm is None and not fact.value.logged:
         arrest = arrest._replace(initial_rhythm=SHOCKED, rhythm=arrest.rhythm or SHOCKED)
     arrest = _failed(arrest, at)
     shock = Shock(at, source, fact.value.energy_joules, cycle="open" if arrest.compressing is None else "given")
-    return arrest._replace(quiet=at, shocks=(*arrest.shocks, shock))
+    return arrest._replace(quiet=at, shocks=Shocks(arrest.shocks, shock))
 
 
 def _failed(arrest: Arrest, at: int) -> Arrest:
     """Evidence at an instant that there is still no circulation: the shocks before it have failed."""
-    shocks = tuple(
-        s._replace(failed=at) if s.failed is None and not s.worked and s.at < at else s for s in arrest.shocks
-    )
-    return arrest._replace(shocks=shocks)
+    return _with_shocks(arrest, lambda shock: shock._replace(failed=at) if shock.at < at else shock)
+
+
+def _with_shocks(arrest: Arrest, change: Callable[[Shock], Shock]) -> Arrest:
+    """The arrest with a change to the shocks of which it is open what came of them."""
+    return arrest if arrest.shocks is None else arrest._replace(shocks=arrest.shocks.changed(change))
 
 
 def _lost(arrest: Arrest, at: int) -> Arrest:

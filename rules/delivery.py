@@ -7,9 +7,11 @@ is one infusion charted twice, to their sum. Pumps that are identified are known
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import inf
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from rules.facts import CONCENTRATION, IMPLAUSIBLE, Flow
@@ -26,6 +28,10 @@ _LONGEST: Final = 1.5
 _LATE: Final = 30
 """Part of the usual time by which a chart may be late against its own habit (local setting)."""
 
+_TAKEN_BACK: Final = 8
+"""How many changes of a stream can be taken back without following all of them anew."""
+
+_AT: Final = attrgetter("at")
 _STATED: Final = ("start", "rate")
 _STANDS: Final = ("stop", "pause")
 _ASIDE: Final = ("bag_change", "alarm")
@@ -52,13 +58,60 @@ def delivery(name: str, facts: Sequence[Fact], scale: Scale, limits: Limits) -> 
         scale: what turns a charted rate into the canonical one: bounds, and why they differ (weight, salt).
         limits: how long a rate holds, and how high one may be.
     """
-    streams = _streams(facts)
-    if len(streams) == 1:
-        return Steps(_ran(name, next(iter(streams.values())), scale, limits))
-    own = [next(fact.value for fact in changes if fact.value.stream == key) for key, changes in streams.items()]
-    parts = [_ran(name, changes, scale, limits) for changes in streams.values()]
-    parts = [part if flow.pump is None else Steps(part).steps for flow, part in zip(own, parts, strict=True)]
-    return Steps(_together(name, own, at, steps) for at, steps in side_by_side(parts))
+    return Delivery(name, limits).follow(facts, scale).steps
+
+
+class Delivery:
+    """The same, kept up to date: where changes are added, only what comes of these is worked out.
+
+    Attributes:
+        steps: the rate.
+    """
+
+    __slots__ = ("_limits", "_name", "_streams", "steps")
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self._name = name
+        self._limits = limits
+        self._streams: dict[str, _Stream] = {}
+        self.steps = Steps(())
+
+    def follow(self, facts: Sequence[Fact], scale: Scale, since: int = BEFORE.at) -> Delivery:
+        """Work out what comes of the changes, of which those before ``since`` are as they were."""
+        if not all(stream.rewind(since) for stream in self._streams.values()):
+            since = BEFORE.at
+        known = [stream.flow for stream in self._streams.values()]
+        self._streams = {key: stream for key, stream in self._streams.items() if stream.began < since}
+        for fact in facts[bisect_left(facts, since, key=_AT) :]:
+            for stream in self._concerned(fact.value, fact.at):
+                stream.take(fact, scale)
+        if known != [stream.flow for stream in self._streams.values()] and since != BEFORE.at:
+            # Which there are decides how all that ran before is put together.
+            return self.follow(facts, scale)
+        self.steps.rewrite(since, self._delivered(since))
+        for stream in self._streams.values():
+            stream.forget()
+        return self
+
+    def _concerned(self, flow: Flow, at: int) -> list[_Stream]:
+        """Of whom a change is; what says nothing of a rate, such as a pause, is for a whole line."""
+        if flow.pump is None and not flow.says_rate:
+            on_line = [stream for stream in self._streams.values() if flow.line in stream.lines]
+            if on_line:
+                return on_line
+        stream = self._streams.get(flow.stream)
+        if stream is None:
+            stream = self._streams[flow.stream] = _Stream(self._name, flow, at, self._limits)
+        return [stream]
+
+    def _delivered(self, since: int) -> Iterable[Step]:
+        streams = list(self._streams.values())
+        if len(streams) == 1:
+            steps = streams[0].delivered()
+            return steps[bisect_left(steps, since, key=_AT) :]
+        own = [stream.flow for stream in streams]
+        parts = [stream.delivered() if stream.flow.pump is None else stream.plain(since) for stream in streams]
+        return (_together(self._name, own, at, steps) for at, steps in side_by_side(parts, since))
 
 
 def confirmed(facts: Sequence[Fact], fact: Fact, now: int, stale_after: int) -> bool:
@@ -78,63 +131,117 @@ def confirmed(facts: Sequence[Fact], fact: Fact, now: int, stale_after: int) -> 
     return False
 
 
-def _streams(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
-    """The changes by who delivers or charts them; what says nothing of a rate, such as a pause, is for a whole line."""
-    streams: dict[str, list[Fact]] = {}
-    for fact in facts:
-        flow: Flow = fact.value
-        if flow.pump is None and not flow.says_rate:
-            on_line = [changes for changes in streams.values() if any(f.value.line == flow.line for f in changes)]
-            if on_line:
-                for changes in on_line:
-                    changes.append(fact)
-                continue
-        streams.setdefault(flow.stream, []).append(fact)
-    return streams
+class _Now(NamedTuple):
+    """What is known of a stream after a change of it.
 
+    Attributes:
+        at: of the change.
+        rate: what was said to run.
+        why: why it is not known, if it is not.
+        standing: whether the line was stopped or paused, and nobody has said that it runs again.
+        expires: when the rate that runs has not been confirmed for too long.
+        charted: when the rate was last stated, the newest three times.
+        lines: on which lines it was charted.
+        steps: how many steps came of it so far.
+    """
 
-def _ran(name: str, changes: Sequence[Fact], scale: Scale, limits: Limits) -> list[Step]:
-    """What one stream delivered."""
-    steps: list[Step] = []
+    at: int = BEFORE.at
     rate: Flow | None = None
-    why = "rate"
-    standing = False
-    """Whether the line was stopped or paused, and nobody has said that it runs again."""
+    why: str = "rate"
+    standing: bool = False
     expires: int | None = None
-    """When the rate that runs has not been confirmed for too long."""
     charted: tuple[int, ...] = ()
-    """When the rate was last stated, the newest three times."""
+    lines: tuple[str, ...] = ()
+    steps: int = 0
 
-    for fact in changes:
+
+class _Stream:
+    """What one stream delivered: what goes by one rate, as who delivers it or charts it says.
+
+    Of what it went through, only the end is kept: a change that comes a little late takes the newest back.
+    """
+
+    __slots__ = ("_dropped", "_limits", "_name", "_past", "_plain", "_present", "_steps", "began", "flow")
+
+    def __init__(self, name: str, flow: Flow, began: int, limits: Limits) -> None:
+        self._name = name
+        self._limits = limits
+        self.flow = flow
+        self.began = began
+        self._present = _Now()
+        self._past: list[_Now] = []
+        self._steps: list[Step] = []
+        self._dropped = 0
+        self._plain: Steps | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """On which lines it was charted."""
+        return self._present.lines
+
+    def rewind(self, since: int) -> bool:
+        """Take the changes from an instant on back; false if too much is forgotten for that."""
+        while self._past and self._present.at >= since:
+            self._present = self._past.pop()
+        del self._steps[self._present.steps - self._dropped :]
+        return self._present.at < since
+
+    def forget(self) -> None:
+        """Keep of the past what is needed to take the newest changes back."""
+        del self._past[:-_TAKEN_BACK]
+        if self._past and self._dropped + 1 < self._past[0].steps:
+            del self._steps[: self._past[0].steps - 1 - self._dropped]
+            self._dropped = self._past[0].steps - 1
+
+    def delivered(self) -> list[Step]:
+        """Its steps that are kept; in the end the rate is unknown, once nobody has confirmed it for too long."""
+        expires = self._present.expires
+        return self._steps if expires is None else [*self._steps, Step(expires, 0.0, inf, (_stale(self._name),))]
+
+    def plain(self, since: int) -> list[Step]:
+        """The same without steps that repeat the one before them."""
+        if self._plain is None:
+            self._plain = Steps(self.delivered())
+        else:
+            steps = self.delivered()
+            self._plain.rewrite(since, steps[bisect_left(steps, since, key=_AT) :])
+        return self._plain.steps
+
+    def take(self, fact: Fact, scale: Scale) -> None:
+        """A change of it."""
         flow: Flow = fact.value
+        self._past.append(self._present)
+        _, rate, why, standing, expires, charted, lines, _ = self._present
+        lines = lines if flow.line in lines else (*lines, flow.line)
         if flow.action in _STANDS:
             standing, rate, why = True, None if flow.action == "stop" else rate, "rate"
             step = Step(fact.at, 0.0, 0.0)
         else:
+            step = None
             if flow.says_rate:
                 rate, why = (flow, "rate") if flow.doubt is None else (None, flow.doubt)
             elif flow.doubt == CONCENTRATION and rate is not None and rate.by_volume:
                 rate, why = None, flow.doubt
             elif flow.action in _ASIDE:
-                continue
+                self._present = self._present._replace(at=fact.at, lines=lines)
+                return
             standing = standing and flow.action in _ASIDE
-            if standing and not flow.says_rate and not steps[-1].high:
-                continue
-            step = _running(name, fact.at, rate, why, scale, limits)
-            if standing and step.high:
-                step = Step(fact.at, 0.0, step.high, (f"{name}_restart", *step.missing))
-        if expires is not None and expires < fact.at:
-            steps.append(Step(expires, 0.0, inf, (_stale(name),)))
-        steps.append(step)
-        going_on = charted and expires is not None and expires >= fact.at
-        charted = (*charted[-2:], fact.at) if flow.says_rate and not standing else ()
-        until = fact.at + _holds(charted, limits.stale_after) + TICK
-        # What is stated again is not known for a shorter time by that.
-        until = max(until, expires) if going_on and charted and expires is not None else until
-        expires = until if 0 < step.high < inf else None
-    if expires is not None:
-        steps.append(Step(expires, 0.0, inf, (_stale(name),)))
-    return steps
+            if not (standing and not flow.says_rate and not self._steps[-1].high):
+                step = _running(self._name, fact.at, rate, why, scale, self._limits)
+                if standing and step.high:
+                    step = Step(fact.at, 0.0, step.high, (f"{self._name}_restart", *step.missing))
+        if step is not None:
+            if expires is not None and expires < fact.at:
+                self._steps.append(Step(expires, 0.0, inf, (_stale(self._name),)))
+            self._steps.append(step)
+            going_on = charted and expires is not None and expires >= fact.at
+            charted = (*charted[-2:], fact.at) if flow.says_rate and not standing else ()
+            until = fact.at + _holds(charted, self._limits.stale_after) + TICK
+            # What is stated again is not known for a shorter time by that.
+            until = max(until, expires) if going_on and charted and expires is not None else until
+            expires = until if 0 < step.high < inf else None
+        count = self._dropped + len(self._steps)
+        self._present = _Now(fact.at, rate, why, standing, expires, charted, lines, count)
 
 
 def _holds(charted: Sequence[int], usual: int) -> int:

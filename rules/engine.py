@@ -17,6 +17,7 @@ from rules import catalogue as catalogues
 from rules.alert import policy
 from rules.alerts import Book, Moment, damping
 from rules.arbitration import arbitrate
+from rules.brief import in_one
 from rules.bulkhead import Bulkhead, Fault
 from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
@@ -151,6 +152,14 @@ class PatientEngine:
         if self.pending:
             instants.append(self.pending[0][0])
         return to_datetime(min(instants) + self._lateness) if instants else None
+
+    @property
+    def away(self) -> bool:
+        """Whether the patient has been discharged, and nothing that was received is held back."""
+        at = self.reached
+        if at is None or self.pending:
+            return False
+        return not any(track.pathway.care(self.timeline, at)[0].here for track in self.tracks)
 
     def explain(self, pathway: str) -> Explanation:
         """Why the verdict on a pathway is what it is, why not another, and what is missing.
@@ -450,7 +459,7 @@ class PatientEngine:
             track.judge(self.timeline, now) if track.dirty is not None or _is_past(track.due, now) else []
             for track in self.tracks
         ]
-        why = "; ".join(late.values()) or "late samples of a dense signal"
+        why = in_one(late.values()) or "late samples of a dense signal"
         for index, entry in enumerate(self._announced()):
             earlier, past, since = before[index], amended[index], self.tracks[index].since
             if entry is None or since is None:

@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
+from rules.brief import in_one
 from rules.notation import (
     Age,
     AgeText,
@@ -484,7 +485,7 @@ def _salvaged(message: bytes | str, error: ValidationError) -> Event:
             return _ADAPTER.validate_json(repaired, strict=True)
         except ValidationError:
             pass  # more is wrong with it than what could be left out
-    raise MalformedEventError("; ".join(fault.text for fault in faults)) from None
+    raise MalformedEventError(in_one(fault.text for fault in faults)) from None
 
 
 def _each_key_once(event: Observations, written: int | None) -> bool:

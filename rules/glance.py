@@ -60,6 +60,10 @@ class Glance(NamedTuple):
         return self.newest is None or now - self.newest > BLIND_AFTER // timedelta(milliseconds=1)
 
 
+AWAY: Final = Glance(None, (), None, None, admitted=False)
+"""Somebody who has been discharged: of whom nothing is looked at."""
+
+
 def glance(engine: PatientEngine) -> Glance:
     """A look at a patient."""
     timeline = engine.timeline

@@ -212,9 +212,15 @@ class StayRecord(Record):
         """The minutes of a dense signal: these are of the patient, and age by themselves."""
         return self.whole.series(channel)
 
-    def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
+    def memo(
+        self,
+        key: Hashable,
+        channels: tuple[str, ...],
+        build: Callable[[], T],
+        extend: Callable[[T, int], T] | None = None,
+    ) -> T:
         """A value derived from whole channels, as far as they are of this stay or of the patient."""
-        return self.whole.memo((key, self.until), channels, build)
+        return self.whole.memo((key, self.until), channels, build, extend)
 
     def listen_apart(self, reads: set[str]) -> set[str]:
         """Take down in another set which channels are asked for; the set in which that was done until now."""

@@ -59,8 +59,17 @@ class Record(Protocol):
     def series(self, channel: str) -> MinuteSeries | None:
         """The minutes of a dense signal."""
 
-    def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
-        """A value derived from whole channels, built again only when one of them has changed."""
+    def memo(
+        self,
+        key: Hashable,
+        channels: tuple[str, ...],
+        build: Callable[[], T],
+        extend: Callable[[T, int], T] | None = None,
+    ) -> T:
+        """A value derived from whole channels, built again only when one of them has changed.
+
+        With ``extend`` it is brought up to date, where it is known from which instant on their facts are others.
+        """
 
     def listen_apart(self, reads: set[str]) -> set[str]:
         """Take down in another set which channels are asked for; the set in which that was done until now."""
@@ -83,6 +92,7 @@ class Timeline(Record):
     """
 
     __slots__ = (
+        "_changes",
         "_declared",
         "_judged",
         "_kept",
@@ -114,6 +124,8 @@ class Timeline(Record):
         self.newest = -FOREVER
         """No fact on the timeline is true from later than this."""
         self.versions: dict[str, int] = {}
+        self._changes: dict[str, list[int]] = {}
+        """By channel and kind: of its latest versions, from which instant on each is another than the one before."""
         self._memo: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
 
     def insert(self, channel: str, fact: Fact, now: int) -> bool:
@@ -125,7 +137,7 @@ class Timeline(Record):
         self.channels[channel] = facts
         self.seen[fact.event] = fact.at
         self.newest = max(self.newest, fact.at)
-        self._touch(channel)
+        self._touch(channel, fact.at)
         return True
 
     def retract(self, event: str, now: int) -> list[tuple[str, Fact]]:
@@ -223,20 +235,41 @@ class Timeline(Record):
                 following = min(following, facts[bisect_right(facts, after, key=_AT)].at)
         return following if following < FOREVER else None
 
-    def memo(self, key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
+    def memo(
+        self,
+        key: Hashable,
+        channels: tuple[str, ...],
+        build: Callable[[], T],
+        extend: Callable[[T, int], T] | None = None,
+    ) -> T:
         """A value derived from whole channels, built again only when one of them has changed.
 
-        A channel may also be a kind, such as ``dose:``, for all channels of that kind.
+        A channel may also be a kind, such as ``dose:``, for all channels of that kind. With ``extend`` it is brought up
+        to date, where it is known from which instant on their facts are others.
         """
         self._reads.update(channels)
         versions = tuple([self.versions.get(channel, 0) for channel in channels])
         held = self._memo.get(key)
         if held is None or held[0] != versions:
+            # While it is brought up to date it is neither the old nor the new value.
+            self._memo.pop(key, None)
             heard = self.listen_apart(set())
-            held = self._memo[key] = (versions, build())
+            since = None if held is None or extend is None else self._changed_since(channels, held[0])
+            made = build() if held is None or extend is None or since is None else extend(held[1], since)
+            held = self._memo[key] = (versions, made)
             self.listen_apart(heard)
         value: T = held[1]
         return value
+
+    def _changed_since(self, channels: tuple[str, ...], versions: tuple[int, ...]) -> int | None:
+        """From which instant on the facts of channels are others than in earlier versions; None if it is not known."""
+        earliest = FOREVER
+        for channel, before in zip(channels, versions, strict=True):
+            changes, present = self._changes.get(channel, ()), self.versions.get(channel, 0)
+            if present - before > len(changes):
+                return None
+            earliest = min(earliest, *changes[len(changes) - (present - before) :], FOREVER)
+        return earliest
 
     def prune(self, now: int) -> None:
         """Forget what no rule can read any more; values that last are kept until a newer one replaces them."""
@@ -248,6 +281,7 @@ class Timeline(Record):
                 kept = _thinned(channel, kept, now - self._judged)
                 if len(kept) != len(facts):
                     self._keep(channel, kept)
+        self._changes.clear()
         live = {fact.event for facts in self.channels.values() for fact in facts}
         self.seen = {event: at for event, at in self.seen.items() if event in live}
         self.settled = {event: at for event, at in self.settled.items() if at >= now - self.longest}
@@ -259,15 +293,16 @@ class Timeline(Record):
             self.channels[channel] = facts
         else:
             del self.channels[channel]
-        self._touch(channel)
+        self._touch(channel, -FOREVER)
 
     def _find_newest(self) -> None:
         self.newest = max((facts[-1].at for facts in self.channels.values()), default=-FOREVER)
 
-    def _touch(self, channel: str) -> None:
-        kind = kind_of(channel)
-        self.versions[channel] = self.versions.get(channel, 0) + 1
-        self.versions[kind] = self.versions.get(kind, 0) + 1
+    def _touch(self, channel: str, at: int) -> None:
+        """The facts of a channel are others from an instant on."""
+        for name in (channel, kind_of(channel)):
+            self.versions[name] = self.versions.get(name, 0) + 1
+            self._changes.setdefault(name, []).append(at)
         self.changed(channel)
 
 

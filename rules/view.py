@@ -10,7 +10,7 @@ from math import inf
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
-from rules.delivery import Limits, Scale, delivery
+from rules.delivery import Delivery, Limits, Scale
 from rules.facts import BY_HAND, Coded, Flow, Given, Sample
 from rules.instants import FOREVER, MINUTE, TICK, clock_time
 from rules.landmarks import LANDMARKS, Mark
@@ -20,7 +20,7 @@ from rules.outputs import State
 from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
-from rules.steps import Steps, bridged
+from rules.steps import Steps, bridged, bridging
 from rules.timeline import Fact, Record
 from rules.trace import Anchors, Answer, Course, Trace, shared
 from rules.values import Value, exact, number, powered, unknown
@@ -482,17 +482,37 @@ class View:
 
     def rate(self, drug: str, bridge: int = 0) -> Steps:
         """The rate of a drug over time in its canonical unit, without interruptions up to ``bridge`` milliseconds."""
+        if bridge:
+            return self._bridged(drug, bridge)
         weight = self.value("weight")
         channel = f"infusion:{drug}"
-        facts = self.timeline.facts(channel)
+        facts, scale = self.timeline.facts(channel), self._scale(drug, weight)
 
-        def build() -> Steps:
+        def build() -> Delivery:
             stale_after = round(self.settings.rate_holds.total_seconds() * 1000)
             limits = Limits(stale_after, self.catalogue.drug(drug).max_plausible_rate or inf)
-            steps = delivery(drug, facts, self._scale(drug, weight), limits)
-            return bridged(steps, bridge) if bridge else steps
+            return Delivery(drug, limits).follow(facts, scale)
 
-        return self.timeline.memo(("rate", drug, bridge, weight[:3]), (channel,), build)
+        def extend(found: Delivery, since: int) -> Delivery:
+            return found.follow(facts, scale, since)
+
+        return self.timeline.memo(("rate", drug, weight[:3]), (channel,), build, extend).steps
+
+    def read_bridged_from(self, drug: str, bridge: int, since: int) -> int:
+        """From when on a rate is read otherwise if it changes from an instant on: what stands then may be bridged."""
+        before = self.rate(drug).since(since - 1) if bridge else None
+        return since if before is None else before
+
+    def _bridged(self, drug: str, bridge: int) -> Steps:
+        plain = self.rate(drug)
+
+        def extend(steps: Steps, since: int) -> Steps:
+            start = self.read_bridged_from(drug, bridge, since)
+            steps.rewrite(start, bridging(plain, bridge, plain.index(start)))
+            return steps
+
+        key = ("bridged", drug, bridge, self.value("weight")[:3])
+        return self.timeline.memo(key, (f"infusion:{drug}",), lambda: bridged(plain, bridge), extend)
 
     def flow(self, drug: str) -> Value:
         """The rate of a drug now, in its canonical unit."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from rules.brief import in_one
 from rules.bulkhead import Fault
 from rules.engine import PatientEngine
 from rules.events import Action, Event, Resuscitation, encode
@@ -17,6 +18,7 @@ from rules.outputs import AlertChange, Change, Rejection, StatusChange
 from rules.pack import Pack
 from rules.settings import SiteSettings
 from rules.snapshot import SnapshotError
+from streams.backlog import Backlog
 from streams.clock import PartitionClock
 from streams.deadletters import DeadLetter
 from streams.deadlines import Deadlines
@@ -65,6 +67,7 @@ class Outcome:
         said: changes of alerts and status; those of a patient in the order of their sequence numbers.
         rejected: what could not be used, or only in part.
         faults: patients who were set aside.
+        judged: the records of events that have been judged.
         events: how many records were ``used``, ``known`` (applied before), ``rejected`` or a ``mark``, by input.
         changed: patients whose state is another one now.
         urgent: patients whose state is to be kept now, because to compute it again might not give the same: a record
@@ -74,6 +77,7 @@ class Outcome:
     said: list[Said] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     faults: list[SetAside] = field(default_factory=list)
+    judged: list[Record] = field(default_factory=list)
     events: Counter[tuple[TopicName, str]] = field(default_factory=Counter)
     changed: set[str] = field(default_factory=set)
     urgent: set[str] = field(default_factory=set)
@@ -86,7 +90,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Patient:
-    """One patient; ``state`` is what the engine is to be restored from once it is needed, ``kept`` marks the one kept.
+    """One patient; without an engine, ``state`` is what it is restored from once needed; ``kept`` marks the one kept.
 
     ``uncovered`` are the first records applied since the state was last kept, ``origins`` the records of events that
     the engine holds back, by the event's key: its sender and its id.
@@ -117,6 +121,7 @@ class _Partition:
         self.clock = clock
         self.patients: dict[str, _Patient] = {}
         self.deadlines = Deadlines()
+        self.backlog = Backlog()
         self.unkept: dict[str, _Patient] = {}
 
 
@@ -134,6 +139,7 @@ class Processor:
         settings: the site's settings.
         live_within: see :class:`streams.clock.PartitionClock`.
         silence: as above.
+        fetch: the state that was kept of a patient; without it, the states of discharged patients stay in memory.
     """
 
     def __init__(
@@ -143,11 +149,13 @@ class Processor:
         *,
         live_within: timedelta = LIVE_WITHIN,
         silence: timedelta = SILENCE,
+        fetch: Callable[[str], bytes] | None = None,
     ) -> None:
         self._packs = packs
         self._settings = settings
         self._clock = (settings.lateness, live_within, silence)
         self._made = Made.by(packs, settings)
+        self._fetch = fetch
         self._partitions: dict[int, _Partition] = {}
 
     @property
@@ -189,7 +197,9 @@ class Processor:
                 raise StateError(f"partition {partition}, state of {_veiled(key)}: {error}") from None
             known = None if before is None or name in before.unkept else before.patients.get(name)
             if known is None or known.kept != seal_of(data):
-                known = _Patient(name, partition, state=state, positions=dict(state.positions), kept=seal_of(data))
+                known = _Patient(
+                    name, partition, state=self._resting(state), positions=dict(state.positions), kept=seal_of(data)
+                )
             adopted.patients[name] = known
             # Whether another version failed is known to the engine only, and this one is to try again.
             adopted.deadlines.note(name, self._engine(known).due if state.set_aside else state.due)
@@ -202,8 +212,15 @@ class Processor:
 
     def process(self, partition: int, records: Iterable[Read]) -> Outcome:
         """Apply records of one partition in their order, and meet the deadlines that have passed by then."""
+        outcome = self.admit(partition, records)
+        while self.waiting(partition):
+            self.judge(partition, outcome)
+        self._meet_deadlines(self._partitions[partition], outcome)
+        return outcome
+
+    def admit(self, partition: int, records: Iterable[Read]) -> Outcome:
+        """Take in records of one partition in their order; their events wait for :meth:`judge`."""
         here, outcome = self._partitions[partition], Outcome()
-        touched = set()
         for record, content in records:
             if isinstance(content, Unusable):
                 outcome.events[record.topic, "rejected"] += 1
@@ -213,12 +230,39 @@ class Processor:
                 here.clock.mark(content.received_at)
             else:
                 here.clock.receive(content.received_at, record.arrived_at)
-                touched.add(content.subject)
-                self._apply(here, record, content, outcome)
+                here.backlog.add(record, content)
+        return outcome
+
+    def judge(self, partition: int, outcome: Outcome, go_on: Callable[[], bool] = lambda: True) -> Outcome:
+        """Judge what waits and meet the deadlines that have passed, a step at least, and more while it may go on.
+
+        What presses is judged alone, so that it is answered. Nobody's deadline is met while an event of that patient
+        waits that was received before it: so each patient is judged as if everything were judged at once.
+        """
+        here = self._partitions[partition]
+        backlog, touched = here.backlog, set[str]()
+        pressing = backlog.pressing
+        while len(backlog) and backlog.pressing is pressing:
+            record, event = backlog.take()
+            self._apply(here, record, event, outcome)
+            touched.add(event.subject)
+            if not go_on():
+                break
         for name in touched:
             self._note_deadline(here, here.patients[name])
-        self._meet_deadlines(here, outcome)
+        if not pressing:
+            self._meet_deadlines(here, outcome, go_on)
         return outcome
+
+    def waiting(self, partition: int) -> int:
+        """How many events of a partition wait for being judged."""
+        return len(self._partitions[partition].backlog)
+
+    def busy(self, partition: int) -> bool:
+        """Whether anything is left to be judged of what has come, or of the time that has passed by it."""
+        here = self._partitions[partition]
+        due, reached = here.deadlines.next, here.clock.reached
+        return len(here.backlog) > 0 or (due is not None and reached is not None and due <= reached)
 
     def look_at_the_wall(self, partition: int, now: datetime) -> Outcome:
         """Let time pass up to ``now`` in a partition of which all that is there has been applied, if it is live."""
@@ -236,12 +280,20 @@ class Processor:
         return list(self._partitions[partition].patients)
 
     def engine(self, partition: int, name: str) -> PatientEngine:
-        """The engine of a patient, to be looked at and not to be changed.
+        """The engine of a patient, to be looked at and not to be changed; of somebody who is away, a copy.
 
         Raises:
             KeyError: if there is no such patient.
         """
-        return self._engine(self._partitions[partition].patients[name])
+        patient = self._partitions[partition].patients[name]
+        if self.away(partition, name) and patient.state is not None:
+            return self._restored(patient, patient.state)
+        return self._engine(patient)
+
+    def away(self, partition: int, name: str) -> bool:
+        """Whether a patient has been discharged and left memory: the engine comes back with the next event."""
+        patient = self._partitions[partition].patients[name]
+        return patient.engine is None and patient.state is not None and patient.state.away
 
     def unkept(self, partition: int) -> Iterable[str]:
         """The patients of a partition who have changed since their state was last kept."""
@@ -252,23 +304,31 @@ class Processor:
         patient = self._partitions[partition].patients[name]
         engine = self._engine(patient)
         origins = {event: (record.topic, record.offset) for event, record in patient.origins.items()}
-        aside = patient.set_aside
-        data = PatientState(self._made, patient.positions, engine.due, origins, engine.snapshot(), aside).to_bytes()
+        aside, away = patient.set_aside, engine.away
+        state = PatientState(
+            self._made, dict(patient.positions), engine.due, origins, engine.snapshot(), aside, away and not aside
+        )
+        data = state.to_bytes()
         patient.kept = seal_of(data)
+        patient.state = self._resting(state) if state.away else None
         return data
 
     def kept(self, partition: int, names: Iterable[str]) -> None:
-        """These patients' states have been kept, as they are now."""
+        """These patients' states have been kept, as they are now; whoever is away leaves memory."""
         here = self._partitions[partition]
         for name in names:
-            here.patients[name].uncovered.clear()
+            patient = here.patients[name]
+            patient.uncovered.clear()
             here.unkept.pop(name, None)
+            if patient.state is not None and patient.state.away:
+                patient.engine = None
 
     def uncovered(self, partition: int) -> dict[TopicName, int]:
         """The first record of each input that is in no state that has been kept."""
         first: dict[TopicName, int] = {}
-        for patient in self._partitions[partition].unkept.values():
-            for topic, offset in patient.uncovered.items():
+        here = self._partitions[partition]
+        for offsets in (here.backlog.oldest(), *(patient.uncovered for patient in here.unkept.values())):
+            for topic, offset in offsets.items():
                 first[topic] = min(offset, first.get(topic, offset))
         return first
 
@@ -281,12 +341,14 @@ class Processor:
         patient = here.patients.get(event.subject)
         if patient is None:
             patient = here.patients[event.subject] = _Patient(event.subject, here.number)
+        outcome.judged.append(record)
         if record.offset <= patient.positions.get(record.topic, -1):
             outcome.events[record.topic, "known"] += 1
             return
         outcome.events[record.topic, "used"] += 1
         outcome.changed.add(patient.name)
         engine = self._engine(patient)
+        patient.state = None
         patient.positions[record.topic] = record.offset
         patient.uncovered.setdefault(record.topic, record.offset)
         if event.key not in engine.waiting:  # else it is held back already, and stays that record's
@@ -300,26 +362,48 @@ class Processor:
         if late or (changes and isinstance(event, Resuscitation | Action)):
             outcome.urgent.add(patient.name)
 
-    def _meet_deadlines(self, here: _Partition, outcome: Outcome) -> list[str]:
+    def _meet_deadlines(
+        self, here: _Partition, outcome: Outcome, go_on: Callable[[], bool] = lambda: True
+    ) -> list[str]:
         """Decide what is due by the time of the partition; returns the patients of whom that changed something."""
         reached = here.clock.reached
         changed: list[str] = []
         if reached is None:
             return changed
+        going_on = True
         for name in here.deadlines.take(reached):
+            if name in here.backlog:
+                continue  # it is noted again with what waits
             patient = here.patients[name]
+            if not going_on:
+                self._note_deadline(here, patient)
+                continue
+            was_away = self.away(here.number, name)
             changes = self._engine(patient).advance(reached)
             self._note_deadline(here, patient)
+            going_on = go_on()
             if changes:
+                patient.state = None
                 self._tell(patient, changes, outcome, None)
                 here.unkept[name] = patient
                 outcome.changed.add(name)
                 changed.append(name)
+            elif was_away:
+                self._rest_again(here, patient, outcome)
         return changed
 
+    def _rest_again(self, here: _Partition, patient: _Patient, outcome: Outcome) -> None:
+        """Time alone said nothing: the state that is kept will do, or is kept once more so that it names the next."""
+        if patient.engine is not None and patient.state is not None and patient.engine.due == patient.state.due:
+            patient.engine = None
+            return
+        patient.state = None
+        here.unkept[patient.name] = patient
+        outcome.changed.add(patient.name)
+
     def _note_deadline(self, here: _Partition, patient: _Patient) -> None:
-        if patient.engine is not None:
-            here.deadlines.note(patient.name, patient.engine.due)
+        due = patient.engine.due if patient.engine is not None else patient.state.due if patient.state else None
+        here.deadlines.note(patient.name, due)
 
     def _tell(
         self, patient: _Patient, changes: Iterable[Change], outcome: Outcome, arrived_at: datetime | None
@@ -336,7 +420,7 @@ class Processor:
         patient.fault = fault
         for event, reasons in refused.items():
             record = patient.origins[event]
-            text = "; ".join(f"{reason.reason}: {reason.place or 'event'}: {reason.detail}" for reason in reasons)
+            text = in_one(f"{reason.reason}: {reason.place or 'event'}: {reason.detail}" for reason in reasons)
             outcome.rejected.append(Rejected(record.rejected(text), reasons[0].reason))
 
     def _engine(self, patient: _Patient) -> PatientEngine:
@@ -344,13 +428,22 @@ class Processor:
             patient.engine = PatientEngine(patient.name, self._packs, self._settings)
         elif patient.engine is None and patient.state is not None:
             patient.engine = self._restored(patient, patient.state)
-            patient.state, patient.fault = None, patient.engine.bulkhead.fault
+            patient.fault = patient.engine.bulkhead.fault
+            if not patient.state.away:
+                patient.state = None
         assert patient.engine is not None  # noqa: S101 - for the type checker: one of the two has set it
         return patient.engine
 
+    def _resting(self, state: PatientState) -> PatientState:
+        """A state as it is held; of somebody who is away, the snapshot is fetched when it is needed."""
+        return state if self._fetch is None or not state.away else replace(state, snapshot=b"")
+
     def _restored(self, patient: _Patient, state: PatientState) -> PatientEngine:
+        snapshot = state.snapshot
+        if not snapshot and self._fetch is not None:
+            snapshot = PatientState.from_bytes(self._fetch(patient.name)).snapshot
         try:
-            engine = PatientEngine.restore(state.snapshot, self._packs, self._settings)
+            engine = PatientEngine.restore(snapshot, self._packs, self._settings)
         except SnapshotError as error:
             raise StateError(f"state of {_veiled(patient.name.encode())}: {error}") from None
         if engine.patient != patient.name:

@@ -67,6 +67,7 @@ class PatientState:
         origins: of each event that the engine holds back, by its key in the engine: its input and its offset.
         snapshot: of the engine.
         set_aside: whether it is not judged because of a fault in the monitor.
+        away: whether the patient has been discharged, and nothing is held back.
     """
 
     made: Made
@@ -75,6 +76,7 @@ class PatientState:
     origins: Mapping[str, tuple[TopicName, int]]
     snapshot: bytes
     set_aside: bool = False
+    away: bool = False
 
     def to_bytes(self) -> bytes:
         """It as bytes."""
@@ -85,6 +87,7 @@ class PatientState:
             "due": _instant(self.due),
             "origins": self.origins,
             "aside": self.set_aside,
+            "away": self.away,
         }
         return _seal(header, self.snapshot)
 
@@ -103,6 +106,7 @@ class PatientState:
             dict(_origin(event, raw) for event, raw in header["origins"].items()),
             snapshot,
             header.get("aside", False),
+            header.get("away", False),
         )
 
 

@@ -115,6 +115,6 @@ async def _explained_then(
         return explained(engine_at(connection, patient, at, service.site.packs, service.site.settings))
 
     try:
-        return await service.read(read)
+        return await service.read(read, long=True)
     except PastError as error:
         raise ProblemError(HTTPStatus.NOT_FOUND, str(error)) from None

@@ -21,9 +21,11 @@ from monitor.service.board import Board
 from monitor.service.guard import Guard
 from monitor.service.heads import Heads
 from monitor.service.hub import Hub, beat, encode
+from monitor.service.lanes import Lane
 from monitor.service.liveness import Liveness
 from monitor.service.models import Beat, ClockStatus
 from monitor.service.naming import Names
+from monitor.service.pages import Page, Pages
 from monitor.service.problems import ProblemError
 from rules.engine import PatientEngine
 from rules.glance import Glance
@@ -109,6 +111,9 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self._driver = Driver(runtime, site.runtime, self._tell, failed, site.seconds)
         self._readers = _Readers(site.path)
+        self._pages = Pages(self.board)
+        self._short = Lane(2)
+        self._long = Lane(1, lambda: self._driver.waiting > 0)
         self._copies: dict[str, tuple[float, bytes]] = {}
         self._beating: asyncio.Task[None] | None = None
 
@@ -212,16 +217,28 @@ class Service:
                 raise ProblemError(HTTPStatus.NOT_FOUND, "no such patient") from None
             self._copies = {name: copy for name, copy in self._copies.items() if now - copy[0] <= 1.0}
             self._copies[patient] = (now, data)
-        return await run_in_threadpool(self._work, data, work)
+        return await self._short.run(partial(self._work, data, work))
 
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask the database something, beside the thread that writes.
+    async def page(self, position: int) -> Page:
+        """What follows a position of the feed, when judging leaves time for it.
+
+        Raises:
+            ProblemError: if it is damaged.
+        """
+        held = self._pages.held(position)
+        if held is None:
+            return await self.read(partial(self._pages.read, position=position), long=True)
+        await self._long.pace()
+        return held
+
+    async def read(self, question: Callable[[sqlite3.Connection], T], *, long: bool = False) -> T:
+        """Ask the database something, beside the thread that writes; what is ``long`` gives way to judging.
 
         Raises:
             ProblemError: if what was asked for is damaged; everything else is still served.
         """
         try:
-            return await run_in_threadpool(self._readers.ask, question)
+            return await (self._long if long else self._short).run(partial(self._readers.ask, question))
         except (DamagedError, sqlite3.Error) as error:
             if not is_damage(error):
                 raise

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
 
-from monitor.service.hub import MOST_READERS, Reader, beat, encode
+from monitor.service.hub import MOST_READERS, Reader, beat
 from monitor.service.models import Beat
 from monitor.service.paths import ERRORS, Served, Viewer
 from monitor.service.problems import ProblemError, responses
 from monitor.service.service import Service
-from streams.embedded import store
 
 router: Final = APIRouter(prefix="/v1", tags=["live feed"], responses=ERRORS)
 
-_AT_ONCE: Final = 200
 _SEND_TIMEOUT: Final = 20.0
 """Seconds after which a reader that takes nothing is dropped."""
 
@@ -62,11 +59,11 @@ async def _feed(service: Service, after: int | None) -> AsyncIterator[bytes]:
         position = present if after is None else min(after, present)
         yield beat(Beat(now=service.shown(), position=present)).data
         while position < service.position:
-            entries = await service.read(partial(store.entries_after, position=position, most=_AT_ONCE))
-            if not entries:
+            page = await service.page(position)
+            if not page.data:
                 break
-            position = entries[-1].position
-            yield b"".join(encode(entry, service.board).data for entry in entries)
+            position = page.last
+            yield page.data
         async for data in _live(reader, position):
             yield data
     finally:

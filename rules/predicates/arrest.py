@@ -223,15 +223,15 @@ def _adrenaline_overdue(view: View) -> Evaluation:
 
 def _antiarrhythmic_missing(view: View) -> Evaluation:
     label, arrest = "no antiarrhythmic charted after the third shock", course(view)
-    if arrest is None or not arrest.needs_compressions or len(arrest.shocks) < view.number("antiarrhythmic_shocks"):
+    if arrest is None or not arrest.needs_compressions or arrest.shocked < view.number("antiarrhythmic_shocks"):
         return Evaluation(NOT_MET, label)
     given = any(fact.value.status == "given" for fact in _doses(view, "antiarrhythmic", arrest.began))
-    return _answer(label, not given, Finding("antiarrhythmic", f"none after {len(arrest.shocks)} shocks"))
+    return _answer(label, not given, Finding("antiarrhythmic", f"none after {arrest.shocked} shocks"))
 
 
 def _low_energy(view: View) -> Evaluation:
     label, arrest = "latest shock below the energy of the device's range", course(view)
-    last = arrest.shocks[-1] if arrest is not None and arrest.shocks else None
+    last = arrest.shocks.last if arrest is not None and arrest.shocks is not None else None
     if last is None or last.energy is None:
         return Evaluation(NOT_MET, label)
     low = last.energy < view.number("shock_energy")

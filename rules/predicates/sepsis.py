@@ -57,18 +57,20 @@ class _Stop(NamedTuple):
 
 
 def _stops(view: View) -> list[_Stop]:
-    return [stop for stop in _stretches(view) if _interrupts(view, stop)]
+    return [stop for stop in reversed([*_stretches(view)]) if _interrupts(view, stop)]
 
 
 def _stretches(view: View) -> Iterator[_Stop]:
-    """Stretches without delivery up to now, where something ran before."""
-    steps = view.rate("norepinephrine").steps
-    for before, stop, after in zip(steps, steps[1:], [*steps[2:], None], strict=False):
-        if stop.at > view.at:
+    """Stretches without delivery up to now where something ran before, newest first, as long as they may count."""
+    rate, hold = view.rate("norepinephrine"), view.duration("restart_hold")
+    steps = rate.steps
+    for index in rate.standstills(view.at):
+        after = steps[index + 1].at if index + 1 < len(steps) else None
+        restarted = after if after is not None and after <= view.at else None
+        if restarted is not None and view.at - restarted >= hold:
             return
-        if not stop.high and before.low:
-            restarted = after.at if after is not None and after.at <= view.at else None
-            yield _Stop(stop.at, Value(before.low, before.high, before.missing), restarted)
+        if index and steps[index - 1].low:
+            yield _Stop(steps[index].at, Value(*steps[index - 1][1:]), restarted)
 
 
 def _interrupts(view: View, stop: _Stop) -> bool:

@@ -53,8 +53,8 @@ def _failed_shocks(view: View) -> Value:
     arrest = course(view)
     if arrest is None:
         return exact(0)
-    text = f"{arrest.failed} of {len(arrest.shocks)} given"
-    at = max((shock.failed or shock.at for shock in arrest.shocks), default=None)
+    text = f"{arrest.failed} of {arrest.shocked} given"
+    at = None if arrest.shocks is None else arrest.shocks.latest
     return exact(arrest.failed, Finding("failed_shocks", text, at))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rules.instants import HOUR
 from rules.logic import Finding
 from rules.quantities.base import Quantity
-from rules.steps import Step, Steps, total
+from rules.steps import Step, Steps, summed, total
 from rules.values import Value, divided, number
 
 if TYPE_CHECKING:
@@ -93,10 +93,16 @@ def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
         channels = tuple([infusion_of[drug] for drug in given] + [dose_of[drug] for drug in given if drug in dose_of])
         key = ("weighted", tuple(given.items()), bridge, view.value("weight")[:3])
 
-        def build() -> Steps:
-            return total([(factor, part(view, drug, bridge)) for drug, factor in given.items()])
+        def parts() -> list[tuple[float, Steps]]:
+            return [(factor, part(view, drug, bridge)) for drug, factor in given.items()]
 
-        return view.timeline.memo(key, channels, build)
+        def extend(found: Steps, since: int) -> Steps:
+            start = min(view.read_bridged_from(drug, bridge, since) for drug in given)
+            found.rewrite(start, summed(parts(), start))
+            return found
+
+        by_rate = None if BY_AMOUNT & given.keys() else extend
+        return view.timeline.memo(key, channels, lambda: total(parts()), by_rate)
 
     return steps
 

@@ -74,7 +74,7 @@ class Driver:
     @property
     def waiting(self) -> int:
         """How many messages wait for being applied."""
-        return self._size
+        return self._size + self._runtime.waiting
 
     def start(self) -> None:
         """Begin."""
@@ -97,7 +97,7 @@ class Driver:
         with self._changed:
             if self._stopping:
                 raise StoppedError
-            if self._size + len(submission.offers) > max(self._settings.queue, len(submission.offers)):
+            if self.waiting + len(submission.offers) > max(self._settings.queue, len(submission.offers)):
                 raise BusyError
             self._size += len(submission.offers)
             self._waiting.append(submission)
@@ -149,27 +149,29 @@ class Driver:
 
     def _turn(self) -> bool:
         """Wait for something to do, and do it; false once there is nothing more to be done for ever."""
+        busy = self._runtime.busy
         with self._changed:
-            if not (self._waiting or self._questions or self._stopping):
+            if not (busy or self._waiting or self._questions or self._stopping):
                 self._changed.wait(_LOOK_AROUND_EVERY)
             if self._waiting and self._settings.gather:
                 self._changed.wait_for(lambda: self._pressing or self._stopping, self._settings.gather)
             submissions = self._collected()
             notes, self._notes = self._notes, []
             questions, self._questions = self._questions, deque()
-            idle = not self._waiting
-            ending = self._stopping and idle
         if submissions or notes:
             self._listener(self._runtime.take(submissions, notes))
+        if busy:
+            self._listener(self._runtime.go_on())
         for question in questions:
             question(self._runtime)
+        idle = not (self._waiting or self._runtime.busy)
         self.seen = self._seconds()
         if idle and self.seen - self._looked >= _LOOK_AROUND_EVERY:
             self._looked = self.seen
             self._listener(self._runtime.let_time_pass())
         self._runtime.tend()
         self._tidier.tidy(idle=idle)
-        return not ending
+        return not (self._stopping and idle)
 
     def _collected(self) -> list[Submission]:
         """The next submissions, together no more messages than one transaction takes if they can be parted."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final, Literal, NamedTuple
 
+from rules.brief import brief
 from rules.engine import prepare
 from rules.events import Event, MalformedEventError, decode
 from rules.facts import Refusal, Translator
@@ -133,7 +134,7 @@ class Examiner:
         refusals = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
         if not refusals:
             return Offer(event)
-        reasons = tuple(f"{found.place or 'event'}: {found.detail}" for found in refusals)
+        reasons = brief(f"{found.place or 'event'}: {found.detail}" for found in refusals)
         return Offer(event, reasons, usable=len(refusals) < len(outcomes))
 
 

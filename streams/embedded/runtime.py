@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, cast
 
 from rules.events import Action, Encounter, Event, decode
-from rules.glance import Glance, glance
+from rules.glance import AWAY, Glance, glance
 from rules.instants import HOUR, to_instant
 from rules.outputs import AlertChange, AlertChangeKind, Change, RefusalReason, Rejection
 from rules.pack import Pack
@@ -56,6 +56,22 @@ class Committed(NamedTuple):
     entries: Sequence[Entry]
     stays: Mapping[str, Stay]
     answers: Sequence[tuple[Submission, list[Receipt]]]
+
+
+class _Open(NamedTuple):
+    """A submission of which some events wait for being judged, by their positions, and the receipts so far."""
+
+    submission: Submission
+    receipts: list[Receipt]
+    waiting: set[int]
+
+
+class _Place(NamedTuple):
+    """Where the receipt of an event belongs, and the event."""
+
+    open: _Open
+    number: int
+    event: Event
 
 
 @dataclass(slots=True)
@@ -115,6 +131,7 @@ class Runtime:
             site,
             live_within=timedelta(seconds=settings.live_within),
             silence=timedelta(seconds=settings.silence),
+            fetch=lambda name: reading.state(connection, name.encode()),
         )
         self._packer = Packer()
         self._rota = Rota(settings.snapshot_interval, min(1.0, settings.snapshot_interval))
@@ -122,6 +139,8 @@ class Runtime:
         self._spoken: dict[str, int] = {}
         self._history: dict[str, int] = {}
         self._glances: dict[str, Glance] = {}
+        self._places: dict[int, _Place] = {}
+        """By position: the events that wait for being judged."""
         self._next = self._noted = self._position = 0
         self._note_at = self._forget_at = 0.0
 
@@ -179,19 +198,32 @@ class Runtime:
             reached = clock.newest if kept.reached is None else kept.reached + timedelta(seconds=self._settings.silence)
             self.trust.go_on_from(max(clock.newest, reached))
         for name in self.patients:
-            self._catch_up(name)
+            if not self._processor.away(PARTITION, name):
+                self._catch_up(name)
         self._metrics.recovery.set(self._seconds() - began)
 
+    @property
+    def waiting(self) -> int:
+        """How many events are stored and wait for being judged."""
+        return self._processor.waiting(PARTITION)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to be judged: see :meth:`go_on`."""
+        return self._processor.busy(PARTITION)
+
     def take(self, submissions: Sequence[Submission], notes: Iterable[Note] = ()) -> Committed:
-        """Apply messages and make them durable, with all that comes of them."""
+        """Store messages, and judge a slice of them; a submission is answered once all of it is judged."""
         batch, outcome = _Batch(notes=list(notes)), Outcome()
-        receipts, fresh = self._sort_out(submissions, batch)
-        self._hear(content for content, _, _ in fresh)
+        opened, fresh = self._sort_out(submissions, batch)
+        nothing_new = [found for found in opened if not found.waiting]
+        self._hear(fresh)
         arrived = self.trust.arrival()
         if fresh:
-            segment, reads = self._packer.pack(self._next, arrived, [content for content, _, _ in fresh])
-            outcome = self._processor.process(PARTITION, reads)
-            self._tell_whom_it_concerns(outcome, fresh, receipts, batch)
+            segment, reads = self._packer.pack(self._next, arrived, fresh)
+            outcome = self._processor.admit(PARTITION, reads)
+            self._note_stays(fresh, batch)
+        self._judge(outcome, batch)
         with transaction(self._connection):
             if fresh:
                 self._store.append(segment)
@@ -200,8 +232,14 @@ class Runtime:
                     self._store.note_source(*submission.source)
             self._record(outcome, batch)
         self._next += len(fresh)
-        self._settled(outcome, batch, {content.subject for content, _, _ in fresh if not isinstance(content, TimeMark)})
-        return Committed(batch.entries, batch.stays, list(zip(submissions, receipts, strict=True)))
+        self._settled(outcome, batch)
+        return _committed(batch, [*nothing_new, *self._answered(outcome)])
+
+    def go_on(self) -> Committed:
+        """Judge another slice of what waits."""
+        batch, outcome = _Batch(), Outcome()
+        self._judge(outcome, batch)
+        return self._commit(outcome, batch)
 
     def let_time_pass(self) -> Committed:
         """Let the trusted time move what is due, if the data are live and all that has come has been applied."""
@@ -227,7 +265,7 @@ class Runtime:
         self._metrics.clock(self.trust)
 
     def finish(self) -> None:
-        """Keep everything, so that the next start has nothing to read again."""
+        """Keep everything that is judged, so that the next start has nothing to read again."""
         with transaction(self._connection):
             self._keep(list(self._processor.unkept(PARTITION)))
 
@@ -241,19 +279,24 @@ class Runtime:
 
     def look(self, patients: Iterable[str]) -> dict[str, Glance]:
         """A look at some patients; those of whom nothing has come since the last look have not changed."""
+        looks: dict[str, Glance] = {}
         for name in patients:
+            if self._processor.away(PARTITION, name):
+                self._glances.pop(name, None)
+                looks[name] = AWAY
+                continue
             if name not in self._glances:
                 self._glances[name] = glance(self._processor.engine(PARTITION, name))
-        return {name: self._glances[name] for name in patients}
+            looks[name] = self._glances[name]
+        return looks
 
-    def _sort_out(
-        self, submissions: Sequence[Submission], batch: _Batch
-    ) -> tuple[list[list[Receipt]], list[tuple[Event | TimeMark, int, int]]]:
-        """A receipt for every offer, and those that are new with the place of their receipt."""
-        receipts: list[list[Receipt]] = []
-        fresh: list[tuple[Event | TimeMark, int, int]] = []
+    def _sort_out(self, submissions: Sequence[Submission], batch: _Batch) -> tuple[list[_Open], list[Event | TimeMark]]:
+        """A receipt for every offer, and those that are new; of an event it says what is known before it is judged."""
+        opened: list[_Open] = []
+        fresh: list[Event | TimeMark] = []
         for number, submission in enumerate(submissions):
-            receipts.append([])
+            here = _Open(submission, [], set())
+            opened.append(here)
             for index, offer in enumerate(submission.offers):
                 content = offer.content
                 if isinstance(content, Unusable):
@@ -261,16 +304,19 @@ class Runtime:
                         self.trust.refuse(content.received_at)
                     place = f"{submission.arrived_at.isoformat()} {self._next}+{number}.{index}"
                     batch.refused.append(Refused(place, content.kind, content.text, submission.arrived_at, offer.raw))
-                    receipts[-1].append(Receipt("rejected", offer.reasons))
+                    here.receipts.append(Receipt("rejected", offer.reasons))
                 elif isinstance(content, TimeMark):
-                    fresh.append((content, number, index))
-                    receipts[-1].append(Receipt("accepted"))
+                    fresh.append(content)
+                    here.receipts.append(Receipt("accepted"))
                 elif self._recent.knows(key_of(content)):
-                    receipts[-1].append(Receipt("duplicate", (), content.id))
+                    here.receipts.append(Receipt("duplicate", (), content.id))
                 else:
-                    fresh.append((content, number, index))
-                    receipts[-1].append(Receipt("accepted" if offer.usable else "rejected", offer.reasons, content.id))
-        return receipts, fresh
+                    here.receipts.append(Receipt("accepted" if offer.usable else "rejected", offer.reasons, content.id))
+                    position = self._next + len(fresh)
+                    here.waiting.add(position)
+                    self._places[position] = _Place(here, len(here.receipts) - 1, content)
+                    fresh.append(content)
+        return opened, fresh
 
     def _hear(self, messages: Iterable[Event | TimeMark]) -> None:
         """Learn from events what time it is elsewhere; what the service itself says of that is its own."""
@@ -278,33 +324,45 @@ class Runtime:
         if received:
             self.trust.hear(max(received))
 
-    def _tell_whom_it_concerns(
-        self,
-        outcome: Outcome,
-        fresh: Sequence[tuple[Event | TimeMark, int, int]],
-        receipts: list[list[Receipt]],
-        batch: _Batch,
-    ) -> None:
-        """Put into receipts what was refused at once, and on record what clinicians answered."""
-        letters = {rejected.letter.offset: rejected for rejected in outcome.rejected}
-        for position, (content, number, index) in enumerate(fresh, start=self._next):
+    def _note_stays(self, fresh: Iterable[Event | TimeMark], batch: _Batch) -> None:
+        for content in fresh:
             if isinstance(content, Encounter):
                 stay = self.stays.get(content.subject, Stay()).after(content)
                 self.stays[content.subject] = batch.stays[content.subject] = stay
-            elif not isinstance(content, Action):
+
+    def _judge(self, outcome: Outcome, batch: _Batch) -> None:
+        """Judge a slice; what was refused at once goes into receipts, and what clinicians answered on record."""
+        until = self._seconds() + self._settings.slice
+        self._processor.judge(PARTITION, outcome, lambda: self._seconds() < until)
+        letters = {rejected.letter.offset: rejected for rejected in outcome.rejected}
+        for record in outcome.judged:
+            place = self._places.get(record.offset)
+            if place is None or not isinstance(place.event, Encounter | Action):
                 continue
-            rejected = letters.get(position)
+            rejected = letters.get(record.offset)
             if rejected is not None:
-                receipts[number][index] = Receipt("rejected", (rejected.letter.reason,), content.id, rejected.kind)
-            if isinstance(content, Action):
-                batch.notes.append(_answered(content, rejected))
+                why = (rejected.letter.reason,)
+                place.open.receipts[place.number] = Receipt("rejected", why, place.event.id, rejected.kind)
+            if isinstance(place.event, Action):
+                batch.notes.append(_answered(place.event, rejected))
+
+    def _answered(self, outcome: Outcome) -> list[_Open]:
+        """The submissions of which the last event has been judged now."""
+        answered = []
+        for record in outcome.judged:
+            place = self._places.pop(record.offset, None)
+            if place is not None:
+                place.open.waiting.discard(record.offset)
+                if not place.open.waiting:
+                    answered.append(place.open)
+        return answered
 
     def _commit(self, outcome: Outcome, batch: _Batch) -> Committed:
         if outcome.said or outcome.rejected or outcome.urgent or batch.notes:
             with transaction(self._connection):
                 self._record(outcome, batch)
-        self._settled(outcome, batch, ())
-        return Committed(batch.entries, batch.stays, ())
+        self._settled(outcome, batch)
+        return _committed(batch, self._answered(outcome))
 
     def _record(self, outcome: Outcome, batch: _Batch) -> None:
         """Add to the transaction what came of messages or of time."""
@@ -340,7 +398,7 @@ class Runtime:
                 self.present.add(earlier)
         batch.entries.append(self.present.next(self._position, change))
 
-    def _settled(self, outcome: Outcome, batch: _Batch, touched: Iterable[str]) -> None:
+    def _settled(self, outcome: Outcome, batch: _Batch) -> None:
         """It is durable: count it, and see to the states of those who have changed."""
         now, arrival = self._seconds(), self.trust.arrival()
         latencies = [
@@ -351,7 +409,7 @@ class Runtime:
         self._metrics.published(outcome, latencies)
         for refused in batch.refused:
             self._metrics.unreadable(refused.kind)
-        for name in (*touched, *outcome.changed):
+        for name in outcome.changed:
             self._rota.changed((PARTITION, name), now)
             self._glances.pop(name, None)
         for name in outcome.urgent:
@@ -399,6 +457,10 @@ class Runtime:
             if entry.over and now - entry.decided_at > _RECENTLY:
                 del self.present.alerts[name]
         return self._store.forget(before, _FORGET_AT_ONCE)
+
+
+def _committed(batch: _Batch, answers: Iterable[_Open]) -> Committed:
+    return Committed(batch.entries, batch.stays, [(found.submission, found.receipts) for found in answers])
 
 
 _SAID: Final = {"source", "alert_id", "action", "reason", "comment", "based_on", "role"}

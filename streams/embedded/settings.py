@@ -16,6 +16,7 @@ class EmbeddedSettings(BaseModel):
         gather: how long messages are collected for one transaction once the first has come. Events of a resuscitation
             and answers are not waited with.
         batch: most messages in one transaction.
+        slice: after so long of judging what is judged is made durable and answered, and others have their turn.
         queue: most messages that may wait; more are turned away until some have been applied.
         snapshot_interval: between two states of one patient who keeps changing. A restart computes so much again.
         note_interval: between two notes of where a restart would begin to read.
@@ -36,6 +37,7 @@ class EmbeddedSettings(BaseModel):
 
     gather: Annotated[float, Field(ge=0, le=1)] = 0.005
     batch: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    slice: Annotated[float, Field(gt=0, le=10)] = 0.05
     queue: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     snapshot_interval: Annotated[float, Field(ge=0.1, le=600)] = 60.0
     note_interval: Annotated[float, Field(ge=0.1, le=60)] = 5.0

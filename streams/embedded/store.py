@@ -219,6 +219,17 @@ def states(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     return dict(rows(connection, "states"))
 
 
+def state(connection: sqlite3.Connection, key: bytes) -> bytes:
+    """The state that is kept under a key.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    for _, data in rows(connection, "states", "WHERE key = ?", (key,)):
+        return bytes(data)
+    raise KeyError(key)
+
+
 def state_before(connection: sqlite3.Connection, patient: str, instant: int) -> bytes | None:
     """The last state of a patient that is kept of an instant or before it."""
     rest = "WHERE patient = ? AND reached <= ? ORDER BY reached DESC LIMIT 1"

@@ -17,7 +17,7 @@ from typing import Final
 
 from streams.logfile import write_log
 from streams.sources.mimic_iv import ImportReport, convert
-from tests.bench import kafka, memory, serve, simulator, snapshots, throughput, worker_memory
+from tests.bench import growth, kafka, memory, neighbours, serve, simulator, snapshots, throughput, worker_memory
 from tests.bench.table import Figure, table
 from tests.bench.wards import ward
 
@@ -100,6 +100,8 @@ MEASUREMENTS: Final[Mapping[str, Callable[[argparse.Namespace, Path], list[Figur
     "serve": lambda options, folder: serve.figures(folder, beds=1000, seconds=options.seconds),
     "serve-memory": lambda _, folder: serve.memory(folder, beds=200, hours=24),
     "memory": lambda *_: memory.figures(patients=200, traced=20, hours=24),
+    "growth": lambda *_: growth.figures(),
+    "neighbours": lambda _, folder: neighbours.figures(folder),
     "simulator": lambda options, _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
 }
 

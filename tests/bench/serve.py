@@ -103,7 +103,7 @@ async def _through_the_day(service: ServiceProcess, beds: int, hours: int) -> li
         while message.received >= hour * 3_600_000:
             await sender.send(piece)
             piece = []
-            sizes.append(_resident(service.process.pid))
+            sizes.append(resident(service.process.pid))
             hour += 1
         piece.append(message.line)
         if len(piece) >= _HISTORY:
@@ -111,7 +111,7 @@ async def _through_the_day(service: ServiceProcess, beds: int, hours: int) -> li
             piece = []
     if piece:
         await sender.send(piece)
-    return [*sizes, _resident(service.process.pid)]
+    return [*sizes, resident(service.process.pid)]
 
 
 def _two(times: Sequence[float]) -> str:
@@ -180,7 +180,7 @@ async def _read(port: int) -> None:
         pass
 
 
-def _resident(process: int) -> int:
+def resident(process: int) -> int:
     """Bytes of a process that are in memory."""
     return int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

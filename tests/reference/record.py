@@ -209,7 +209,12 @@ class Record:
         """Nor is it told what was read."""
 
     @staticmethod
-    def memo(key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
+    def memo(
+        key: Hashable,
+        channels: tuple[str, ...],
+        build: Callable[[], T],
+        extend: Callable[[T, int], T] | None = None,
+    ) -> T:
         """Nothing is kept: it is worked out each time."""
         return build()
 

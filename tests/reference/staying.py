@@ -112,7 +112,12 @@ class ThisStay:
         return self._whole.series(channel)
 
     @staticmethod
-    def memo(key: Hashable, channels: tuple[str, ...], build: Callable[[], T]) -> T:
+    def memo(
+        key: Hashable,
+        channels: tuple[str, ...],
+        build: Callable[[], T],
+        extend: Callable[[T, int], T] | None = None,
+    ) -> T:
         """Nothing is kept: it is worked out each time."""
         return build()
 

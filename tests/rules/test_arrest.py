@@ -85,7 +85,7 @@ class TestFailedShocks:
 
     def test_another_shock_shows_that_the_one_before_failed(self) -> None:
         arrest = shocked((6, "shock"))
-        assert [shock.failed for shock in arrest.shocks] == [6 * MINUTE, None]
+        assert [shock.failed for shock in arrest.shocks or ()] == [6 * MINUTE, None]
 
     @pytest.mark.parametrize(
         ("rhythm", "failed"), [("vf", 1), ("vt", 1), ("pea", 1), ("asystole", 1), ("organised", 0)]
@@ -106,7 +106,7 @@ class TestFailedShocks:
         again = course(
             (0, "cpr_start"), (3.9, "cpr_stop"), (4, "shock"), (4.1, "cpr_start"), (6, "cpr_stop"), (6.2, "cpr_start")
         )
-        assert again.shocks[0].failed == round(6.2 * MINUTE)
+        assert next(iter(again.shocks or ())).failed == round(6.2 * MINUTE)
 
     def test_compressions_that_were_on_paused_and_resumed_are(self) -> None:
         assert shocked((6, "cpr_stop")).failed == 0
@@ -117,22 +117,22 @@ class TestFailedShocks:
 
     def test_circulation_after_it_means_that_it_worked_even_if_it_is_lost_again(self) -> None:
         arrest = shocked((5, "rosc"), (9, "rearrest"), (9.5, "cpr_start"), (10, "shock"), (12, "shock"))
-        assert [shock.failed is not None for shock in arrest.shocks] == [False, True, False]
+        assert [shock.failed is not None for shock in arrest.shocks or ()] == [False, True, False]
 
     def test_failed_shocks_before_a_return_that_did_not_last_still_count(self) -> None:
         assert shocked((6, "shock"), (7, "rosc"), (10, "rearrest"), (11, "rhythm", {"rhythm": "vf"})).failed == 1
 
     def test_a_shock_while_there_is_circulation_is_none_of_the_arrest(self) -> None:
         arrest = shocked((5, "rosc"), (7, "shock"))
-        assert len(arrest.shocks) == 1
+        assert arrest.shocked == 1
         assert not arrest.needs_compressions
 
     @pytest.mark.parametrize(("apart", "count"), [(0.98, 1), (1.0, 2)])
     def test_two_sources_record_one_shock_within_a_minute(self, apart: float, count: int) -> None:
-        assert len(shocked((4 + apart, "shock", {"source": "defibrillator"})).shocks) == count
+        assert len(shocked((4 + apart, "shock", {"source": "defibrillator"})).shocks or ()) == count
 
     def test_one_source_records_stacked_shocks_as_several(self) -> None:
-        assert len(shocked((4.3, "shock"), (4.6, "shock")).shocks) == 3
+        assert shocked((4.3, "shock"), (4.6, "shock")).shocked == 3
 
 
 class TestLowFlow:
@@ -222,7 +222,7 @@ class TestEnding:
     def test_compressions_after_twenty_minutes_are_another_arrest(self) -> None:
         assert course((0, "cpr_start"), (1, "cpr_stop"), (20.9, "cpr_start")).began == 0
         again = course((0, "cpr_start"), (1, "shock"), (1, "cpr_stop"), (21, "cpr_start"))
-        assert (again.began, again.first_compressions, again.shocks) == (21 * MINUTE, 21 * MINUTE, ())
+        assert (again.began, again.first_compressions, again.shocks) == (21 * MINUTE, 21 * MINUTE, None)
 
     @pytest.mark.parametrize("action", ["ecmo_flow", "stopped"])
     def test_after_that_a_rhythm_or_a_shock_begins_nothing(self, action: str) -> None:

@@ -21,6 +21,7 @@ CACHES: Final = {
     "_minute": "the minute that _going_on is about",
     "_memo": "built again from the facts",
     "versions": "only tells _memo whether it is old",
+    "_changes": "only tells _memo from when on it is old",
     "_reads": "taken down anew by each judgement",
     "_watching": "tells traces what has changed; those of a restored engine begin with nothing",
     "trace": "answers that stand; without one everything is asked again, and comes out the same",

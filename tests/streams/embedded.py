@@ -25,7 +25,9 @@ LONG_AFTER = datetime(2027, 1, 1, tzinfo=UTC)
 class Embedded:
     """One database and the runtimes that work on it, one after the other."""
 
-    def __init__(self, path: Path, settings: EmbeddedSettings | None = None, site: SiteSettings = SITE) -> None:
+    def __init__(
+        self, path: Path, settings: EmbeddedSettings | None = None, site: SiteSettings = SITE, passes: float = 0.0
+    ) -> None:
         self.path = path
         self.site = site
         self.settings = settings or EmbeddedSettings(snapshot_interval=0.5, note_interval=0.1)
@@ -33,6 +35,8 @@ class Embedded:
         self.off = timedelta(0)
         """By how much the machine's clock is wrong."""
         self.seconds = 1000.0
+        self.passes = passes
+        """Seconds that pass whenever the clock is looked at, so that work takes some."""
         self.newest: datetime | None = None
         self.examiner = Examiner(packs(), site, site.future_skew)
         self.start()
@@ -47,10 +51,14 @@ class Embedded:
             self.settings,
             wall=lambda: self.wall + self.off,
             metrics=self.metrics,
-            seconds=lambda: self.seconds,
+            seconds=self.look_at_the_clock,
             steady=self.steady,
         )
         self.runtime.recover()
+
+    def look_at_the_clock(self) -> float:
+        self.seconds += self.passes
+        return self.seconds
 
     def steady(self) -> float:
         return self.wall.timestamp()
@@ -68,14 +76,20 @@ class Embedded:
         return self.take([self.examiner.read(message, self.runtime.trust.latest()) for message in messages])
 
     def take(self, offers: Sequence[Offer], source: tuple[str, str] | None = None) -> list[Receipt]:
+        answers = [*self.begin(offers, source).answers]
+        while self.runtime.busy:
+            answers += self.runtime.go_on().answers
+        self.pass_time(0.2)
+        ((_, receipts),) = answers
+        return receipts
+
+    def begin(self, offers: Sequence[Offer], source: tuple[str, str] | None = None) -> Committed:
+        """Store messages, and judge the first slice of them."""
         for offer in offers:
             if isinstance(offer.content, Event):
                 received = offer.content.received_at
                 self.newest = received if self.newest is None else max(self.newest, received)
-        committed = self.runtime.take([Submission(offers, self.wall, lambda _: None, source)])
-        self.pass_time(0.2)
-        ((_, receipts),) = committed.answers
-        return receipts
+        return self.runtime.take([Submission(offers, self.wall, lambda _: None, source)])
 
     def pass_time(self, seconds: float) -> Committed:
         """The wall and the clock go on, and the runtime does what is due."""

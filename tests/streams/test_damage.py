@@ -58,7 +58,7 @@ def found(path: Path) -> list[str]:
 
 BITS = {
     "segments": "lines = CAST(substr(lines, 1, 40) || x'00' || substr(lines, 42) AS BLOB)",
-    "feed": "said = replace(said, 'bed-1', 'bed-2')",
+    "feed": "said = replace(said, 'bed-', 'bad-')",
     "alerts": "position = position + 100000",
     "verdicts": "position = position + 1",
     "patients": "sequence = sequence + 1",

@@ -1,0 +1,102 @@
+"""Reading gives way to judging: few threads at a time, and a log that is read once for all who catch up together."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from monitor.service.board import Board
+from monitor.service.lanes import Lane
+from monitor.service.naming import Names
+from monitor.service.pages import AT_ONCE, Pages
+from streams.embedded import store
+from tests.streams.embedded import Embedded
+from tests.streams.stream import SITE, events_of, packs
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_no_more_than_the_width_of_a_lane_work_at_once(width: int) -> None:
+    working = most = 0
+    together, lock = threading.Barrier(width), threading.Lock()
+
+    def work() -> None:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+        together.wait(30)
+        with lock:
+            working -= 1
+
+    async def everybody() -> None:
+        lane = Lane(width)
+        await asyncio.gather(*(lane.run(work) for _ in range(6)))
+
+    asyncio.run(everybody())
+    assert most == width
+
+
+@pytest.mark.parametrize(("waiting", "rests"), [(0, 0), (3, 3), (10**6, 200)])
+def test_long_work_gives_way_while_events_wait_but_not_for_ever(waiting: int, rests: int) -> None:
+    left, rested = waiting, 0
+    done: list[bool] = []
+
+    def waits() -> bool:
+        nonlocal left
+        left -= 1
+        return left >= 0
+
+    async def rest(_: float) -> None:
+        nonlocal rested
+        assert not done
+        rested += 1
+
+    asyncio.run(Lane(1, waits, rest).run(lambda: done.append(True)))
+    assert (rested, done) == (rests, [True])
+
+
+def test_pages_are_sent_one_after_the_other_with_a_rest_between() -> None:
+    resting = most = rests = 0
+
+    async def rest(_: float) -> None:
+        nonlocal resting, most, rests
+        resting, rests = resting + 1, rests + 1
+        most = max(most, resting)
+        await asyncio.sleep(0)
+        resting -= 1
+
+    async def everybody() -> None:
+        lane = Lane(1, rest=rest)
+        await asyncio.gather(*(lane.pace() for _ in range(20)))
+
+    asyncio.run(everybody())
+    assert (most, rests) == (1, 20)
+
+
+def test_those_who_catch_up_together_have_the_log_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded = Embedded(tmp_path / "service.db")
+    embedded.send(events_of())
+    board = Board(Names(packs(), SITE), embedded.runtime.present, {})
+    pages, asked = Pages(board), []
+    entries_after = store.entries_after
+
+    def counted(*given: object) -> object:
+        asked.append(given[1])
+        return entries_after(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "entries_after", counted)
+
+    def whole() -> bytes:
+        position, data = 0, b""
+        while position < embedded.runtime.position:
+            page = pages.held(position) or pages.read(embedded.connection, position)
+            position, data = page.last, data + page.data
+        return data
+
+    first, times = whole(), len(asked)
+    assert first.count(b"\nevent: ") == embedded.runtime.position
+    assert times == -(-embedded.runtime.position // AT_ONCE) > 1
+    assert whole() == first
+    assert len(asked) - times <= 1, "only the last page, which is not full, is read again"
+    embedded.connection.close()
