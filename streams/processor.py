@@ -217,7 +217,9 @@ class Processor:
                 self._apply(here, record, content, outcome)
         for name in touched:
             self._note_deadline(here, here.patients[name])
-        self._meet_deadlines(here, outcome)
+        changed = self._meet_deadlines(here, outcome)
+        if here.clock.by_wall:
+            outcome.urgent.update(changed)
         return outcome
 
     def look_at_the_wall(self, partition: int, now: datetime) -> Outcome:
