@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,3 +61,32 @@ class PartitionClock:
         if further:
             self.reached, self.by_wall = at, False
         return further
+
+
+class SteadyWall:
+    """The time of day, as far as a clock that never steps bears it out.
+
+    The clock of a machine may be set ahead, by a wrong answer of a time server by a day: every window of every patient
+    would end at once, and what comes afterwards would be late. So from the last instant at which live data agreed with
+    the time of day, no more time passes than on the other clock. A process that has just begun believes it.
+
+    Args:
+        wall: the time of day.
+        seconds: a clock that never goes back, and is never set.
+        tolerance: how far the time of day may be set ahead and still be believed.
+    """
+
+    def __init__(self, wall: Callable[[], datetime], seconds: Callable[[], float], tolerance: timedelta) -> None:
+        self._wall = wall
+        self._seconds = seconds
+        self._tolerance = tolerance
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Live data have come: whoever sent them has the same time of day."""
+        self._confirmed = self._wall(), self._seconds()
+
+    def __call__(self) -> datetime:
+        """The time of day, unless it was set ahead."""
+        wall, seconds = self._confirmed
+        return min(self._wall(), wall + timedelta(seconds=self._seconds() - seconds) + self._tolerance)

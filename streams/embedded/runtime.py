@@ -18,6 +18,7 @@ from rules.instants import HOUR, to_instant
 from rules.outputs import AlertChange, AlertChangeKind, Change, RefusalReason, Rejection
 from rules.pack import Pack
 from rules.settings import SiteSettings
+from streams.clock import SteadyWall
 from streams.deadletters import DeadLetter
 from streams.embedded import store as reading
 from streams.embedded.audit import Note
@@ -98,6 +99,7 @@ class Runtime:
         self._settings = settings
         self._wall = wall
         self._metrics = metrics
+        self._steady = SteadyWall(wall, seconds, timedelta(seconds=settings.live_within))
         self._seconds = seconds
         self._processor = Processor(
             packs,
@@ -127,7 +129,9 @@ class Runtime:
     def now(self) -> datetime:
         """The present of the data: the time of day where they are live, else when the newest was received."""
         clock = self._processor.clock(PARTITION)
-        return self._wall() if clock.live or clock.newest is None else max(clock.newest, clock.reached or clock.newest)
+        if clock.live or clock.newest is None:
+            return self._steady()
+        return max(clock.newest, clock.reached or clock.newest)
 
     def recover(self) -> None:
         """Go on from the database: read again what no state covers.
@@ -165,7 +169,11 @@ class Runtime:
         outcome = Outcome()
         if fresh:
             segment, reads = self._packer.pack(self._next, arrived, [content for content, _, _ in fresh])
+            clock = self._processor.clock(PARTITION)
+            before = clock.newest
             outcome = self._processor.process(PARTITION, reads)
+            if clock.live and clock.newest != before:
+                self._steady.confirm()
             self._tell_whom_it_concerns(outcome, fresh, receipts, batch)
         with transaction(self._connection):
             if fresh:
@@ -180,7 +188,7 @@ class Runtime:
 
     def let_time_pass(self) -> Committed:
         """Let the wall clock move time, if the data are live and all that has come has been applied."""
-        return self._commit(self._processor.look_at_the_wall(PARTITION, self._wall()), _Batch())
+        return self._commit(self._processor.look_at_the_wall(PARTITION, self._steady()), _Batch())
 
     def tend(self) -> None:
         """Keep the states whose turn has come, note from where a restart would read, and forget what is old."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from rules.outputs import AlertChange, StatusChange, encode_change
+from streams.clock import SteadyWall
 from streams.deadletters import DeadLetter
 from streams.feed import Feed
 from streams.intake import Record
@@ -130,6 +131,7 @@ class Keeper:
         self._unclaimed: set[int] = set()
         self._clock = clock
         self._wall = wall
+        self._steady = SteadyWall(wall, clock, timedelta(seconds=settings.live_within))
         self._rota = Rota(settings.snapshot_interval, min(_SOONEST, settings.snapshot_interval))
         self._feeds: dict[int, Feed] = {}
         self._letters: dict[int, Letterbox] = {}
@@ -195,14 +197,18 @@ class Keeper:
                     await self._demand_no_hole(record, feed.missing(record))
                     feed.add(record, self._clock())
                     touched.add(record.partition)
+            clocks = [self._processor.clock(number) for number in touched]
+            before = [clock.newest for clock in clocks]
             await self._apply(touched)
+            if any(clock.live and clock.newest != newest for clock, newest in zip(clocks, before, strict=True)):
+                self._steady.confirm()
 
     async def look_around(self) -> None:
         """Do what is due although nothing has come: release what waited, let time pass, keep states, note floors."""
         async with self._one_at_a_time():
             await self._apply(self._feeds)
             passed = [
-                (number, feed.let_time_pass(self._membership.ends(number), self._wall()))
+                (number, feed.let_time_pass(self._membership.ends(number), self._steady()))
                 for number, feed in self._feeds.items()
             ]
             await self._settle(passed)

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from streams.clock import PartitionClock
+from streams.clock import PartitionClock, SteadyWall
 
 BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
 INSTANT = timedelta(milliseconds=1)
@@ -49,3 +49,33 @@ def test_the_newest_says_whether_data_are_live() -> None:
     time.receive(at(20), at(21))
     time.receive(at(15), at(1e6))
     assert time.live
+
+
+class Machine:
+    """Its clock of the day can be set, the other one cannot."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+        self.set_ahead = 0.0
+        self.steady = SteadyWall(self.wall, lambda: self.seconds, timedelta(minutes=1))
+
+    def wall(self) -> datetime:
+        return at(self.seconds + self.set_ahead)
+
+
+def test_a_clock_that_is_set_ahead_is_not_believed_until_live_data_agree_with_it() -> None:
+    machine = Machine()
+    machine.seconds += 30
+    machine.set_ahead = 86_400
+    assert machine.steady() == at(1030 + 60)
+    machine.seconds += 500
+    assert machine.steady() == at(1530 + 60), "time goes on as fast as it passes"
+    machine.steady.confirm()
+    assert machine.steady() == machine.wall()
+
+
+def test_a_clock_that_is_set_back_or_a_little_ahead_is_believed() -> None:
+    machine = Machine()
+    for ahead in (-7200, 45):
+        machine.set_ahead = ahead
+        assert machine.steady() == machine.wall()

@@ -377,6 +377,20 @@ class TestADatabaseThatIsBeingMade:
         assert 1 < sum(waits) < 10
 
 
+def test_a_clock_that_is_set_ahead_by_a_day_ends_no_windows(tmp_path: Path) -> None:
+    events = list(in_stream_order(events_of(DEMO_LOG, BED)))[:40]
+    runtime = Embedded(tmp_path / "service.db")
+    runtime.wall = events[-1].received_at
+    runtime.send(events)
+    said = len(runtime.entries)
+    runtime.wall += timedelta(days=1)
+    runtime.pass_time(1.0)
+    reached = runtime.runtime._processor.clock(0).reached
+    assert reached is not None
+    assert reached < events[-1].received_at + timedelta(minutes=2)
+    assert len(runtime.entries) == said
+
+
 def test_others_cannot_read_the_database(tmp_path: Path) -> None:
     path = tmp_path / "service.db"
     open_database(path).close()
