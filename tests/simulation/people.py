@@ -33,11 +33,12 @@ class People:
         taken: those that were accepted.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, source: str = OWN) -> None:
         self.said: dict[str, Action] = {}
         self.taken: list[Answered] = []
         self._world = world
         self._seen = 0
+        self._source = source
 
     def look(self, told: Sequence[Entry]) -> None:
         """See what has been told by now."""
@@ -98,7 +99,7 @@ class People:
         action = Action(
             schema_version=1,
             id=f"answer-{len(self.said)}",
-            source=OWN,
+            source=self._source,
             subject=change.patient,
             effective_at=now,
             received_at=now,
@@ -115,5 +116,6 @@ class People:
 
 def _is_new(change: AlertChange) -> bool:
     """Whether whoever has not seen this does not know what the alert is."""
-    asks = change.interrupts and change.change is not AlertChangeKind.ESCALATED
-    return asks or change.change in STATE_AFTER
+    if change.change is AlertChangeKind.ESCALATED:
+        return False  # the same is put before somebody else
+    return change.interrupts or change.change in STATE_AFTER

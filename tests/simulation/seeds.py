@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.simulation.cluster import ClusterWard
 from tests.simulation.embedded import EmbeddedWard
 from tests.simulation.shrinking import shortened
 from tests.simulation.world import BrokenPromiseError, Fault, Step, World
 
-WARDS: Final = (EmbeddedWard,)
+WARDS: Final = (EmbeddedWard, ClusterWard)
 """One seed after the other is of each of these."""
 
 
@@ -50,7 +51,7 @@ def shortest(seed: int) -> list[Step]:
     return shortened(steps_of(seed), lambda steps: play(seed, steps).broken is not None)
 
 
-def _ward(seed: int) -> type[EmbeddedWard]:
+def _ward(seed: int) -> type[EmbeddedWard | ClusterWard]:
     return WARDS[seed % len(WARDS)]
 
 

@@ -162,12 +162,15 @@ def patients(world: World, most: int) -> Iterator[list[Event]]:
         yield course.events
 
 
-def senders(world: World, most: int) -> list[Sender]:
-    """All senders with what they send, in the order in which it arrives if nobody is down."""
+def senders(world: World, most: int, *, punctual: bool = False) -> list[Sender]:
+    """All senders with what they send, in the order in which it arrives if nobody is down.
+
+    Those that are ``punctual`` have right clocks, and nothing of theirs is late.
+    """
     messages: dict[str, list[Message]] = {DEVICES: [], CHART: []}
     for events in patients(world, most):
         for event in events:
-            messages[event.source] += _on_the_way(event, world)
+            messages[event.source] += _on_the_way(event, world, punctual=punctual)
     ids = [{message.event.id for message in sent if message.event is not None} for sent in messages.values()]
     if set.intersection(*ids):
         world.inject(Fault.CLASHING)
@@ -196,14 +199,16 @@ def _corrected(course: _Course, world: World) -> None:
         course.events.append(_EVENT.validate_python(made))
 
 
-def _on_the_way(event: Event, world: World) -> Iterator[Message]:
+def _on_the_way(event: Event, world: World, *, punctual: bool) -> Iterator[Message]:
     """What becomes of an event between its sender and us."""
     chance, due = world.chance, (event.received_at - START).total_seconds() + 0.5
     fate = chance.random()
     if fate < 0.03:
         world.inject(Fault.LOST)
         return
-    if fate < 0.07:
+    if fate < 0.10 and punctual:
+        pass
+    elif fate < 0.07:
         world.inject(Fault.LATE)
         due += chance.choice((4, 20, 90, 400))
     elif fate < 0.10:
@@ -216,7 +221,7 @@ def _on_the_way(event: Event, world: World) -> Iterator[Message]:
         return
     elif fate < 0.17:
         world.inject(Fault.DOUBLED)
-        yield Message(due + chance.choice((0, 3, 200)), encode(event).encode(), event)
+        yield Message(due + chance.choice((0, 3, 0 if punctual else 200)), encode(event).encode(), event)
     yield Message(due, encode(event).encode(), event)
 
 
