@@ -41,7 +41,7 @@ def _show(seed: int, broken: str) -> None:
     print(f"seed {seed}: {broken}\n  shortened to {len(steps)} steps:")
     for step in steps:
         print(f"    {step}")
-    print(f"  again: python -m tests.simulation --first {seed} --seeds 1", flush=True)
+    print(f"  again: make simulate FIRST={seed} SEEDS=1", flush=True)
 
 
 if __name__ == "__main__":

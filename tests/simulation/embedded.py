@@ -14,6 +14,7 @@ from rules.events import Event, decode
 from rules.outputs import Change, Rejection, encode_change
 from streams.embedded.damage import check
 from streams.embedded.database import DatabaseError
+from streams.embedded.entries import Entry
 from streams.embedded.offers import Offer, order_of
 from streams.embedded.runtime import PARTITION, Runtime
 from streams.embedded.seals import DamagedError, is_damage
@@ -73,6 +74,11 @@ class EmbeddedWard:
             "other packs": self._other_packs,
             "the file is rotated": self._rotate,
         }
+
+    @property
+    def told(self) -> list[Entry]:
+        """What whoever watches has been told."""
+        return self.service.told
 
     @staticmethod
     def plan(world: World) -> list[Step]:
@@ -218,7 +224,8 @@ class EmbeddedWard:
 
     def _rotate(self, chance: Random) -> None:
         for file in self._files:
-            file.write()
+            if chance.random() < 0.5:
+                file.write()
             if chance.random() < 0.5:
                 file.read()
             file.rotate()

@@ -40,11 +40,7 @@ class LogFile:
 
     def write(self) -> None:
         """Write what is due."""
-        due = self.sender.due(self._world.seconds, len(self.sender.messages))
-        with self.path.open("ab") as file:
-            file.writelines(message.raw + b"\n" for message in due)
-        self.written += due
-        self.sender.done += len(due)
+        self._write(self.path)
 
     def read(self) -> bool:
         """Have the service read all that is there; whether it did so to the end."""
@@ -74,11 +70,13 @@ class LogFile:
             self._rename()
 
     def _rename(self) -> None:
-        """Give the file another name, and begin a new one."""
+        """Give the file another name, and begin a new one; whoever writes may notice a little later."""
         self._world.inject(Fault.RENAMED)
         self._unmarked = True
-        self.path.rename(self.path.with_suffix(f".{next(self._number)}"))
+        old = self.path.rename(self.path.with_suffix(f".{next(self._number)}"))
         self.path.touch()
+        self.read()
+        self._write(old)
 
     def _copy_and_cut(self) -> None:
         """Copy the file, and cut it to nothing."""
@@ -87,6 +85,13 @@ class LogFile:
             self._unmarked = True
             shutil.copy(self.path, self.path.with_suffix(f".{next(self._number)}"))
             self.path.write_bytes(b"")
+
+    def _write(self, path: Path) -> None:
+        due = self.sender.due(self._world.seconds, len(self.sender.messages))
+        with path.open("ab") as file:
+            file.writelines(message.raw + b"\n" for message in due)
+        self.written += due
+        self.sender.done += len(due)
 
     def _follow(self) -> None:
         service, world = self._service, self._world

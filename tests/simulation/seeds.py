@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rules.outputs import encode_change
 from tests.simulation.cluster import ClusterWard
 from tests.simulation.embedded import EmbeddedWard
 from tests.simulation.shrinking import shortened
@@ -20,16 +21,22 @@ WARDS: Final = (EmbeddedWard, ClusterWard)
 
 
 class Result(NamedTuple):
-    """What came of a seed: the promise that was broken, or None, and how often each fault took effect."""
+    """What came of a seed.
 
-    seed: int
+    Attributes:
+        broken: the promise that was broken, or None.
+        injected: how often each fault took effect.
+        said: everything that was published.
+    """
+
     broken: str | None
     injected: Counter[Fault]
+    said: tuple[str, ...]
 
 
 def steps_of(seed: int) -> list[Step]:
     """What happens in a seed."""
-    return _ward(seed).plan(World(seed))
+    return ward_of(seed).plan(World(seed))
 
 
 def play(seed: int, steps: Sequence[Step] | None = None) -> Result:
@@ -37,13 +44,14 @@ def play(seed: int, steps: Sequence[Step] | None = None) -> Result:
     world = World(seed)
     broken = None
     with tempfile.TemporaryDirectory(prefix="simulation-") as folder, _silence():
+        ward = ward_of(seed)(world, Path(folder))
         try:
-            _ward(seed)(world, Path(folder)).run(steps_of(seed) if steps is None else steps)
+            ward.run(steps_of(seed) if steps is None else steps)
         except BrokenPromiseError as error:
             broken = str(error)
         except Exception as error:  # noqa: BLE001 - whatever a bug raises where nobody expects it
             broken = f"unexpected {type(error).__name__}: {error}"
-    return Result(seed, broken, world.injected)
+    return Result(broken, world.injected, tuple(encode_change(entry.change) for entry in ward.told))
 
 
 def shortest(seed: int) -> list[Step]:
@@ -51,7 +59,8 @@ def shortest(seed: int) -> list[Step]:
     return shortened(steps_of(seed), lambda steps: play(seed, steps).broken is not None)
 
 
-def _ward(seed: int) -> type[EmbeddedWard | ClusterWard]:
+def ward_of(seed: int) -> type[EmbeddedWard | ClusterWard]:
+    """Which ward a seed is of."""
     return WARDS[seed % len(WARDS)]
 
 
