@@ -138,7 +138,9 @@ def says_what_the_reference_says(told: Sequence[Told], words: Sequence[Change]) 
     both = Compared(events, packs(), SITE, View, _STEP)
     differences = both.differences(at)
     demand(not differences, f"the engine says what the reference says: {differences[:2]}")
-    limit = at - round(SITE.lateness.total_seconds() * 1000)
+    # What is held back for what may still come has not been decided yet.
+    come = max(one if isinstance(one, datetime) else one.received_at for one in told)
+    limit = min(at, to_instant(come)) - round(SITE.lateness.total_seconds() * 1000) - 1
     for pathway in {change.pathway for change in both.changes if isinstance(change, StatusChange)}:
         mine = _last(words, pathway, limit)
         theirs = _last(both.changes, pathway, limit)
