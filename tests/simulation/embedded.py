@@ -28,7 +28,7 @@ from tests.simulation.files import LogFile
 from tests.simulation.people import People
 from tests.simulation.senders import CHART, Message, Sender, senders
 from tests.simulation.service import SETTINGS, SITE, SLICE, Service, packs
-from tests.simulation.world import Fault, Step, World, demand
+from tests.simulation.world import START, Fault, Step, World, demand
 
 STEPS: Final = 22
 _AT_ONCE: Final = 12
@@ -37,6 +37,7 @@ _AT_ONCE: Final = 12
 _READ_AGAIN: Final = SETTINGS.snapshot_interval + SETTINGS.note_interval + 2 * SLICE
 """A restart reads again what arrived in so many seconds of work at most."""
 
+_MARK: Final = b'{"kind":"time"'
 _CALLS: Final = 40
 _AFTERWARDS: Final = 1500.0
 _ARMED: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.TORN, Fault.FULL)
@@ -54,7 +55,7 @@ class EmbeddedWard:
         self._seen_at: list[float] = []
         self._accepted: list[bytes] = []
         self._refused: list[bytes] = []
-        self._newest: datetime | None = None
+        self._newest = START
         self._packer = Packer()
         self._senders = senders(world, 2)
         self._sent: dict[bytes, Message] = {m.raw: m for sender in self._senders for m in sender.messages}
@@ -146,9 +147,8 @@ class EmbeddedWard:
 
     def _answered(self, offer: Offer, message: Message, *, rejected: bool, wall: datetime) -> None:
         if isinstance(offer.content, Event):
-            received = offer.content.received_at
-            demand(received <= wall + SITE.future_skew, "what says that it comes from the future is refused")
-            self._newest = received if self._newest is None else max(self._newest, received)
+            early = offer.content.received_at - wall
+            demand(early <= SITE.future_skew, "what says that it comes from the future is refused")
             self._accepted.append(message.raw)
         else:
             demand(rejected, "what cannot be read is refused")
@@ -256,6 +256,7 @@ class EmbeddedWard:
         with self.service.disk.quietly():
             kept = [line for one in segments(runtime._connection, 0) for line in self._packer.lines(one)]
             promises.never_taken_back(self._log, kept, "log")
+            self._newest = max([self._newest, *map(_received, kept[len(self._log) :])])
             self._log = kept
             promises.lost_nothing(kept, self._accepted)
             promises.invented_nothing(kept, self._sent)
@@ -268,8 +269,7 @@ class EmbeddedWard:
         engines = [runtime._processor.engine(PARTITION, name) for name in runtime.patients]
         promises.nobody_looks_quiet(engines, said, clock.reached)
         if not self.service.misled:
-            latest = self.world.true_time() + SITE.future_skew
-            promises.time_is_true(clock.reached, latest if self._newest is None else max(latest, self._newest))
+            promises.time_is_true(clock.reached, max(self.world.true_time() + SITE.future_skew, self._newest))
         self.people.check(self.service.told)
         self._check_restart(runtime)
 
@@ -300,7 +300,7 @@ class EmbeddedWard:
         events: defaultdict[str, list[Event]] = defaultdict(list)
         places: dict[str, str] = {}
         for position, line in enumerate(self._log):
-            if not line.startswith(b'{"kind":"time"'):
+            if not line.startswith(_MARK):
                 event = decode(line)
                 events[event.subject].append(event)
                 places[f"{event.subject} {event.key}"] = f"{topic_of(event)}[0]@{position}"
@@ -340,3 +340,8 @@ class EmbeddedWard:
         with self.service.disk.quietly():
             (found,) = runtime._connection.execute(sql, (PARTITION_KEY,)).fetchone()
         return int(found)
+
+
+def _received(line: bytes) -> datetime:
+    """When an event was received, by who sent it; a time mark is older than anything."""
+    return START if line.startswith(_MARK) else decode(line).received_at

@@ -26,13 +26,18 @@ _ALL: Final = 1 << 20
 
 
 class NotingProcessor(Processor):
-    """Notes whose last decision would not be the same again: their state is stored at once, but after what was said."""
+    """Notes whose last decision would not be the same again: their state is stored soon, but after what was said."""
 
     def __init__(self) -> None:
         super().__init__(packs(), SITE)
         self.urgent: set[str] = set()
         self.keeping: set[str] = set()
         """Whose state is on its way."""
+
+    def stored(self) -> None:
+        """What was on its way is there."""
+        self.urgent -= self.keeping
+        self.keeping.clear()
 
     def kept(self, partition: int, names: Iterable[str]) -> None:
         self.keeping.update(names)
@@ -45,6 +50,7 @@ class NotingProcessor(Processor):
         return self._noted(super().look_at_the_wall(partition, now))
 
     def _noted(self, outcome: Outcome) -> Outcome:
+        self.stored()  # else nothing more would have been done
         self.urgent |= outcome.urgent
         return outcome
 
@@ -115,13 +121,8 @@ class Worker:
             while self.alive:
                 work.send(None)
         except StopIteration:
-            self.processor.urgent.clear()
-            self.processor.keeping.clear()
-        except WorkerKilledError:
-            self.alive = False
-            self._broker.in_doubt |= self.processor.urgent
-            self._leave_in_doubt()
-        except LeaseLostError:
+            self.processor.stored()
+        except (WorkerKilledError, LeaseLostError):
             self.kill()
         except BrokenPromiseError:
             raise
@@ -138,7 +139,8 @@ class Worker:
         self._leave_in_doubt()
 
     def _leave_in_doubt(self) -> None:
-        """Where messages are late, whoever reads them again finds another order than they were said in."""
+        """Of whom something was said that whoever reads again may not say: where messages are late, of everybody."""
+        self._broker.in_doubt |= self.processor.urgent
         if not self.calm:
             self._broker.in_doubt |= self.processor.keeping
             for number in self.keeper.partitions:
