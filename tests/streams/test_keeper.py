@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
@@ -48,6 +49,7 @@ class Cluster:
         self.answers = asyncio.Event()
         self.answers.set()
         self.now = 1000.0
+        self.wall = datetime(2027, 1, 1, tzinfo=UTC)
         self.first: Counter[TopicName] = Counter()
         self.claim = Claim(group="workers", partitions=1, topics={PREFIX + name: f"id of {name}" for name in INPUTS})
         self.metrics = WorkerMetrics(lambda: 0.0)
@@ -117,6 +119,7 @@ class Cluster:
             prefix=PREFIX,
             claim=self.claim,
             clock=lambda: self.now,
+            wall=lambda: self.wall,
         )
 
     @property
@@ -281,6 +284,24 @@ def test_who_may_have_been_replaced_hands_nothing_over() -> None:
     asyncio.run(work())
     assert not kafka.batches
     assert not kafka.committed
+
+
+def test_a_clock_that_is_set_ahead_by_a_day_ends_no_windows() -> None:
+    events = events_of(DEMO_LOG, BED)[:40]
+    kafka = Cluster(Inputs(events, closed=False, live=True))
+    kafka.wall = events[-1].received_at
+
+    async def work() -> None:
+        keeper = await working(kafka)
+        await keeper.take(kafka.records)
+        kafka.wall += timedelta(days=1)
+        kafka.now += 1.0
+        await keeper.look_around()
+        reached = keeper._processor.clock(0).reached
+        assert reached is not None
+        assert reached < events[-1].received_at + timedelta(minutes=2)
+
+    asyncio.run(work())
 
 
 def test_another_worker_goes_on_from_what_was_kept() -> None:
