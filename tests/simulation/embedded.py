@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -13,9 +14,10 @@ from typing import Final
 from rules.events import Event, decode
 from rules.outputs import Change, Rejection, encode_change
 from streams.embedded.damage import check
-from streams.embedded.database import DatabaseError
+from streams.embedded.database import DatabaseError, open_database
 from streams.embedded.entries import Entry
 from streams.embedded.offers import Offer, order_of
+from streams.embedded.repair import repair
 from streams.embedded.runtime import PARTITION, Runtime
 from streams.embedded.seals import DamagedError, is_damage
 from streams.embedded.segments import Packer
@@ -24,6 +26,7 @@ from streams.states import PARTITION_KEY
 from streams.topics import topic_of
 from tests.simulation import promises
 from tests.simulation.chronicle import Chronicle
+from tests.simulation.disk import Files
 from tests.simulation.files import LogFile
 from tests.simulation.people import People
 from tests.simulation.senders import CHART, Message, Sender, senders
@@ -57,6 +60,8 @@ class EmbeddedWard:
         self._refused: list[bytes] = []
         self._newest = START
         self._packer = Packer()
+        self._beside = folder / "beside"
+        self._beside.mkdir()
         self._senders = senders(world, 2)
         self._sent: dict[bytes, Message] = {m.raw: m for sender in self._senders for m in sender.messages}
         self._files: list[LogFile] = []
@@ -193,11 +198,32 @@ class EmbeddedWard:
         service.disk.disarm()
         service.disk.settle()
         copy, told = service.disk.files(), list(service.told)
-        if service.disk.flip(chance) and self._is_noticed():
+        if not service.disk.flip(chance):
+            return
+        damaged = service.disk.files()
+        if self._is_noticed():
             service.end()
             service.disk.settle()
+            self._repair(damaged)
             service.disk.put(copy)
             service.told = told
+
+    def _repair(self, damaged: Files) -> None:
+        """Somebody tries beside it what a repair is worth: the service begins on it, and no event is invented."""
+        path = self._beside / "monitor.db"
+        path.write_bytes(damaged.database)
+        path.with_name("monitor.db-wal").write_bytes(damaged.log)
+        try:
+            repair(path)
+        except DatabaseError:
+            return  # nothing of it can be read, and that is said
+        with closing(open_database(path)) as connection:
+            demand(not check(connection), "what was repaired is whole")
+            runtime = self.service.runtime_on(connection)
+            runtime.recover()
+            left = [line for one in segments(connection, 0) for line in self._packer.lines(one)]
+            promises.invented_nothing(left, self._sent)
+            demand(len(left) <= len(self._log) + 1, "a repair adds nothing but a mark of time")
 
     def _is_noticed(self) -> bool:
         """Whether what lies on the disk is known to be damaged; what is not is read as it was written."""

@@ -85,16 +85,7 @@ class Service:
                 demand_readable(disk.path)
                 connection = open_database(disk.path)
             demand_whole(connection)
-            metrics = WorkerMetrics(lambda: 0.0)
-            runtime = Runtime(
-                connection,
-                packs() if rules is None else rules,
-                SITE,
-                SETTINGS,
-                wall=world.wall,
-                metrics=metrics,
-                seconds=world.clock,
-            )
+            runtime = self.runtime_on(connection, rules)
             runtime.recover()
             self.began_at = world.seconds
             self.misled |= world.stepped > 0
@@ -107,6 +98,18 @@ class Service:
         except BaseException:
             self.end()
             raise
+
+    def runtime_on(self, connection: sqlite3.Connection, rules: Sequence[Pack] | None = None) -> Runtime:
+        """A runtime that has not been recovered."""
+        return Runtime(
+            connection,
+            packs() if rules is None else rules,
+            SITE,
+            SETTINGS,
+            wall=self._world.wall,
+            metrics=WorkerMetrics(lambda: 0.0),
+            seconds=self._world.clock,
+        )
 
     def keep_running(self) -> bool:
         """Start it if it has ended, as a supervisor does; false if it cannot run because the disk is full.
