@@ -50,6 +50,11 @@ class PartitionClock:
         """Every event received up to then has come."""
         self._reach(at + self._lateness)
 
+    def go_on(self) -> None:
+        """What was to be read again has been: time is where the newest of all that was ever received had put it."""
+        if self.newest is not None:
+            self._reach(self.newest - _INSTANT)
+
     def look_at_the_wall(self, now: datetime) -> bool:
         """Nothing more is there at this time of the wall clock; returns whether that moves time on."""
         further = self.live and self._reach(now - self._silence)

@@ -222,6 +222,13 @@ class Processor:
             outcome.urgent.update(changed)
         return outcome
 
+    def go_on(self, partition: int) -> Outcome:
+        """Everything has been read again that no state covers: decide what had been decided by what states do cover."""
+        here, outcome = self._partitions[partition], Outcome()
+        here.clock.go_on()
+        self._meet_deadlines(here, outcome)
+        return outcome
+
     def look_at_the_wall(self, partition: int, now: datetime) -> Outcome:
         """Let time pass in a partition of which everything has been applied that is there, if its data are live."""
         here, outcome = self._partitions[partition], Outcome()

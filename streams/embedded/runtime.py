@@ -158,6 +158,7 @@ class Runtime:
             self._next = segment.first
             self._commit(self._processor.process(PARTITION, self._packer.unpack(segment)), _Batch())
         self._next = reading.next_position(connection)
+        self._commit(self._processor.go_on(PARTITION), _Batch())
         for name in self.patients:
             self._catch_up(name)
         self._metrics.recovery.set(self._seconds() - began)
