@@ -11,7 +11,7 @@ TOOLS := .cache/lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports scenarios properties mutants format kafka browser vendor chaos bench docs lock clean
+.PHONY: help setup demo test lint types imports scenarios properties simulate mutants format kafka browser vendor chaos bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,12 @@ properties: setup ## Compare the engine with the reference on COURSES=2500 rando
 	PROPERTY_SCALE=$$(( $(COURSES) / 10 )) $(BIN)/python -m pytest tests/reference $(PYTEST_ARGS)
 	PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/rules/test_properties.py tests/rules/test_steps.py tests/courses $(PYTEST_ARGS)
 	RESCUE_MONITOR_FUZZ=200 $(BIN)/python -m pytest tests/service/test_openapi.py
+
+SEEDS ?= 1000
+FIRST ?= 0
+
+simulate: setup ## Simulate SEEDS=1000 histories of disks, brokers, clocks, senders and people, and check every promise
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 mutants: setup ## List small changes of the rules that no test notices; WHAT='packs ards' SAMPLE=40; all takes hours
 	$(BIN)/python -m tests.mutation $(WHAT) $(if $(SAMPLE),--sample $(SAMPLE))

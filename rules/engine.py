@@ -448,7 +448,9 @@ class PatientEngine:
     def _set_aside(self, error: Exception, during: str, now: int) -> list[Change]:
         for track in self.tracks:
             track.touch(now)
-        return self._tell(self.bulkhead, self.bulkhead.set_aside(Fault.of(error, during, now)))
+        told = self._tell(self.bulkhead, self.bulkhead.set_aside(Fault.of(error, during, now)))
+        self._schedule()  # although nothing may be judged now: the notice brings itself to mind
+        return told
 
     def _judged(self, now: int, late: dict[str, str]) -> Iterator[Change]:
         """Only what is asked for in here is read by rules and cards."""

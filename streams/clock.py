@@ -17,6 +17,12 @@ class PartitionClock:
     if the newest was received no longer than ``live_within`` before it arrived. A recorded log played through the
     stream is not live, whenever it was recorded, and is left alone.
 
+    Attributes:
+        newest: when the newest message was received.
+        live: whether the wall may move time.
+        reached: how far time has come.
+        by_wall: whether only the wall has moved it there: what is read again after a crash does not.
+
     Args:
         lateness: how far out of order messages may come.
         live_within: the most that lies between receiving and arriving of live data.
@@ -27,6 +33,7 @@ class PartitionClock:
         self.newest: datetime | None = None
         self.live = False
         self.reached: datetime | None = None
+        self.by_wall = False
         self._lateness = lateness
         self._live_within = live_within
         self._silence = silence
@@ -42,12 +49,19 @@ class PartitionClock:
         """Every event received up to then has come."""
         self._reach(at + self._lateness)
 
+    def resume(self) -> None:
+        """What was to be read again has been: time is where the newest of all that was ever received had put it."""
+        if self.newest is not None:
+            self._reach(self.newest - _INSTANT)
+
     def look_at_the_wall(self, now: datetime) -> bool:
         """Nothing more is there at this time; returns whether that moves time on."""
-        return self.live and self._reach(now - self._silence)
+        further = self.live and self._reach(now - self._silence)
+        self.by_wall |= further
+        return further
 
     def _reach(self, at: datetime) -> bool:
         further = self.reached is None or at > self.reached
         if further:
-            self.reached = at
+            self.reached, self.by_wall = at, False
         return further

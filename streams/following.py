@@ -88,6 +88,8 @@ class Following:
         if there is None or (present is not None and present.look.is_stored_with(there)):
             return False
         file = OpenFile(self._path, self._path, seconds)
+        if present is not None:
+            present.left_at = seconds  # whoever writes to it may not have noticed yet
         mark = None if present is None else present.mark()
         if present is not None and mark is not None and mark.stored and file.fits(mark):
             # Written anew with all that was there before, and more.
@@ -102,7 +104,7 @@ class Following:
         lines: list[Line] = []
         for file in list(self._files):
             present = file is self._files[-1]
-            if (present and there is not None) or seconds - file.grew_at < LEFT_AFTER:
+            if (present and there is not None) or seconds - max(file.grew_at, file.left_at) < LEFT_AFTER:
                 continue
             lines += file.finish()
             if file.is_settled and not present:

@@ -17,7 +17,8 @@ AT_ONCE: Final = 1 << 16
 """Bytes that are read of a file in one turn."""
 
 LEFT_AFTER: Final = 10.0
-"""Seconds for which a file that has lost its name is still read after it last grew, and a new one is not missed."""
+"""Seconds for which a file that has lost its name is still read, from then or since it last grew; no name is missed
+sooner."""
 
 SETTLED_AFTER: Final = 1.0
 """Seconds after which a last line that is whole but for its end is used without it."""
@@ -44,6 +45,8 @@ class OpenFile:
         self._followed = followed
         self._compressed = is_compressed(followed)
         self.grew_at = seconds
+        self.left_at = seconds
+        """When another file got its name."""
         self._damage = ""
         self._unpacker = unpacker_of(followed)
         self._begin()

@@ -215,7 +215,14 @@ class Processor:
         outcome = self.admit(partition, records)
         while self.waiting(partition):
             self.judge(partition, outcome)
-        self._meet_deadlines(self._partitions[partition], outcome)
+        self._meet_what_is_due(self._partitions[partition], outcome)
+        return outcome
+
+    def resume(self, partition: int) -> Outcome:
+        """Everything has been read again that no state covers: decide what had been decided by what states do cover."""
+        here, outcome = self._partitions[partition], Outcome()
+        here.clock.resume()
+        self._meet_deadlines(here, outcome)
         return outcome
 
     def admit(self, partition: int, records: Iterable[Read]) -> Outcome:
@@ -251,7 +258,7 @@ class Processor:
         for name in touched:
             self._note_deadline(here, here.patients[name])
         if not pressing:
-            self._meet_deadlines(here, outcome, go_on)
+            self._meet_what_is_due(here, outcome, go_on)
         return outcome
 
     def waiting(self, partition: int) -> int:
@@ -268,7 +275,7 @@ class Processor:
         """Let time pass up to ``now`` in a partition of which all that is there has been applied, if it is live."""
         here, outcome = self._partitions[partition], Outcome()
         if here.clock.look_at_the_wall(now):
-            outcome.urgent.update(self._meet_deadlines(here, outcome))
+            self._meet_what_is_due(here, outcome)
         return outcome
 
     def clock(self, partition: int) -> PartitionClock:
@@ -391,6 +398,12 @@ class Processor:
             elif was_away:
                 self._rest_again(here, patient, outcome)
         return changed
+
+    def _meet_what_is_due(self, here: _Partition, outcome: Outcome, go_on: Callable[[], bool] = lambda: True) -> None:
+        """The same; what only the wall has brought about is to be kept at once: read again, it would not come again."""
+        changed = self._meet_deadlines(here, outcome, go_on)
+        if here.clock.by_wall:
+            outcome.urgent.update(changed)
 
     def _rest_again(self, here: _Partition, patient: _Patient, outcome: Outcome) -> None:
         """Time alone said nothing: the state that is kept will do, or is kept once more so that it names the next."""

@@ -28,7 +28,8 @@ def _no_flow(view: View) -> Value:
     begun = arrest.first_compressions
     shortest = max((view.at if begun is None else begun) - known, 0)
     if begun is None:
-        view.note(known + (shortest // MINUTE + 1) * MINUTE + TICK)
+        # Just after each full minute, the one that is full now as well.
+        view.note(known + ((shortest - TICK) // MINUTE + 1) * MINUTE + TICK)
         return unknown("no_flow", low=_minutes(shortest))
     if arrest.collapse is not None and arrest.witnessed is not False:
         shown = f"{number(round(_minutes(shortest), 1))} min"

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,9 @@ _WITHOUT_SEALS: Final = 1
 
 APPLICATION: Final = 0x52455343
 """Marks the file as ours, kept as SQLite's ``application_id``."""
+
+_READABLE: Final = partial(str, encoding="utf-8", errors="replace")
+"""Text of which a bit has flipped can be read, and has not its checksum; SQLite's own error would quote all of it."""
 
 _LOOKS: Final = 100
 _BETWEEN_LOOKS: Final = 0.05
@@ -96,6 +100,7 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         else:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.text_factory = _READABLE
         _prepare(connection, path, read_only=read_only)
     except sqlite3.Error as error:
         if is_damage(error):

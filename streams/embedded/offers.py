@@ -130,7 +130,12 @@ class Examiner:
             return unreadable(Unusable("future", text, event.received_at), message)
         if event.happened_at > event.received_at + self._skew:
             return Offer(event, ("effective_at: after received_at",), usable=False)
-        outcomes = list(self._translator.facts(event))
+        try:
+            outcomes = list(self._translator.facts(event))
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - a mistake in the rules: the engine refuses the event, and sets one patient aside
+            return Offer(event)
         refusals = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
         if not refusals:
             return Offer(event)

@@ -193,6 +193,7 @@ class Runtime:
             self._next = segment.first
             self._commit(self._processor.process(PARTITION, self._packer.unpack(segment)), _Batch())
         self._next = reading.next_position(connection)
+        self._commit(self._processor.resume(PARTITION), _Batch())
         clock = self._processor.clock(PARTITION)
         if clock.live and clock.newest is not None:
             reached = clock.newest if kept.reached is None else kept.reached + timedelta(seconds=self._settings.silence)

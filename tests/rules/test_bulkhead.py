@@ -178,6 +178,19 @@ def last_verdicts(changes: Sequence[Change]) -> dict[str, tuple[str, str | None]
     return {change.pathway: (change.verdict, change.stage) for change in found}
 
 
+def test_the_notice_is_escalated_although_nothing_is_judged_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_taking_in(monkeypatch)
+    site = SiteSettings.model_validate({"escalation": {"HIGH": [{"role": "consultant", "after": "PT5M"}]}})
+    engine = PatientEngine(PATIENT, packs(), site)
+    engine.observe(make("observations", 0, readings=readings(heart_rate=(80.0, "/min"))))
+    engine.advance(moment(30))
+    late = make("observations", 10, readings=readings(heart_rate=(120.0, "/min"))).model_copy(update={"id": POISON})
+    (raised,) = notices(engine.observe(late))
+    assert engine.due == raised.decided_at + 5 * MINUTE + site.lateness
+    (escalated,) = notices(engine.advance(moment(60)))
+    assert (escalated.change, escalated.asked) == (AlertChangeKind.ESCALATED, "consultant")
+
+
 @planted
 def test_another_version_tries_again_by_itself(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = PatientEngine(PATIENT, packs(), SITE)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from rules.engine import PatientEngine
 from tests.rules.strange import Ward, strange_course
-from tests.rules.strategies import MINUTE, PATIENT, SITE, as_bytes, make, packs, readings, scaled
+from tests.rules.strategies import MINUTE, PATIENT, SITE, as_bytes, make, moment, packs, readings, scaled
 
 CACHES: Final = {
     "_going_on": "a short way for further samples of a minute; without it they go the long way, to the same end",
@@ -137,3 +137,15 @@ def test_the_comparison_notices_what_is_forgotten(forgotten: str) -> None:
     assert [*differences(engine, again)] == []
     setattr(again.tracks[1], forgotten, {"channel": 1})
     assert [line for line in differences(engine, again) if f"tracks[1].{forgotten}" in line]
+
+
+def test_who_is_restored_before_a_full_minute_without_flow_says_so_just_after_it_too() -> None:
+    """Nothing but the instant is left: no answer from before it knows when it ends."""
+    events = [make("resuscitation", 5, lag=2, action="collapse", witnessed=True, rhythm="vf")]
+    events += [make("resuscitation", minute, action="shock", energy_joules=200) for minute in (8, 10, 12, 14)]
+    events += [make("dose", 15, drug="epinephrine", dose=1, unit="mg")]
+    whole, restored = PatientEngine(PATIENT, packs(), SITE), PatientEngine(PATIENT, packs(), SITE)
+    for event in events:
+        restored = PatientEngine.restore(restored.snapshot(), packs(), SITE)
+        assert as_bytes(whole.observe(event)) == as_bytes(restored.observe(event))
+    assert as_bytes(whole.advance(moment(20))) == as_bytes(restored.advance(moment(20)))

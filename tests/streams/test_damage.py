@@ -75,7 +75,13 @@ CUT = {
     "rejected": "value = x''",
     "patients": "stay = ''",
 }
-DAMAGES = [(table, change) for damages in (BITS, CUT) for table, change in damages.items()]
+UNREADABLE = {
+    "feed": "said = CAST(x'ff' || substr(CAST(said AS BLOB), 2) AS TEXT)",
+    "patients": "stay = CAST(x'ff' || substr(CAST(stay AS BLOB), 2) AS TEXT)",
+    "rejected": "reason = CAST(x'ff' || substr(CAST(reason AS BLOB), 2) AS TEXT)",
+}
+"""Text that is none in UTF-8."""
+DAMAGES = [(table, change) for damages in (BITS, CUT, UNREADABLE) for table, change in damages.items()]
 
 
 def test_each_table_is_tried() -> None:

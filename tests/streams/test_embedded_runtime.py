@@ -495,6 +495,19 @@ class TestADatabaseThatIsBeingMade:
         assert 1 < sum(waits) < 10
 
 
+def test_what_somebody_elses_event_brought_about_is_not_said_again_after_a_crash(tmp_path: Path) -> None:
+    runtime = Embedded(tmp_path / "service.db", EmbeddedSettings(snapshot_interval=600, note_interval=0.1))
+    first, *_, newest = in_stream_order(events_of(DEMO_LOG, BED))
+    runtime.send([newest])
+    runtime.runtime.finish()
+    runtime.send([first.model_copy(update={"subject": "somebody-else"})])
+    said = runtime.said()
+    assert ("somebody-else", 1) in said
+    runtime.crash()
+    runtime.send([newest.model_copy(update={"id": "next", "received_at": newest.received_at + timedelta(minutes=1)})])
+    assert {key: line for key, line in runtime.said().items() if key[0] == "somebody-else"} == said
+
+
 def test_others_cannot_read_the_database(tmp_path: Path) -> None:
     path = tmp_path / "service.db"
     open_database(path).close()

@@ -122,6 +122,21 @@ def test_a_file_that_is_renamed_is_read_to_its_end_and_then_the_new_one(reader: 
     assert reader.told == []
 
 
+@MEANWHILE
+def test_who_writes_seldom_may_notice_late_that_the_file_was_renamed(reader: Reader, meanwhile: Meanwhile) -> None:
+    reader.path.write_bytes(lines(0, 20))
+    reader.turn()
+    reader.wait(10 * LEFT_AFTER)
+    with reader.path.open("ab") as writer:
+        reader.path.rename(reader.path.with_suffix(".1"))
+        reader.path.touch()
+        reader.turn()
+        meanwhile(reader)
+        writer.write(lines(20, 25))
+    reader.wait(LEFT_AFTER / 2)
+    assert reader.read == wanted(0, 25)
+
+
 def test_a_name_is_not_missed_at_once(reader: Reader) -> None:
     reader.path.write_bytes(lines(0, 20))
     reader.turn()

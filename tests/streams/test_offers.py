@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
-from rules.events import Event
-from streams.embedded.offers import Offer, order_of
+import pytest
+
+from rules.events import Event, encode
+from rules.facts import Translator
+from streams.embedded.offers import Examiner, Offer, order_of
 from streams.intake import Unusable
 from streams.topics import AT_ONE_INSTANT, topic_of
-from tests.streams.stream import events_of
+from tests.streams.stream import SITE, events_of, packs
 
 NOISE = Offer(Unusable("malformed", "not JSON"), usable=False)
 
@@ -30,3 +33,15 @@ def test_what_stands_apart_stays_apart() -> None:
     parted = [of_kind("infusion"), NOISE, of_kind("observations"), NOISE]
     assert order_of(parted) == [0, 1, 2, 3]
     assert order_of([]) == []
+
+
+def test_an_event_on_which_the_rules_fail_is_left_to_the_engine_which_sets_that_patient_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    event = events_of()[0]
+    examiner = Examiner(packs(), SITE, SITE.future_skew)
+    monkeypatch.setattr(Translator, "facts", failing)
+    assert examiner.read(encode(event).encode(), event.received_at) == Offer(event)

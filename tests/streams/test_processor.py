@@ -152,6 +152,16 @@ def test_where_live_data_fall_silent_the_wall_clock_meets_the_deadlines() -> Non
     assert outcome.urgent == {"bed-9"}, "what the wall clock had a part in is not computed again"
 
 
+def test_what_is_decided_as_it_comes_because_the_wall_was_there_before_is_not_computed_again() -> None:
+    log, processor = events_of(DEMO_LOG, "bed-9"), fresh()
+    processor.process(0, records(log[:10], live=True))
+    processor.look_at_the_wall(0, log[10].received_at + timedelta(minutes=2))
+    late = log[10].model_copy(update={"subject": "somebody-new"})
+    outcome = processor.process(0, records([late], live=True))
+    assert {patient for patient, _ in said_in(outcome)} == {"somebody-new"}
+    assert outcome.urgent == {"somebody-new"}
+
+
 def test_a_recorded_log_is_left_alone_by_the_wall_clock() -> None:
     log, processor = records(events_of(DEMO_LOG, "bed-9")), fresh()
     processor.process(0, log[: len(log) // 2])
