@@ -209,7 +209,7 @@ class EmbeddedWard:
             service.told = told
 
     def _repair(self, damaged: Files) -> None:
-        """Somebody tries beside it what a repair is worth: the service begins on it, and no event is invented or twice."""
+        """Somebody tries beside it what a repair is worth: the service begins on it, and no event is there twice."""
         path = self._beside / "monitor.db"
         path.write_bytes(damaged.database)
         path.with_name("monitor.db-wal").write_bytes(damaged.log)
