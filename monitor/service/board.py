@@ -168,11 +168,12 @@ class Board:
 def data_age(look: Glance | None, now: datetime, *, doubted: bool) -> DataAge:
     """How old a patient's data are; ``doubted`` where nothing says that, so the bed is not watched."""
     if look is None:
-        return DataAge(newest_at=None, stale=False, blind=True, stale_signals=())
+        return DataAge(newest_at=None, stale=False, blind=True, doubted=doubted, stale_signals=())
     instant = to_instant(now)
     stale = tuple(map(_title, look.stale(instant)))
     newest = None if look.newest is None else to_datetime(min(look.newest, instant))
-    return DataAge(newest_at=newest, stale=bool(stale), blind=doubted or look.blind(instant), stale_signals=stale)
+    blind = doubted or look.blind(instant)
+    return DataAge(newest_at=newest, stale=bool(stale), blind=blind, doubted=doubted, stale_signals=stale)
 
 
 @cache

@@ -94,12 +94,13 @@ class PathwayStanding(_Frozen):
 class DataAge(_Frozen):
     """How old the data are: ``stale`` if a signal that an active pathway reads is, ``blind`` if nothing comes.
 
-    ``stale_signals`` are the titles of those that are too old.
+    ``stale_signals`` are the titles of those that are too old. Where clocks are ``doubted`` nobody can tell.
     """
 
     newest_at: datetime | None
     stale: bool
     blind: bool
+    doubted: bool
     stale_signals: tuple[str, ...]
 
 

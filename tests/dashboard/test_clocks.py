@@ -36,6 +36,8 @@ def test_no_bed_looks_fresh_where_nobody_can_tell_how_old_its_data_are(serve: Se
     banner = page.locator("#banner")
     expect(banner).to_contain_text("This machine's clock is 10 min behind what it has kept. Nobody can tell how old")
     expect(page.locator(".tally")).to_contain_text("no data 2")
+    expect(page.locator(".tile").first).to_contain_text("nobody can tell how old the data are")
+    expect(page.locator(".tile").first).not_to_contain_text("s ago")
     page.locator(".tile").first.click()
     expect(page.locator("main")).to_contain_text("No data")
     expect(banner).to_contain_text("Nobody can tell how old the data are: go to the bedside.")

@@ -29,6 +29,7 @@ export function dataState(data, now) {
   const newest = instant(data?.newest_at);
   const when = newest === null ? "never" : `${timeOfDay(newest, now)}, ${span(now - newest)} ago`;
   const age = newest === null ? "none" : span(now - newest);
+  if (data?.doubted) return { state: "blind", text: "nobody can tell how old the data are", age: "not known" };
   if (!data || data.blind || newest === null) return { state: "blind", text: `last data ${when}`, age };
   if (data.stale) return { state: "stale", text: list(data.stale_signals), age };
   return { state: "live", text: "", age };
