@@ -113,6 +113,12 @@ class TestHeld:
         assert held == (NOT_MET, 10 * MINUTE, 70 * MINUTE)
         assert steps.held(70 * MINUTE, "gt", 0.5, 60 * MINUTE, 0) == (MET, 10 * MINUTE, None)
 
+    @pytest.mark.parametrize(("dip", "truth"), [(2 * MINUTE, MET), (2 * MINUTE + 1, NOT_MET)])
+    def test_a_dip_of_just_the_length_that_is_allowed_ends_no_run(self, dip: int, truth: Truth) -> None:
+        low, back = Step(10 * MINUTE, 0.2, 0.2), Step(10 * MINUTE + dip, 0.6, 0.6)
+        steps = Steps([Step(0, 0.6, 0.6), low, back])
+        assert steps.held(30 * MINUTE, "gt", 0.5, 25 * MINUTE, 0, 2 * MINUTE).truth is truth
+
     def test_a_gap_at_the_present_end_runs_out(self) -> None:
         steps = Steps([Step(0, 0.6, 0.6), Step(60 * MINUTE, 0.0, inf)])
         held = steps.held(61 * MINUTE, "gt", 0.5, 60 * MINUTE, 10 * MINUTE)

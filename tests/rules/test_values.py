@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding
-from rules.values import Operator, Value, compare, exact, number, unknown
+from rules.values import TOLERANCE, Operator, Value, beyond, compare, exact, number, powered, unknown
 from tests.rules.strategies import scaled
 
 many = settings(max_examples=scaled(200), deadline=None, derandomize=True)
@@ -74,3 +74,14 @@ def test_values_are_written_with_what_is_known_of_them(value: Value, unit: str, 
 )
 def test_numbers_have_no_trailing_zeros(amount: float, text: str) -> None:
     assert number(amount) == text
+
+
+@pytest.mark.parametrize(("power", "bounds"), [(1, (2.0, 4.0)), (-1, (0.25, 0.5)), (0, (1.0, 1.0))])
+def test_the_bounds_of_a_power_are_in_order(power: int, bounds: tuple[float, float]) -> None:
+    assert powered(Value(2.0, 4.0), power) == bounds
+
+
+def test_only_what_is_above_the_highest_and_its_allowance_is_beyond_it() -> None:
+    highest = 8.0 + 8.0 * TOLERANCE
+    assert not beyond(highest, 8.0)
+    assert beyond(highest + 8.0 * TOLERANCE, 8.0)
