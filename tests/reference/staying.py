@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -110,6 +110,14 @@ class ThisStay:
     def series(self, channel: str) -> Minutes | None:
         """The minutes of a dense signal: they are of the body."""
         return self._whole.series(channel)
+
+    def listen_apart(self, reads: set[str]) -> set[str]:
+        """Nobody listens to the reference."""
+        return self._whole.listen_apart(reads)
+
+    def heard(self, reads: Container[str]) -> None:
+        """Nor is it told what was read."""
+        self._whole.heard(reads)
 
     @staticmethod
     def memo(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -111,3 +112,16 @@ def test_a_plain_view_looks_at_every_minute_of_a_short_course() -> None:
         make("seizure", 31, action="ongoing", semiology="tonic_clonic"),
     ]
     assert compared(events, SiteSettings(), [to_instant(events[-1].received_at) + 40 * MINUTE], PlainView, MINUTE) == []
+
+
+@pytest.mark.parametrize("sees", [View, PlainView])
+def test_a_second_stay_is_followed_too(sees: type[View]) -> None:
+    sick: dict[str, Any] = {"weight_kg": 80, "age_years": 60, "conditions": [{"code": "suspected_infection"}]}
+    events = [
+        make("encounter", 0, event="admission", **sick),
+        make("infusion", 1, drug="norepinephrine", action="start", rate=0.3, unit="ug/kg/min", salt="base"),
+        make("encounter", 60, event="discharge"),
+        make("encounter", 3000, event="admission", **sick),
+        make("infusion", 3010, drug="norepinephrine", action="start", rate=0.3, unit="ug/kg/min", salt="base"),
+    ]
+    assert compared(events, SiteSettings(), [to_instant(events[-1].received_at) + 40 * MINUTE], sees) == []
