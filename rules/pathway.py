@@ -273,7 +273,9 @@ class Pathway:
             hushed,
             tuple((notice, why) for notice, why in answers if why is not None),
             next((stage.id for stage, decision in reversed(failed) if decision.state is State.CONFIRMED), None),
-            _unfixed(view, about, lasting=reached and about is base) if state is State.INDETERMINATE else (),
+            _unfixed(view, about, lasting=about is base and base.id in view.anchors)
+            if state is State.INDETERMINATE
+            else (),
         )
         return verdict, markers
 

@@ -268,7 +268,7 @@ class Judge:
             else None,
             kept_back=tuple((notice, why) for notice, why in answers if why is not None),
             confirmed=confirmed[-1] if confirmed else None,
-            unfixed=self._unfixed(view, about, reached) if state is State.INDETERMINATE else (),
+            unfixed=self._unfixed(view, about) if state is State.INDETERMINATE else (),
         )
         anchors, found_running = tuple(sorted(view.anchors.items())), tuple(sorted(running.items()))
         return replace(memory, anchors=anchors, markers=markers, running=found_running), verdict
@@ -310,10 +310,10 @@ class Judge:
             and not (hard.unless is not None and self._met(view, hard.unless))
         ]
 
-    def _unfixed(self, view: View, about: str, reached: bool) -> tuple[str, ...]:
+    def _unfixed(self, view: View, about: str) -> tuple[str, ...]:
         """What of the stage in doubt may still have to be fixed first."""
         (stage,) = (stage for stage in self.pack.stages if stage.id == about)
-        counting = self._counting(view, stage, lasting=reached and stage is self.pack.base)
+        counting = self._counting(view, stage, lasting=stage is self.pack.base and stage.id in view.anchors)
         return tuple(check for check in counting if view.named(f"check {check}").truth is not NOT_MET)
 
     def _unfit(self, view: View, checks: Iterable[str]) -> tuple[State, tuple[str, ...]] | None:
