@@ -104,7 +104,11 @@ def is_damage(error: BaseException) -> bool:
     if isinstance(error, DamagedError):
         return True
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _DAMAGE
+    if not isinstance(error, sqlite3.Error) or code is None:
+        return False
+    return code & 0xFF in _DAMAGE or str(error).startswith(_NOT_THERE)
 
 
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
+_NOT_THERE: Final = ("no such table", "no such column")
+"""What every database of the format has, and a damaged schema does not name."""

@@ -303,3 +303,15 @@ class TestALogThatACrashLeft:
         demand_readable(crashed)
         self.log(crashed).unlink()
         demand_readable(crashed)
+
+
+def test_a_schema_in_which_a_name_was_damaged_is_called_damage() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE rejected (place TEXT, rfason TEXT)")
+        for asked in ("SELECT rejected.reason FROM rejected", "SELECT place FROM events"):
+            with pytest.raises(sqlite3.OperationalError) as caught:
+                connection.execute(asked)
+            assert is_damage(caught.value)
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            connection.execute("SELECT FROM")
+        assert not is_damage(caught.value)
