@@ -16,20 +16,21 @@ from rules import VERSION
 from rules import catalogue as catalogues
 from rules.alert import policy
 from rules.alerts import Book, Moment, damping
+from rules.announcing import describe, status
 from rules.arbitration import arbitrate
 from rules.brief import in_one
 from rules.bulkhead import Bulkhead, Fault
 from rules.delivery import confirmed
 from rules.events import Action, Assessment, Event, Observations, Resuscitation, Status
 from rules.explanation import Explanation, explain
-from rules.facts import NOTHING, Answer, Flow, GoingOn, Move, Refusal, Sample, Translator
+from rules.facts import NOTHING, Answer, Flow, GoingOn, Refusal, Sample, Translator
 from rules.instants import HOUR, MINUTE, clock_time, to_datetime, to_instant
 from rules.lifecycle import Trigger
 from rules.minutes import MinuteSeries
-from rules.outputs import AlertChange, Amendment, Change, Rejection, StatusChange, TherapyStatus, TherapyWindow
+from rules.outputs import AlertChange, Change, Rejection, StatusChange
 from rules.pack import Pack
 from rules.packs.reads import longest
-from rules.pathway import Counsel, Pathway, suggested
+from rules.pathway import Pathway
 from rules.settings import SiteSettings, settings_digest
 from rules.stays import CHANNEL as STAYS
 from rules.stays import KEPT, moved
@@ -468,7 +469,9 @@ class PatientEngine:
                 continue
             moved = rewritten[index] and begun[index] != since
             if past or moved or earlier is None or earlier.verdict != entry.verdict:
-                yield self._status(self.tracks[index], entry, since, past, now, why if past or moved else None)
+                pathway = self.tracks[index].pathway.pack.id
+                cause = why if past or moved else None
+                yield self._number(status(self.patient, pathway, entry, since, now, past, cause))
             if rewritten[index] or earlier is None or earlier[1:] != entry[1:]:
                 moment = Moment(self.tracks[index], entry, self.timeline, now, why if rewritten[index] else None)
                 yield from self._tell(self.books[index], self.books[index].update(moment))
@@ -516,74 +519,6 @@ class PatientEngine:
         self.sequence += 1
         return change.model_copy(update={"sequence": self.sequence})
 
-    def _status(
-        self, track: Track, entry: Entry, since: int, amended: list[Changed], now: int, cause: str | None
-    ) -> Change:
-        verdict = entry.verdict
-        status = StatusChange(
-            patient=self.patient,
-            sequence=0,
-            pathway=track.pathway.pack.id,
-            episode=entry.fold.episode or None,
-            state=verdict.state,
-            stage=verdict.stage,
-            reasons=verdict.reasons,
-            suppressed=verdict.suppressed,
-            soft=verdict.soft,
-            therapies=tuple(map(_therapy_status, verdict.counsel)),
-            effective_from=to_datetime(since),
-            decided_at=to_datetime(now),
-            amends=tuple(map(_amendment, amended)),
-            cause=cause,
-        )
-        return self._number(status)
-
 
 def _is_past(due: int | None, now: int) -> bool:
     return due is not None and due <= now
-
-
-def _therapy_status(counsel: Counsel) -> TherapyStatus:
-    window = counsel.window
-    return TherapyStatus(
-        therapy=counsel.therapy,
-        advice=counsel.advice,
-        reasons=counsel.reasons,
-        priority=counsel.priority,
-        window=None
-        if window is None
-        else TherapyWindow(
-            closes_at=to_datetime(window.closes),
-            decide_by=to_datetime(window.decide_by),
-            state="extended" if window.extended else "closed" if window.closed else "open",
-            reason=window.extended or window.aim,
-        ),
-    )
-
-
-def _amendment(change: Changed) -> Amendment:
-    was, became = suggested(change.was), suggested(change.became)
-    return Amendment(
-        start=to_datetime(change.start),
-        end=to_datetime(change.end),
-        was=change.was.state,
-        was_stage=change.was.stage,
-        now=change.became.state,
-        now_stage=change.became.stage,
-        suggested=tuple(sorted(became - was)),
-        not_suggested=tuple(sorted(was - became)),
-    )
-
-
-def describe(channel: str, value: object) -> str:
-    """A fact for people: ``lactate 1.6``, ``norepinephrine rate``; of an event with several facts the first will do."""
-    kind, _, name = channel.partition(":")
-    if isinstance(value, Sample):
-        words = f"{name} {value.comparator or ''}{value.value:g}" if value.readable else f"{name} without a value"
-    elif isinstance(value, Flow):
-        words = f"{name} {value.action}"
-    elif isinstance(value, Move):
-        words = value.event
-    else:
-        words = name or kind
-    return words.replace("_", " ")
