@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from streams.embedded import audit
+from streams.embedded.database import make_tables
 from streams.embedded.seals import READ_AT_START, SEALED, DamagedError, Row, columns, is_damage, rows, seal
 
 _KEYS: Final = {"verdicts": "patient, pathway", "history": "patient, reached", "audit": "number", "rejected": "place"}
@@ -39,7 +41,7 @@ def demand_whole(connection: sqlite3.Connection) -> None:
     Raises:
         DamagedError: saying what was found first.
     """
-    for found in pages(connection):
+    for found in (*pages(connection), *schema(connection)):
         raise DamagedError(str(found))
     for table in READ_AT_START:
         for _ in rows(connection, table):
@@ -58,6 +60,25 @@ def pages(connection: sqlite3.Connection) -> Iterator[Damage]:
         yield Damage("pages", str(error))
 
 
+def schema(connection: sqlite3.Connection) -> Iterator[Damage]:
+    """Tables of the file that have not the columns with which they are made."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        make_tables(made)
+        wanted = _columns(made)
+    found = _columns(connection)
+    for table in sorted(wanted.keys() | found.keys()):
+        if table not in found:
+            yield Damage(table, "is not there")
+        elif found[table] != wanted.get(table):
+            yield Damage(table, "has not the columns with which it is made")
+
+
+def _columns(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Of each table its columns; how it was worded depends on the version that made it."""
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return {name: connection.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall() for (name,) in tables}
+
+
 def holes(connection: sqlite3.Connection) -> Iterator[Damage]:
     """Stretches of the log that are not there, and of which no repair has said so."""
     found = connection.execute("SELECT first, count FROM segments ORDER BY first").fetchall()
@@ -69,7 +90,7 @@ def holes(connection: sqlite3.Connection) -> Iterator[Damage]:
 
 def check(connection: sqlite3.Connection) -> list[Damage]:
     """All that can be found to be damaged."""
-    found = list(pages(connection))
+    found = [*pages(connection), *schema(connection)]
     for table in SEALED:
         salvaged = salvage(connection, table)
         if salvaged.broken:

@@ -129,9 +129,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
         connection.execute("PRAGMA wal_autocheckpoint = 0")
     if not tables:
         os.chmod(path, 0o600)  # noqa: PTH101 - the file is SQLite's
-        connection.executescript(
-            f"BEGIN; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; {_TABLES} {LOSSES}; COMMIT;"
-        )
+        make_tables(connection)
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables of the present format in an empty database."""
+    connection.executescript(
+        f"BEGIN; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; {_TABLES} {LOSSES}; COMMIT;"
+    )
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

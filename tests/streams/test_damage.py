@@ -305,7 +305,7 @@ class TestALogThatACrashLeft:
         demand_readable(crashed)
 
 
-def test_a_schema_in_which_a_name_was_damaged_is_called_damage() -> None:
+def test_what_a_damaged_schema_does_not_name_is_damage() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE rejected (place TEXT, rfason TEXT)")
         for asked in ("SELECT rejected.reason FROM rejected", "SELECT place FROM events"):
@@ -315,3 +315,27 @@ def test_a_schema_in_which_a_name_was_damaged_is_called_damage() -> None:
         with pytest.raises(sqlite3.OperationalError) as caught:
             connection.execute("SELECT FROM")
         assert not is_damage(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "table"),
+    [
+        ("reason TEXT", "rfason TEXT", "rejected"),
+        ("marks TEXT", "marks BLOB", "sources"),
+        ("position INTEGER NOT NULL", "position INTEGER", "alerts"),
+        ("CREATE TABLE history", "CREATE TABLE hisuory", "history"),
+    ],
+)
+def test_a_damaged_schema_is_known_before_anything_is_written(tmp_path: Path, was: str, now: str, table: str) -> None:
+    path = tmp_path / "service.db"
+    with closing(open_database(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2), name = iif(sql LIKE ?1 || '%', 'hisuory', name),"
+            " tbl_name = iif(sql LIKE ?1 || '%', 'hisuory', tbl_name) WHERE type = 'table' AND name = ?3",
+            (was, now, table),
+        )
+    with closing(open_database(path)) as connection:
+        with pytest.raises(DamagedError, match=table):
+            demand_whole(connection)
+        assert table in {found.table for found in check(connection)}
