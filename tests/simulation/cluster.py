@@ -22,7 +22,7 @@ from tests.simulation.people import Answered, People
 from tests.simulation.senders import Message, senders
 from tests.simulation.service import SITE
 from tests.simulation.workers import Group
-from tests.simulation.world import Fault, Step, World, demand
+from tests.simulation.world import Fault, Step, World, demand, planned
 
 STEPS: Final = 26
 _AT_LAST: Final = 40
@@ -80,9 +80,7 @@ class ClusterWard:
             "commits are lost": 1,
             "the clock is set": 0.5,
         }
-        chance = Random(world.seed)
-        names = chance.choices(list(kinds), list(kinds.values()), k=STEPS)
-        return [Step(name, chance.choice((2, 30, 120, 300)), chance.randrange(1 << 30)) for name in names]
+        return planned(world.seed, kinds, STEPS, (2, 30, 120, 300))
 
     def run(self, steps: Sequence[Step]) -> None:
         """Let it all happen.

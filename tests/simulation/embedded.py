@@ -31,7 +31,7 @@ from tests.simulation.files import LogFile
 from tests.simulation.people import People
 from tests.simulation.senders import CHART, Message, Sender, senders
 from tests.simulation.service import SETTINGS, SITE, SLICE, Service, packs
-from tests.simulation.world import START, Fault, Step, World, demand
+from tests.simulation.world import START, Fault, Step, World, demand, planned
 
 STEPS: Final = 22
 _AT_ONCE: Final = 12
@@ -100,9 +100,7 @@ class EmbeddedWard:
             "other packs": 0.4,
             "the file is rotated": 1.5,
         }
-        chance = Random(world.seed)
-        names = chance.choices(list(kinds), list(kinds.values()), k=STEPS)
-        return [Step(name, chance.choice((5, 60, 200, 400)), chance.randrange(1 << 30)) for name in names]
+        return planned(world.seed, kinds, STEPS, (5, 60, 200, 400))
 
     def run(self, steps: Sequence[Step]) -> None:
         """Let it all happen.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -103,3 +104,10 @@ def demand(holds: object, promise: str) -> None:
     """
     if not holds:
         raise BrokenPromiseError(promise)
+
+
+def planned(seed: int, kinds: Mapping[str, float], count: int, waits: Sequence[int]) -> list[Step]:
+    """So many steps drawn from kinds by their weights, each some seconds after the one before, with its own choices."""
+    chance = Random(seed)
+    names = chance.choices(list(kinds), list(kinds.values()), k=count)
+    return [Step(name, chance.choice(waits), chance.randrange(1 << 30)) for name in names]
