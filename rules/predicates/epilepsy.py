@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from rules import anaesthesia, antiseizure, seizures
+from rules import anaesthesia, antiseizure, eeg, seizures
 from rules.instants import MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, disjunction
 from rules.predicates.base import Predicate
@@ -93,18 +93,18 @@ def _recovered_before_seizure(view: View) -> Evaluation:
 
 
 def _electrographic_seizures(view: View) -> Evaluation:
-    burden = seizures.hourly_burden(view)
+    burden = eeg.hourly_burden(view)
     return Evaluation(MET if burden.low > 0 else NOT_MET, "seizures on the EEG in the last hour", burden.findings)
 
 
 def _electrographic_status(view: View) -> Evaluation:
     """Ten minutes in a row, or a fifth of an hour, by the EEG software; nothing known of the EEG is no status."""
-    burden, run = seizures.hourly_burden(view), seizures.longest_run(view)
+    burden, run = eeg.hourly_burden(view), eeg.longest_run(view)
     parts = [
         Evaluation(compare(burden, "gte", view.number("eeg_status_burden")), "burden", burden.findings, burden.missing),
         Evaluation(compare(run, "gte", view.number("eeg_status_run")), "longest run", run.findings, run.missing),
     ]
-    doubtful = seizures.on_eeg(view) and (burden.low > 0 or seizures.seizing(view).truth is UNKNOWN)
+    doubtful = eeg.ever(view) and (burden.low > 0 or seizures.seizing(view).truth is UNKNOWN)
     if not doubtful:
         parts = [part._replace(truth=NOT_MET) if part.truth is UNKNOWN else part for part in parts]
     return disjunction(parts[:1] if parts[1].truth is UNKNOWN else parts, "electrographic status", stop_early=False)
@@ -140,17 +140,17 @@ def _seizure_unobserved(view: View) -> Evaluation:
 
 
 def _eeg_invalid(view: View) -> Evaluation:
-    found = seizures.faults(view)
+    found = eeg.faults(view)
     return Evaluation(MET if found else NOT_MET, "EEG not usable", found)
 
 
 def _quiet_eeg(view: View) -> Evaluation:
-    return Evaluation(MET if seizures.quiet_on_eeg(view) else NOT_MET, "no seizure on a usable EEG")
+    return Evaluation(MET if eeg.quiet(view) else NOT_MET, "no seizure on a usable EEG")
 
 
 def _eeg_seen(view: View) -> Evaluation:
     """Whether there is an EEG by which an anaesthetic could be judged."""
-    there = seizures.eeg_running(view, view.at)
+    there = eeg.running(view, view.at)
     return Evaluation(MET if there else UNKNOWN, "EEG running", (), () if there else ("ceeg",))
 
 
@@ -171,7 +171,7 @@ def _free_for(parameter: str) -> Callable[[View], Evaluation]:
 def _awake_or_quiet(view: View) -> Evaluation:
     """Awake since the last seizure, or a usable EEG shows none: silence alone is not recovery."""
     label = "awake, or no seizure on the EEG"
-    if seizures.quiet_on_eeg(view):
+    if eeg.quiet(view):
         return Evaluation(MET, label)
     since, missing = seizures.free_since(view)
     if since is None:
@@ -372,9 +372,9 @@ def _eeg_target_reached(view: View) -> Evaluation:
     if value == "present" and fact is not None and fact.at >= began:
         return Evaluation(MET, label, (Finding("seizure_suppressed_on_eeg", "recorded", fact.at, fact.event),))
     ratio = view.value("burst_suppression")
-    if ratio.known and ratio.low >= view.number("burst_suppression_target") and not seizures.faults(view):
+    if ratio.known and ratio.low >= view.number("burst_suppression_target") and not eeg.faults(view):
         return Evaluation(MET, label, ratio.findings)
-    quiet = seizures.quiet_on_eeg(view) and seizures.seizing(view).truth is NOT_MET
+    quiet = eeg.quiet(view) and seizures.seizing(view).truth is NOT_MET
     return Evaluation(MET if quiet else NOT_MET, label)
 
 

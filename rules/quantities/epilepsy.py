@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from rules import anaesthesia, antiseizure, ketosis, seizures
+from rules import anaesthesia, antiseizure, eeg, ketosis, seizures
 from rules.instants import DAY, HOUR, MINUTE, clock_time
 from rules.logic import Finding
 from rules.quantities.base import Quantity
@@ -120,7 +120,7 @@ EPILEPSY: Final = (
         "%",
         "EEG software's own figure, or the sum of its ten-minute values",
         seizures.READS,
-        seizures.hourly_burden,
+        eeg.hourly_burden,
         parameters=seizures.PARAMETERS,
         looks_back=seizures.LOOKS_BACK,
         episode=True,
@@ -131,7 +131,7 @@ EPILEPSY: Final = (
         "min",
         "EEG software's own figure, or at least ten minutes where a ten-minute value is full",
         seizures.READS,
-        seizures.longest_run,
+        eeg.longest_run,
         parameters=seizures.PARAMETERS,
         looks_back=seizures.LOOKS_BACK,
         episode=True,

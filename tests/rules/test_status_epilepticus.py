@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rules import anaesthesia, antiseizure, catalogue, ketosis, seizures
+from rules import anaesthesia, antiseizure, catalogue, eeg, ketosis, seizures
 from rules.facts import Coded, Flow, Given, Sample, SeizureEvent
 from rules.instants import DAY, HOUR, MINUTE
 from rules.landmarks import LANDMARKS
@@ -171,7 +171,7 @@ class TestEeg:
         bed = Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0))
         bed.add("signal:eeg_seizure_minutes", 20, Sample(nan))
         assert bed.seizing(21).truth is UNKNOWN
-        assert seizures.hourly_burden(bed.view(21)).low == 0
+        assert eeg.hourly_burden(bed.view(21)).low == 0
 
     def test_one_without_seizure_grows_old_quietly(self) -> None:
         assert Bed().add("signal:eeg_seizure_minutes", 10, Sample(0.0)).seizing(600).truth is NOT_MET
@@ -236,22 +236,22 @@ class TestEeg:
 
     def test_what_an_eeg_showed_further_back_does_not_count_as_free(self) -> None:
         bed = Bed().add("signal:gcs", 0, Sample(15.0)).burden((5, 30.0), *((m, 0.0) for m in range(6, 50 * 60)))
-        assert seizures.free_since(bed.view(50 * 60)) == (BASE + 50 * HOUR - seizures.WATCHED, ())
-        assert seizures.awake_since(bed.view(50 * 60), BASE + 50 * HOUR - seizures.WATCHED) is UNKNOWN
+        assert seizures.free_since(bed.view(50 * 60)) == (BASE + 50 * HOUR - eeg.WATCHED, ())
+        assert seizures.awake_since(bed.view(50 * 60), BASE + 50 * HOUR - eeg.WATCHED) is UNKNOWN
 
     def test_a_reading_neither_begins_nor_ends_the_monitoring(self) -> None:
         bed = Bed().add("state:ceeg", 0, Coded("present")).add("state:ceeg", 30, Coded("done"))
-        assert seizures.eeg_running(bed.view(300), BASE + 300 * MINUTE)
+        assert eeg.running(bed.view(300), BASE + 300 * MINUTE)
         bed.add("state:ceeg", 310, Coded("absent")).add("state:ceeg", 320, Coded("done"))
-        assert not seizures.eeg_running(bed.view(315), BASE + 315 * MINUTE)
-        assert seizures.eeg_running(bed.view(330), BASE + 330 * MINUTE)
-        assert not seizures.eeg_running(bed.view(331), BASE + 331 * MINUTE)
+        assert not eeg.running(bed.view(315), BASE + 315 * MINUTE)
+        assert eeg.running(bed.view(330), BASE + 330 * MINUTE)
+        assert not eeg.running(bed.view(331), BASE + 331 * MINUTE)
 
     def test_an_eeg_whose_software_fell_silent_watches_nothing(self) -> None:
         bed = Bed().add("state:ceeg", 0, Coded("present")).burden((1, 0.0))
-        assert seizures.watched(bed.view(5), BASE + 5 * MINUTE)
-        assert not seizures.watched(bed.view(30), BASE + 30 * MINUTE)
-        assert seizures.eeg_running(bed.view(30), BASE + 30 * MINUTE)
+        assert eeg.watched(bed.view(5), BASE + 5 * MINUTE)
+        assert not eeg.watched(bed.view(30), BASE + 30 * MINUTE)
+        assert eeg.running(bed.view(30), BASE + 30 * MINUTE)
 
     def test_what_a_blocker_hid_was_not_free_of_seizures(self) -> None:
         bed = Bed().seizure(0).seizure(5, "stop").dose("rocuronium", 10, 70).add("signal:gcs", 90, Sample(11.0))
@@ -262,11 +262,11 @@ class TestEeg:
         bed = (
             Bed().add("signal:eeg_seizure_minutes", 10, Sample(6.0)).add("signal:eeg_seizure_minutes", 30, Sample(3.0))
         )
-        burden = seizures.hourly_burden(bed.view(30))
+        burden = eeg.hourly_burden(bed.view(30))
         assert (burden.low, round(burden.high, 2)) == (15.0, 31.67)
 
     def test_what_was_before_the_first_value_is_not_counted(self) -> None:
-        burden = seizures.hourly_burden(Bed().add("signal:eeg_seizure_minutes", 10, Sample(6.0)).view(10))
+        burden = eeg.hourly_burden(Bed().add("signal:eeg_seizure_minutes", 10, Sample(6.0)).view(10))
         assert (burden.low, burden.high) == (10.0, 10.0)
 
 
