@@ -106,6 +106,16 @@ def step_asked_twice(pathway: Pathway, timeline: Timeline, fold: Fold, at: int, 
     return outcome
 
 
+def step_repeated(pathway: Pathway, timeline: Timeline, fold: Fold, at: int, trace: Trace | None = None) -> Step:
+    """A step, held to one from what it leaves behind: at the same instant nothing new is learnt of a patient."""
+    outcome = STEP(pathway, timeline, fold, at, trace)
+    heard = timeline.listen_apart(set())
+    again = STEP(pathway, timeline, outcome.fold, at)
+    timeline.listen_apart(heard)
+    assert outcome[:2] == again[:2]
+    return outcome
+
+
 def answer_held_to_later(view: View, condition: Evaluable, trace: Trace) -> Answer:
     """An answer, held to what the same question comes out as later, before the answer says that it may change."""
     answer = ANSWER(view, condition, trace)
@@ -224,6 +234,15 @@ class TestSameLogSameBytes:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(View, "_answer", answer_held_to_later)
             play(course, until=finish(course) + 30 * HOUR)
+
+    @every_pathway
+    @quick
+    @given(st.data())
+    def test_to_look_again_at_the_same_instant_changes_nothing(self, pathway: str, data: st.DataObject) -> None:
+        course = data.draw(of(pathway))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Pathway, "step", step_repeated)
+            play(course)
 
     @every_pathway
     @quick
