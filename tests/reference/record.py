@@ -1,7 +1,7 @@
 """Everything known of one patient at an instant: plain lists, made from the events received by then.
 
-Nothing is forgotten, thinned or kept ready: it is what the engine's timeline would be, had it all the time and room
-in the world. Conditions read it through a view exactly as they read the timeline.
+Nothing is forgotten, thinned or brought up to date: it is what the engine's timeline would be, had it all the time and
+room in the world. Conditions read it through a view exactly as they read the timeline.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator, S
 from functools import cache
 from math import isnan, nan
 from statistics import median
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from rules import catalogue as catalogues
 from rules.events import Action, Assessment, Event, Observations, Status
@@ -112,6 +112,7 @@ class Record:
         self.dense: dict[str, Minutes] = {}
         self.received: list[tuple[int, int]] = []
         """Of each fact when it was received, and when it was true; of a dense sample, when its minute was over."""
+        self._made: dict[Hashable, tuple[int, Any]] = {}
         taken = {found.event: found for found in answers}
         used = list(_used(events, settings))
         back = {f"{event.source} {event.corrects}" for event in used if event.corrects is not None}
@@ -208,15 +209,21 @@ class Record:
     def heard(reads: Container[str]) -> None:
         """Nor is it told what was read."""
 
-    @staticmethod
     def memo(
+        self,
         key: Hashable,
         channels: tuple[str, ...],
         build: Callable[[], T],
         extend: Callable[[T, int], T] | None = None,
     ) -> T:
-        """Nothing is kept: it is worked out each time."""
-        return build()
+        """A value derived from whole channels, which never change here.
+
+        It is worked out anew at the first, second, fourth, eighth ... look, lest it depend on what is not in its key.
+        """
+        looks, value = self._made.get(key, (0, None))
+        made = build() if looks & looks - 1 == 0 else cast("T", value)
+        self._made[key] = looks + 1, made
+        return made
 
 
 def _median(samples: Iterable[float]) -> float | None:

@@ -119,15 +119,15 @@ class ThisStay:
         """Nor is it told what was read."""
         self._whole.heard(reads)
 
-    @staticmethod
     def memo(
+        self,
         key: Hashable,
         channels: tuple[str, ...],
         build: Callable[[], T],
         extend: Callable[[T, int], T] | None = None,
     ) -> T:
-        """Nothing is kept: it is worked out each time."""
-        return build()
+        """A value derived from whole channels, of which a stay sees its own part."""
+        return self._whole.memo((key, self._until), channels, build, extend)
 
     def _counts(self, channel: str, fact: Fact) -> bool:
         return fact.at > self._until or not _ends_with_the_stay(channel)
