@@ -101,7 +101,8 @@ class Rate(NamedTuple):
 class Given(NamedTuple):
     """A discrete dose in the drug's canonical unit once multiplied by ``weight ** weight_power``.
 
-    ``amount`` is None where the source says that a dose was given but not how much (unit ``{dose}``).
+    ``amount`` is None where the source says that a dose was given but not how much (unit ``{dose}``), or says it in a
+    way that nobody can use.
     """
 
     amount: float | None
@@ -291,7 +292,7 @@ class Translator:
             case events.Infusion():
                 yield from self._infusion(event)
             case events.Dose():
-                yield self._dose(event)
+                yield from self._dose(event)
             case events.Fluid():
                 yield from _fluid(event)
             case events.Procedure():
@@ -370,20 +371,23 @@ class Translator:
             flow = flow._replace(**rated._asdict())
         yield f"infusion:{drug.name}", flow
 
-    def _dose(self, event: events.Dose) -> Outcome:
+    def _dose(self, event: events.Dose) -> Iterator[Outcome]:
+        """What was given; how much is not known where its amount cannot be used."""
         try:
             drug = self._catalogue.drug(event.drug)
-            scale = None if event.unit == UNMEASURED else dose_conversion(drug, event.unit)
         except UnknownCodeError as error:
-            return Refusal("drug", "unknown_code", str(error))
-        except UnitError as error:
-            return Refusal("unit", "unknown_unit", str(error))
+            yield Refusal("drug", "unknown_code", str(error))
+            return
+        amount = None if event.unit == UNMEASURED else _amount(drug, event.dose, event.unit)
+        if isinstance(amount, Refusal):
+            yield amount
+            amount = None
+        known, weight_power = amount or (None, 0)
         started = _instant(event.started_at)
-        amount, weight_power = (None, 0) if scale is None else (round(event.dose * scale.factor, 9), scale.weight_power)
-        if amount is not None and not amount <= _LARGEST:
-            return Refusal("dose", "implausible", f"{drug.name} {event.dose:g} {event.unit} is beyond any dose")
-        given = Given(amount, weight_power, event.route, event.dose_status, started, event.completed)
-        return f"dose:{drug.name}", given
+        yield (
+            f"dose:{drug.name}",
+            Given(known, weight_power, event.route, event.dose_status, started, event.completed),
+        )
 
     def _culture(self, event: events.Culture) -> Iterator[Outcome]:
         tested: list[tuple[str, str]] = []
@@ -447,6 +451,18 @@ class Translator:
         )
         if event.action == "ecmo_flow":
             yield "state:ecmo_va", Coded("present")
+
+
+def _amount(drug: Drug, dose: float, unit: str) -> tuple[float, int] | Refusal:
+    """A dose in the drug's canonical unit, and the power of the weight that belongs to it, or why it cannot be used."""
+    try:
+        scale = dose_conversion(drug, unit)
+    except UnitError as error:
+        return Refusal("unit", "unknown_unit", str(error))
+    amount = round(dose * scale.factor, 9)
+    if not amount <= _LARGEST:
+        return Refusal("dose", "implausible", f"{drug.name} {dose:g} {unit} is beyond any dose")
+    return amount, scale.weight_power
 
 
 def _rate(drug: Drug, event: events.Infusion) -> Rate | Refusal:
