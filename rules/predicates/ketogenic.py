@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from rules import ketosis
@@ -16,8 +17,12 @@ _LABS: Final = ("glucose", "sodium", "potassium", "bicarbonate", "lipase", "trig
 
 
 def _workup(view: View) -> Evaluation:
-    """Everything is known that must be known before a ketogenic diet."""
-    missing = [item for lab in _LABS if not view.value(lab).known for item in view.value(lab).missing]
+    """There is a result of everything that must be known before a ketogenic diet.
+
+    A bound is one: whether it suffices is for the contraindications to say.
+    """
+    values = [view.value(lab) for lab in _LABS]
+    missing = [item for value in values if (value.low, value.high) == (-inf, inf) for item in value.missing]
     if view.coded("enteral_access_working")[0] not in ("present", "absent"):
         missing.append("enteral_access_working")
     if view.coded("sex")[0] != "male" and view.coded("pregnancy")[0] not in ("present", "absent"):
