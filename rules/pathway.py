@@ -418,10 +418,13 @@ class Pathway:
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
     def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
-        """Whether a clinician's answer keeps the suggestion back: declined until the stage rises, or snoozed."""
+        """Whether a clinician's answer in this episode keeps it back: declined until the stage rises, or snoozed."""
         rank = -1 if stage is None else self.pack.rank(stage)
+        began = view.anchors["episode"]
         for fact in reversed(view.timeline.upto(f"answer:{self.pack.id}", view.at)):
             answer: Answer = fact.value
+            if fact.at < began:
+                return None
             if answer.subject != subject or answer.action not in ("decline", "snooze"):
                 continue
             until = fact.at + view.duration("decline_holds" if answer.action == "decline" else snooze)

@@ -450,11 +450,16 @@ class Judge:
         return Window(closes, decide_by, state, closing=warned and not closed)
 
     def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
-        """Whether the last word of a clinician on a subject keeps it back: no longer if the stage has risen since."""
+        """Whether the last word of a clinician on a subject keeps it back.
+
+        No longer if the stage has risen since, and never what was said in an episode before.
+        """
         words = [
             fact
             for fact in view.timeline.upto(f"answer:{self.pack.id}", view.at)
-            if fact.value.subject == subject and fact.value.action in ("decline", "snooze")
+            if fact.value.subject == subject
+            and fact.value.action in ("decline", "snooze")
+            and fact.at >= view.anchors["episode"]
         ]
         if not words:
             return None
