@@ -115,6 +115,7 @@ class Arrest(NamedTuple):
         newest: the last word of it.
         alone: whether only the rhythm on a monitor says that there is no circulation (again).
         left_open: since when compressions are charted as going on although circulation is evident.
+        again: whether there was another arrest before it.
     """
 
     began: int
@@ -140,6 +141,7 @@ class Arrest(NamedTuple):
     ending: Ending | None = None
     alone: bool = False
     left_open: int | None = None
+    again: bool = False
 
     @property
     def failed(self) -> int:
@@ -282,9 +284,10 @@ def _after(arrest: Arrest | None, fact: Fact, lasting: int, seen: Mapping[int, i
         arrest = arrest if found_again else settled
     only = arrest is not None and arrest.alone and arrest.first_compressions is None
     old = only and arrest is not None and fact.at - arrest.newest > RHYTHM_HOLDS
-    if arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING):
-        begins = _begins(arrest, event)
-        arrest = Arrest(fact.at, fact.at, fact.at, alone=event.action == "rhythm") if begins else arrest
+    over = arrest is None or arrest.ended is not None or (old and event.action in _BEGINNING)
+    if over and _begins(arrest, event):
+        again = arrest is not None and (arrest.again or not arrest.alone)
+        arrest = Arrest(fact.at, fact.at, fact.at, alone=event.action == "rhythm", again=again)
     if arrest is not None and arrest.ended is None:
         arrest = _charted(_told(arrest, fact), fact)
         act = _ACTIONS.get(event.action)

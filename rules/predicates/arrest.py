@@ -15,6 +15,18 @@ from rules.values import number
 from rules.view import View, names_of
 
 _NON_SHOCKABLE: Final = ("pea", "asystole")
+_OF_AN_ARREST: Final = {
+    "resuscitated_before_hospital": "resuscitation began before hospital",
+    "resuscitated_in_emergency_department": "resuscitation went on in the emergency department",
+    "presumed_reversible_cause": "its cause is presumed to be reversible",
+    "reversible_cause_treated": "its reversible cause has been treated",
+    "non_cardiac_cause": "its cause is not cardiac",
+    "hypothermic_arrest": "the patient was hypothermic",
+    "exsanguinating_trauma": "its cause is exsanguinating trauma",
+    "signs_of_life": "there were signs of life during CPR",
+    "intermittent_rosc": "circulation returned for a while",
+}
+"""What is stated of one arrest, and says nothing of the next."""
 
 
 def _answer(label: str, holds: bool, *findings: Finding) -> Evaluation:
@@ -113,6 +125,22 @@ def stated(view: View, concept: str, since: int) -> Truth:
     if fact is None or fact.at < since or value == "unknown":
         return UNKNOWN
     return MET if value == "present" else NOT_MET
+
+
+def _said_of_this(concept: str) -> Callable[[View], Evaluation]:
+    """Stated of this arrest or shortly before it; where it is not the first, what was said before was of another."""
+
+    def decide(view: View) -> Evaluation:
+        arrest = course(view)
+        before = 0 if arrest is None or arrest.again else view.duration("cause_recent")
+        truth = UNKNOWN if arrest is None else stated(view, concept, arrest.began - before)
+        label, fact = concept.replace("_", " "), view.coded(concept)[1]
+        if truth is UNKNOWN or fact is None:
+            return Evaluation(UNKNOWN, label, (), (concept,))
+        found = Finding(concept, "present" if truth is MET else "absent", fact.at, fact.event)
+        return Evaluation(truth, label, (found,))
+
+    return decide
 
 
 def _witnessed(view: View) -> Evaluation:
@@ -390,6 +418,17 @@ ARREST: Final = (
         _KNOWLEDGE,
         _in_hospital,
         ("state:arrest_in_hospital", "stay"),
+    ),
+    *(
+        _about_the_course(
+            f"{concept}_in_this_arrest",
+            f"said of this arrest: {words}",
+            _KNOWLEDGE,
+            _said_of_this(concept),
+            (f"state:{concept}",),
+            ("cause_recent",),
+        )
+        for concept, words in _OF_AN_ARREST.items()
     ),
     *(
         _about_the_course(
