@@ -26,6 +26,7 @@ _UNITS: Final = (
     (re.compile(r"mm\[Hg\]"), "mmHg"),
     (re.compile(r"cm\[H2O\]"), "cmH2O"),
     (re.compile(r"\bug\b"), "µg"),
+    (re.compile(r"\bmg\{PE\}"), "mg PE"),
     (re.compile(r"(?<=\d )Cel\b"), "°C"),
     (re.compile(r"(?<=\d) (?:\[pH\]|\{\w+\})"), ""),
     (re.compile(r"^(\d+(?:\.\d+)?) a$"), r"\1 years"),
