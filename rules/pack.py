@@ -188,7 +188,8 @@ class Therapy(_Frozen):
 
     ``hold_while`` are checks to fix first, unless ``hold_unless`` is met. Of the therapies of all packs that name the
     same ``merge`` only one is suggested at a time. ``snooze`` is the parameter that says how long it can be snoozed;
-    zero forbids it.
+    zero forbids it. An answer counts until one of the signals ``answered_until`` is measured again: it was about the
+    value on the screen.
     """
 
     id: Name
@@ -206,6 +207,7 @@ class Therapy(_Frozen):
     deadline: Deadline | None = None
     merge: Name | None = None
     snooze: Name = "snooze"
+    answered_until: tuple[Name, ...] = ()
     priority: tuple[PriorityRule, ...] = Field(min_length=1)
     capability: Literal["ecmo_va", "ecmo_vv", "ecpr", "ketogenic_team"] | None = None
     suggestion: str

@@ -404,7 +404,7 @@ class Pathway:
         if unknown or unsettled:
             missing = (*(item for found in unknown for item in found.missing), *unsettled)
             yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
-        answered = self._answered(view, therapy.id, therapy.snooze, stage)
+        answered = self._answered(view, therapy.id, therapy.snooze, stage, therapy.answered_until)
         if answered is not None:
             yield Advice.SUPPRESSED, (answered,)
         if therapy.hold_unless is None or view.ask(therapy.hold_unless).truth is not MET:
@@ -417,7 +417,9 @@ class Pathway:
         cautions = tuple(reason.id for reason in therapy.relative if view.ask(reason.when).truth is MET)
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
-    def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
+    def _answered(
+        self, view: View, subject: str, snooze: str, stage: str | None, until_measured: tuple[str, ...] = ()
+    ) -> str | None:
         """Whether a clinician's answer in this episode keeps it back: declined until the stage rises, or snoozed."""
         rank = -1 if stage is None else self.pack.rank(stage)
         began = view.anchors["episode"]
@@ -427,6 +429,9 @@ class Pathway:
                 return None
             if answer.subject != subject or answer.action not in ("decline", "snooze"):
                 continue
+            measured = (view.timeline.latest(f"signal:{signal}", view.at) for signal in until_measured)
+            if any(sample is not None and sample.received > fact.received for sample in measured):
+                return None
             until = fact.at + view.duration("decline_holds" if answer.action == "decline" else snooze)
             risen = answer.action == "decline" and (answer.stage is None or rank > self.pack.rank(answer.stage))
             if view.at < until and not risen:

@@ -40,7 +40,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     for measure in pack.display:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:
-        yield from _therapy(pack, therapy)
+        yield from _therapy(pack, therapy, catalogue)
         yield from _suggestion(therapy, catalogue, pack.parameters.keys())
     for path, root in pack.roots():
         for node in root.walk():
@@ -135,7 +135,7 @@ def _suggestion(therapy: Therapy, catalogue: Catalogue, parameters: AbstractSet[
         yield from (f"therapies.{therapy.id}.suggestion: {fault}" for fault in _unknown_measure(measure, catalogue))
 
 
-def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
+def _therapy(pack: Pack, therapy: Therapy, catalogue: Catalogue) -> Iterator[str]:
     path = f"therapies.{therapy.id}"
     checks = {check.id for check in pack.checks}
     reasons = {reason.id for reason in therapy.absolute + therapy.relative}
@@ -146,6 +146,9 @@ def _therapy(pack: Pack, therapy: Therapy) -> Iterator[str]:
     if therapy.priority[-1].when is not None:
         yield f"{path}.priority: the last rule must have no condition"
     yield from _duration(pack, f"{path}.snooze", therapy.snooze)
+    sampled = {signal.name for signal in catalogue.signals if not signal.dense}
+    unsampled = [name for name in therapy.answered_until if name not in sampled]
+    yield from (f"{path}.answered_until: no signal '{name}' of which each sample is kept" for name in unsampled)
     deadline = therapy.deadline
     if deadline is not None:
         if deadline.since not in _anchors(pack):

@@ -132,6 +132,7 @@ class _Walk:
         for therapy in pack.therapies:
             path = f"therapies.{therapy.id}"
             yield from self._measures(f"{path}.suggestion", placeholders(therapy.suggestion))
+            yield from self._measures(f"{path}.answered_until", therapy.answered_until)
             if therapy.deadline is not None:
                 yield from self._source(f"{path}.deadline", LANDMARKS.get(therapy.deadline.since), _NOW)
         for path, root in pack.roots():

@@ -414,7 +414,7 @@ class Judge:
             return Advice.INDETERMINATE, _each_once(
                 [*(item for found in open_ends for item in found.missing), *must_know]
             )
-        answered = self._answered(view, therapy.id, therapy.snooze, stage)
+        answered = self._answered(view, therapy.id, therapy.snooze, stage, therapy.answered_until)
         if answered is not None:
             return Advice.SUPPRESSED, (answered,)
         if therapy.hold_unless is None or not self._met(view, therapy.hold_unless):
@@ -449,7 +449,9 @@ class Judge:
                 return Window(closes, aimed, state, closing=warned and not closed, aim=title, last=decide_by)
         return Window(closes, decide_by, state, closing=warned and not closed)
 
-    def _answered(self, view: View, subject: str, snooze: str, stage: str | None) -> str | None:
+    def _answered(
+        self, view: View, subject: str, snooze: str, stage: str | None, until_measured: tuple[str, ...] = ()
+    ) -> str | None:
         """Whether the last word of a clinician on a subject keeps it back.
 
         No longer if the stage has risen since, and never what was said in an episode before.
@@ -464,6 +466,9 @@ class Judge:
         if not words:
             return None
         last = words[-1]
+        newest = [view.timeline.latest(f"signal:{signal}", view.at) for signal in until_measured]
+        if max((sample.received for sample in newest if sample is not None), default=last.received) > last.received:
+            return None
         if last.value.action == "snooze":
             return "snoozed" if view.at < last.at + view.duration(snooze) else None
         ranks = [-1 if name is None else self.pack.rank(name) for name in (last.value.stage, stage)]

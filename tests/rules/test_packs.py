@@ -185,6 +185,7 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     ("therapies/0/stage", "T-9", "therapies.rescue.stage", "unknown stage 'T-9'"),
     ("therapies/0/must_know", ["luck"], "therapies.rescue.must_know", "no reason 'luck'"),
     ("therapies/0/hold_while", ["luck"], "therapies.rescue.hold_while", "no check 'luck'"),
+    ("therapies/0/answered_until", ["heart_rate"], "therapies.rescue.answered_until", "no signal 'heart_rate'"),
     ("therapies/0/evidence", [], "therapies.0.evidence", "at least 1"),
     ("therapies/0/evidence/0/source", "nowhere", "therapies.rescue.evidence", "unknown source 'nowhere'"),
     ("therapies/0/absolute/0/source", "nowhere", "therapies.rescue.allergy", "unknown source 'nowhere'"),
