@@ -204,8 +204,13 @@ def _remarks(words: Words, therapy: Therapy) -> Iterator[str]:
 
 
 def _fix(words: Words, check: Check, evaluation: Evaluation) -> str:
-    """A check that is met with what shows it: bare numbers, and values of several measures, by their names."""
+    """A check that is met with what shows it: bare numbers, and values of several measures, by their names.
+
+    Of several facts that may be there, those that are there are named; of a single one the title speaks.
+    """
     findings = [finding for finding in evaluation.all_findings() if finding.text not in _SAYS_NOTHING]
+    several = len({concept for node in check.when.walk() for concept in node.concepts()}) > 1
+    named = [words.name(found.measure) for found in deciding(evaluation) if several and found.text == "present"]
     measures = {finding.measure for finding in findings}
     texts = [
         f"{words.name(finding.measure)} {finding.text}"
@@ -213,7 +218,8 @@ def _fix(words: Words, check: Check, evaluation: Evaluation) -> str:
         else finding.text
         for finding in findings
     ]
-    detail = f" ({'; '.join(dict.fromkeys(texts))})" if texts else ""
+    said = dict.fromkeys((*named, *texts))
+    detail = f" ({'; '.join(said)})" if said else ""
     return f"{check.title}{detail}. {check.fix}"
 
 
