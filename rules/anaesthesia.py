@@ -73,17 +73,19 @@ class Start(NamedTuple):
     missing: tuple[str, ...] = ()
 
 
-def _agents(view: View) -> tuple[tuple[str, ...], tuple[float, ...], tuple[Hashable, ...]]:
+def _agents(
+    view: View, besides: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], tuple[float, ...], tuple[Hashable, ...]]:
     """The channels of the agents on record, the lowest maintenance rate of each, and what their rates hang on."""
-    names = [name for name in ANAESTHETICS if view.timeline.facts(f"infusion:{name}")]
+    names = [name for name in ANAESTHETICS if view.timeline.facts(f"infusion:{name}") and name not in besides]
     channels = tuple(f"infusion:{name}" for name in names)
     lowest = tuple(view.number(ANAESTHETICS[name]) for name in names)
     return channels, lowest, (channels, lowest, view.value("weight")[:3])
 
 
-def depth(view: View) -> Steps:
-    """The rates of all agents, each as a multiple of its lowest maintenance rate, added up."""
-    channels, lowest, key = _agents(view)
+def depth(view: View, besides: tuple[str, ...] = ()) -> Steps:
+    """The rates of all agents but some, each as a multiple of its lowest maintenance rate, added up."""
+    channels, lowest, key = _agents(view, besides)
 
     def build() -> Steps:
         return total(
@@ -185,22 +187,29 @@ def target_recorded(view: View) -> bool:
 
 
 def reduced_before(view: View, instant: int) -> Truth:
-    """Whether anaesthesia had been reduced or withdrawn when something happened; a paused pump is no reduction."""
+    """Whether anaesthesia had been reduced or withdrawn when something happened; a paused pump is no reduction.
+
+    What another agent was given less of meanwhile is.
+    """
     begun = start(view)
     began = begun.at if begun.perhaps is None else begun.perhaps
     if began is None or instant <= began:
         return NOT_MET
-    for name in ANAESTHETICS:
-        flow = view.timeline.latest(f"infusion:{name}", instant)
-        recent = flow is not None and instant - flow.at <= view.duration("wean_window")
-        if flow is not None and recent and flow.value.action == "pause":
-            return NOT_MET
-    steps, since = depth(view), max(began, instant - view.duration("wean_window"))
+    paused = tuple(name for name in ANAESTHETICS if _paused(view, name, instant))
+    if paused and not _agents(view, paused)[0]:
+        return NOT_MET
+    steps, since = depth(view, paused), max(began, instant - view.duration("wean_window"))
     highest = max(steps.value(since).low, *(s.low for s in steps.steps if since <= s.at <= instant), 0.0)
     now = steps.value(instant)
     if begun.at is not None and begun.at < instant:
         return MET if now.high < highest else NOT_MET
     return NOT_MET if now.high else UNKNOWN
+
+
+def _paused(view: View, name: str, instant: int) -> bool:
+    """Whether the last word of an agent, not long before an instant, was that its pump is paused."""
+    flow = view.timeline.latest(f"infusion:{name}", instant)
+    return flow is not None and flow.value.action == "pause" and instant - flow.at <= view.duration("wean_window")
 
 
 def _stretches(view: View) -> list[Stretch]:
