@@ -11,7 +11,7 @@ from rules.outputs import Priority
 CLOSING: Final = "the window is about to close"
 
 _BY_AN_ANSWER: Final = {
-    AlertState.SNOOZED: "the snooze is over",
+    AlertState.SNOOZED: "it was snoozed, and is called for again",
     AlertState.DECLINED: "it was declined, and is called for again",
 }
 """Why an alert comes back that somebody's answer has kept back: that is no flapping, and is not damped."""

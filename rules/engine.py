@@ -385,7 +385,8 @@ class PatientEngine:
             if objection is not None:
                 yield self._refuse(event, objection, now)
                 return
-            answer = Answer(alert.subject, event.action, entry.verdict.stage, event.reason)
+            on_screen = (entry.verdict.stage, event.reason, str(alert.priority), alert.asking.fixes)
+            answer = Answer(alert.subject, event.action, *on_screen)
             self._insert(f"answer:{book.pack.id}", answer, event.key, at, received, now, {})
             moment = Moment(track, entry, self.timeline, now)
             yield from self._tell(book, book.answer(moment, alert, Trigger(event.action), words))

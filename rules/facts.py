@@ -167,12 +167,17 @@ class ArrestEvent(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a clinician did with a suggestion: its subject, the action, and the stage it was made at."""
+    """What a clinician did with an alert: its subject, the action, and what was on the screen.
+
+    That is the stage it was made at, how urgent it was, and what was to be fixed first; None where nobody kept it.
+    """
 
     subject: str
     action: str
     stage: str | None
     reason: str | None
+    priority: str | None = None
+    fixes: tuple[str, ...] | None = None
 
 
 class Refusal(NamedTuple):

@@ -131,6 +131,14 @@ def suggested(verdict: Verdict) -> frozenset[str]:
     return frozenset(c.therapy for c in verdict.counsel if c.advice in (Advice.ELIGIBLE, Advice.CAUTION))
 
 
+class Said(NamedTuple):
+    """What is said of a subject: how far the state has gone, how urgent it is, and what is to be fixed first."""
+
+    stage: str | None
+    priority: Priority
+    fixes: tuple[str, ...] = ()
+
+
 class Step(NamedTuple):
     """The outcome of judging a pathway at one instant."""
 
@@ -262,7 +270,6 @@ class Pathway:
         muted = next((found.cause for found in inhibited if found.scope == "all"), None)
         hush = self.pack.hush
         hushed = hush.cause if hush is not None and view.ask(hush.when).truth is MET else None
-        answers = ((notice, self._answered(view, notice, "snooze", stage_now)) for notice in NOTICES)
         verdict = Verdict(
             state,
             stage_now,
@@ -271,13 +278,22 @@ class Pathway:
             tuple(self._noted(view, about)) if failed or decided else (),
             tuple(counsel),
             hushed,
-            tuple((notice, why) for notice, why in answers if why is not None),
+            (),
             next((stage.id for stage, decision in reversed(failed) if decision.state is State.CONFIRMED), None),
             _unfixed(view, about, lasting=about is base and base.id in view.anchors)
             if state is State.INDETERMINATE
             else (),
         )
-        return verdict, markers
+        said = ((notice, self._noticed(verdict, notice)) for notice in NOTICES)
+        answers = ((notice, self._answered(view, notice, "snooze", now)) for notice, now in said)
+        return verdict._replace(kept_back=tuple((notice, why) for notice, why in answers if why is not None)), markers
+
+    def _noticed(self, verdict: Verdict, notice: str) -> Said:
+        """What a notice says."""
+        about = verdict.about(notice)
+        rated = self.pack.priorities.get(about.state)
+        fixes = about.reasons if notice == FIX_FIRST and about.state is State.PSEUDO else ()
+        return Said(verdict.stage, Priority.LOW if rated is None else rated.priority, fixes)
 
     def _noted(self, view: View, stage: Stage) -> Iterator[str]:
         """Checks that are met and block nothing: soft ones, and hard ones that do not count here."""
@@ -355,14 +371,14 @@ class Pathway:
             back.append("running")
         if goals:
             back.append("goals")
+        priority, unsettled = _priority(view, therapy)
         found = (
             (Advice.SUPPRESSED, (back[0],))
             if back
-            else next(self._advice(view, therapy, (trigger, running), window, stage))
+            else next(self._advice(view, therapy, (trigger, running), window, Said(stage, priority)))
         )
         if found is None:
             return None
-        priority, unsettled = _priority(view, therapy)
         filled = tuple(view.worded(measure) for measure in placeholders(therapy.suggestion))
         return Counsel(therapy.id, *found, priority, window, filled=filled, unsettled=unsettled)
 
@@ -384,7 +400,7 @@ class Pathway:
         return therapy in found
 
     def _advice(
-        self, view: View, therapy: Therapy, asked: tuple[Evaluation, ...], window: Window | None, stage: str | None
+        self, view: View, therapy: Therapy, asked: tuple[Evaluation, ...], window: Window | None, said: Said
     ) -> Iterator[tuple[Advice, tuple[str, ...]] | None]:
         """What can be said of a therapy that nothing keeps back, the most important first: only that counts.
 
@@ -404,7 +420,7 @@ class Pathway:
         if unknown or unsettled:
             missing = (*(item for found in unknown for item in found.missing), *unsettled)
             yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
-        answered = self._answered(view, therapy.id, therapy.snooze, stage, therapy.answered_until)
+        answered = self._answered(view, therapy.id, therapy.snooze, said, therapy.answered_until)
         if answered is not None:
             yield Advice.SUPPRESSED, (answered,)
         if therapy.hold_unless is None or view.ask(therapy.hold_unless).truth is not MET:
@@ -418,10 +434,13 @@ class Pathway:
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
 
     def _answered(
-        self, view: View, subject: str, snooze: str, stage: str | None, until_measured: tuple[str, ...] = ()
+        self, view: View, subject: str, snooze: str, said: Said, until_measured: tuple[str, ...] = ()
     ) -> str | None:
-        """Whether a clinician's answer in this episode keeps it back: declined until the stage rises, or snoozed."""
-        rank = -1 if stage is None else self.pack.rank(stage)
+        """Whether a clinician's answer of this episode keeps a subject back.
+
+        Declined, it stays back until the stage rises. Snoozed, it also comes back when it is more urgent than it was,
+        or something else is to be fixed first: the answer was to what was on the screen.
+        """
         began = view.anchors["episode"]
         for fact in reversed(view.timeline.upto(f"answer:{self.pack.id}", view.at)):
             answer: Answer = fact.value
@@ -433,12 +452,24 @@ class Pathway:
             if any(sample is not None and sample.received > fact.received for sample in measured):
                 return None
             until = fact.at + view.duration("decline_holds" if answer.action == "decline" else snooze)
-            risen = answer.action == "decline" and (answer.stage is None or rank > self.pack.rank(answer.stage))
-            if view.at < until and not risen:
+            overtaken = self._risen(answer, said) or (answer.action == "snooze" and _more(answer, said))
+            if view.at < until and not overtaken:
                 view.note(until)
                 return "declined" if answer.action == "decline" else "snoozed"
             return None
         return None
+
+    def _risen(self, answer: Answer, said: Said) -> bool:
+        """Whether the stage has risen since an answer."""
+        if answer.stage is None:
+            return answer.action == "decline" or said.stage is not None
+        return said.stage is not None and self.pack.rank(said.stage) > self.pack.rank(answer.stage)
+
+
+def _more(answer: Answer, said: Said) -> bool:
+    """Whether more is said than was on the screen when it was answered."""
+    more_urgent = answer.priority is not None and said.priority.urgency > Priority(answer.priority).urgency
+    return more_urgent or (answer.fixes is not None and not set(said.fixes) <= set(answer.fixes))
 
 
 def _priority(view: View, therapy: Therapy) -> tuple[Priority, bool]:

@@ -208,6 +208,9 @@ def _value_type(channel: str) -> Any:
 def _value(kind: Any, raw: list[Any]) -> Any:
     if kind is CultureResult:
         return CultureResult(raw[0], raw[1], raw[2], tuple((drug, result) for drug, result in raw[3]), raw[4])
+    if kind is Answer:
+        answer = Answer(*raw)
+        return answer._replace(fixes=None if answer.fixes is None else tuple(answer.fixes))
     if kind is Sample and raw[0] is None:
         return Sample(nan, *raw[1:])
     return kind(*raw)

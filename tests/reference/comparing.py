@@ -62,6 +62,7 @@ class Compared:
         self._restored = PatientEngine(events[0].subject, packs, settings)
         self._said_restored: list[Change] = []
         self._looks: set[int] = set()
+        self._on_screen: dict[str, Answer] = {}
 
     def differences(self, at: int) -> list[str]:
         """Play on to an instant; where the two then differ."""
@@ -106,7 +107,10 @@ class Compared:
         self._watch()
 
     def _watch(self) -> None:
-        """Note where the engine says that something changed; it forgets that after a day."""
+        """Note where the engine says that something changed, and what was answered; it forgets that after a day."""
+        for pack in self._packs:
+            for fact in self.engine.timeline.facts(f"answer:{pack.id}"):
+                self._on_screen[fact.event] = fact.value
         for track in self.engine.tracks:
             self._looks.update(moment for entry in track.entries for moment in (entry.at - TICK, entry.at))
 
@@ -135,7 +139,9 @@ class Compared:
                     and event.received_at == change.decided_at
                     and key not in [found.event for found in taken]
                 ]
-                answer = Answer(change.subject, asked, stages[change.pathway], given[keys[0]].reason)
+                seen = self._on_screen[keys[0]]
+                said = (stages[change.pathway], given[keys[0]].reason, str(change.priority), seen.fixes)
+                answer = Answer(change.subject, asked, *said)
                 taken.append(Taken(keys[0], change.pathway, answer))
         return taken
 

@@ -255,7 +255,6 @@ class Judge:
         causes = [found.cause for found in inhibited]
         running = self._running(view, dict(memory.running))
         counsel = [self._counsel(view, therapy, furthest, goals, causes, running) for therapy in self.pack.therapies]
-        answers = [(notice, self._answered(view, notice, "snooze", furthest)) for notice in NOTICES]
         verdict = Verdict(
             state,
             furthest,
@@ -266,10 +265,18 @@ class Judge:
             hushed=self.pack.hush.cause
             if self.pack.hush is not None and self._met(view, self.pack.hush.when)
             else None,
-            kept_back=tuple((notice, why) for notice, why in answers if why is not None),
             confirmed=confirmed[-1] if confirmed else None,
             unfixed=self._unfixed(view, about) if state is State.INDETERMINATE else (),
         )
+        kept_back = []
+        for notice in NOTICES:
+            stands = notice == "refractory" and verdict.confirmed is not None
+            now = State.CONFIRMED if stands else state
+            priority = self.pack.priorities[now].priority if now in self.pack.priorities else Priority.LOW
+            fixes = reasons if notice == "fix_first" and state is State.PSEUDO else ()
+            why = self._answered(view, notice, "snooze", furthest, priority, fixes)
+            kept_back += [] if why is None else [(notice, why)]
+        verdict = replace(verdict, kept_back=tuple(kept_back))
         anchors, found_running = tuple(sorted(view.anchors.items())), tuple(sorted(running.items()))
         return replace(memory, anchors=anchors, markers=markers, running=found_running), verdict
 
@@ -368,9 +375,6 @@ class Judge:
         found_running: Container[str],
     ) -> Counsel | None:
         window = None if therapy.deadline is None else self._window(view, therapy.deadline)
-        advice = self._advice(view, therapy, window, stage, goals, causes, found_running)
-        if advice is None:
-            return None
         truths = [
             (rule.priority, MET if rule.when is None else rule.when.evaluate(view).truth) for rule in therapy.priority
         ]
@@ -378,6 +382,9 @@ class Judge:
         priority = truths[place][0]
         more_urgent = list(Priority)[: list(Priority).index(priority)]
         unsettled = any(found in more_urgent for found, truth in truths[:place] if truth is UNKNOWN)
+        advice = self._advice(view, therapy, window, stage, priority, goals, causes, found_running)
+        if advice is None:
+            return None
         return Counsel(therapy.id, *advice, priority, window, unsettled)
 
     def _advice(
@@ -386,6 +393,7 @@ class Judge:
         therapy: Therapy,
         window: Window | None,
         stage: str | None,
+        priority: Priority,
         goals: bool,
         causes: list[str],
         found_running: Container[str],
@@ -414,7 +422,7 @@ class Judge:
             return Advice.INDETERMINATE, _each_once(
                 [*(item for found in open_ends for item in found.missing), *must_know]
             )
-        answered = self._answered(view, therapy.id, therapy.snooze, stage, therapy.answered_until)
+        answered = self._answered(view, therapy.id, therapy.snooze, stage, priority, (), therapy.answered_until)
         if answered is not None:
             return Advice.SUPPRESSED, (answered,)
         if therapy.hold_unless is None or not self._met(view, therapy.hold_unless):
@@ -450,11 +458,19 @@ class Judge:
         return Window(closes, decide_by, state, closing=warned and not closed)
 
     def _answered(
-        self, view: View, subject: str, snooze: str, stage: str | None, until_measured: tuple[str, ...] = ()
+        self,
+        view: View,
+        subject: str,
+        snooze: str,
+        stage: str | None,
+        priority: Priority,
+        fixes: tuple[str, ...] = (),
+        until_measured: tuple[str, ...] = (),
     ) -> str | None:
         """Whether the last word of a clinician on a subject keeps it back.
 
-        No longer if the stage has risen since, and never what was said in an episode before.
+        No longer if the stage has risen since, and never what was said in an episode before. A snooze ends also when
+        the subject is more urgent than it was, or when something else is to be fixed.
         """
         words = [
             fact
@@ -469,9 +485,13 @@ class Judge:
         newest = [view.timeline.latest(f"signal:{signal}", view.at) for signal in until_measured]
         if max((sample.received for sample in newest if sample is not None), default=last.received) > last.received:
             return None
-        if last.value.action == "snooze":
-            return "snoozed" if view.at < last.at + view.duration(snooze) else None
         ranks = [-1 if name is None else self.pack.rank(name) for name in (last.value.stage, stage)]
+        if last.value.action == "snooze":
+            order = list(Priority)
+            urgent = last.value.priority is not None and order.index(priority) < order.index(last.value.priority)
+            other = last.value.fixes is not None and any(fix not in last.value.fixes for fix in fixes)
+            more = ranks[1] > ranks[0] or urgent or other
+            return "snoozed" if view.at < last.at + view.duration(snooze) and not more else None
         risen = last.value.stage is None or ranks[1] > ranks[0]
         return "declined" if view.at < last.at + view.duration("decline_holds") and not risen else None
 

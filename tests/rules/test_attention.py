@@ -181,7 +181,7 @@ class TestComingBack:
         snooze = {"subject": "refractory", "action": "snooze", **NURSE}
         bed = shock({"at": "07:40", "action": snooze}, until="09:00")
         assert asks(bed) == ["07:30", "08:40"]
-        assert life(bed)[-2].cause == "the snooze is over"
+        assert life(bed)[-2].cause == "it was snoozed, and is called for again"
 
     def test_a_rate_that_grows_old_and_is_charted_again_is_no_return(self) -> None:
         """Unknown for some minutes, what is shown stays on the board, and stays answered."""
