@@ -83,7 +83,7 @@ class Book:
             alert = self.alerts.get(subject)
             standing = _as_it_concerns(alert, stand(self.pack, entry.verdict, subject))
             if alert is not None and alert.episode != entry.fold.episode:
-                yield from self._close(moment, alert)
+                yield from self._leave(moment, alert)
                 alert = None
             elif alert is not None and self._risen(alert, standing):
                 yield from self._follow(moment, alert, (Trigger.RESOLVE,), f"the stage rose to {standing.stage}")
@@ -128,13 +128,13 @@ class Book:
         """A change has got its sequence number."""
         note_move(self.alerts.get(change.subject), change)
 
-    def _close(self, moment: Moment, alert: Alert) -> Iterator[AlertChange]:
-        """End an alert of another episode: taken back if by what came late it was never right, or else over."""
-        if moment.late is None or self._stood(moment.track, alert):
-            yield from self._follow(moment, alert, (Trigger.RESOLVE,), "a new episode began")
-        else:
-            trigger = Trigger.WITHDRAW if shown(alert.state) else Trigger.RESOLVE
-            yield from self._follow(moment, alert, (trigger,), f"amended: {moment.late}")
+    def _leave(self, moment: Moment, alert: Alert) -> Iterator[AlertChange]:
+        """Close an alert of another episode: one that a late fact has undone was never right."""
+        undone = moment.late is not None and not self._stood(moment.track, alert)
+        trigger = Trigger.WITHDRAW if undone and shown(alert.state) else Trigger.RESOLVE
+        new = moment.entry.fold.episode > alert.episode
+        cause = "a new episode began" if new else _ending(moment.entry.verdict)
+        yield from self._follow(moment, alert, (trigger,), f"amended: {moment.late}" if undone else cause)
 
     def _settle(self, moment: Moment, alert: Alert, standing: Standing, verdict: Verdict) -> Iterator[AlertChange]:
         trigger, cause = standing.trigger, standing.cause
