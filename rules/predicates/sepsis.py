@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rules.antimicrobials import ANTIMICROBIAL, doses, orders
 from rules.facts import Coded, Flow, Given
-from rules.instants import DAY, FOREVER, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.instants import DAY, FOREVER, MINUTE, TICK, clock_time, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth
 from rules.minutes import MinuteSeries
 from rules.predicates.base import Predicate
 from rules.quantities.steroids import SYSTEMIC
 from rules.quantities.vasoactive import BY_AMOUNT, KOTANI_2023
+from rules.steps import BEFORE
 from rules.timeline import Fact
 from rules.values import Value, compare, number
 from rules.view import View
@@ -352,11 +354,18 @@ NEED_STEROID: Final = ("chronic_steroid_use", "adrenal_insufficiency_risk")
 
 
 def _epinephrine_new(view: View) -> Evaluation:
-    label = f"epinephrine started in the last {format_duration(view.duration('epinephrine_new'))}"
-    held = view.rate("epinephrine").held(view.at, "gt", 0.0, view.duration("epinephrine_new"), HOUR)
-    view.note(held.next_change)
-    if view.running("epinephrine") and held.truth is NOT_MET:
-        return Evaluation(MET, label, (Finding("epinephrine", "running", held.since),))
+    """Started shortly ago, whether it runs on or not; a pause in which a syringe is changed starts nothing."""
+    new, pause = view.duration("epinephrine_new"), view.duration("pause_tolerance")
+    label = f"epinephrine started in the last {format_duration(new)}"
+    rate = view.rate("epinephrine")
+    view.note(rate.next_step(view.at))
+    steps = rate.steps[: rate.index(view.at + TICK)]
+    for before, step in reversed([*pairwise([BEFORE, *steps])]):
+        if view.at - step.at >= new:
+            break
+        if step.high > 0 and before.high <= 0 and step.at - before.at > pause:
+            view.note(step.at + new)
+            return Evaluation(MET, label, (Finding("epinephrine", "started", step.at),))
     return Evaluation(NOT_MET, label)
 
 
@@ -377,13 +386,18 @@ def _recent_seizure(view: View) -> Evaluation:
 def _add_on_working(view: View) -> Evaluation:
     label = "norepinephrine falls after vasopressin or an analogue was added"
     window, relief = view.duration("relief_window"), view.number("relief")
+    pause = view.duration("pause_tolerance")
     norepinephrine = view.rate("norepinephrine")
     view.note(norepinephrine.next_step(view.at))
-    for name in view.running("vasopressin_analogue"):
-        held = view.rate(name).held(view.at, "gt", 0.0, window + TICK, 0)
+    for name in view.drugs("vasopressin_analogue"):
+        rate = view.rate(name)
+        held = rate.held(view.at, "gt", 0.0, window + TICK, 0, pause)
         view.note(held.next_change)
-        if held.truth is not NOT_MET or held.since is None:
+        runs = rate.value(view.at)
+        if held.truth is not NOT_MET or held.since is None or not (runs.low or runs.known):
             continue
+        if not runs.low:
+            view.note((rate.since(view.at) or view.at) + pause + TICK)
         before, present = norepinephrine.value(held.since), norepinephrine.value(view.at)
         if before.known and present.known and round(before.low - present.low, 9) >= relief:
             text = f"{number(before.low)} to {number(present.low)} ug/kg/min since {name} was added"
@@ -509,7 +523,7 @@ SEPSIS: Final = (
         ("infusion:norepinephrine",),
         _add_on_working,
         ("vasopressin_analogue",),
-        parameters=("relief", "relief_window"),
+        parameters=("relief", "relief_window", "pause_tolerance"),
         can_be_unknown=False,
     ),
     Predicate(
@@ -518,9 +532,8 @@ SEPSIS: Final = (
         "general clinical knowledge, not checked against a source",
         ("infusion:epinephrine",),
         _epinephrine_new,
-        parameters=("epinephrine_new",),
+        parameters=("epinephrine_new", "pause_tolerance"),
         can_be_unknown=False,
-        looks_back=(HOUR,),
     ),
     Predicate(
         "recent_seizure",
