@@ -260,6 +260,9 @@ def _infection_excluded(view: View) -> Evaluation:
     return Evaluation(truth, "infection excluded", found if truth is MET else ())
 
 
+INOTROPES_TRIED: Final = ("dobutamine", "milrinone", "epinephrine")
+"""Inotropes of which a trial counts; levosimendan is suggested against."""
+
 SOURCES: Final = (
     "source_needs_control",
     "abscess",
@@ -367,6 +370,40 @@ def _epinephrine_new(view: View) -> Evaluation:
             view.note(step.at + new)
             return Evaluation(MET, label, (Finding("epinephrine", "started", step.at),))
     return Evaluation(NOT_MET, label)
+
+
+def _inotrope_tried(view: View) -> Evaluation:
+    label = f"an inotrope tried for {format_duration(view.duration('inotrope_trial'))}"
+    missing: list[str] = []
+    for name in INOTROPES_TRIED:
+        if not view.timeline.facts(f"infusion:{name}"):
+            continue
+        tried = _tried(view, name)
+        if tried is not None:
+            return Evaluation(MET, label, (Finding(name, "tried", tried),))
+        now = view.flow(name)
+        missing += () if now.known else now.missing or (f"{name}_rate",)
+    return Evaluation(UNKNOWN if missing else NOT_MET, label, (), tuple(missing))
+
+
+def _tried(view: View, name: str) -> int | None:
+    """Since when a drug ran in the last trial of it that still counts: it need not run on."""
+    trial, counts = view.duration("inotrope_trial"), view.duration("inotrope_trial_counts")
+    gap, pause = view.duration("data_gap"), view.duration("pause_tolerance")
+    rate = view.rate(name)
+    end = view.at
+    for step in reversed(rate.steps[: rate.index(view.at + TICK)]):
+        if view.at - end >= counts:
+            return None
+        if step.low > 0:
+            held = rate.held(end, "gt", 0.0, trial if end == view.at else trial - TICK, gap, pause)
+            if held.truth is MET:
+                view.note(end + counts)
+                return held.since
+            if end == view.at:
+                view.note(held.next_change)
+        end = step.at - TICK
+    return None
 
 
 def _recent_seizure(view: View) -> Evaluation:
@@ -534,6 +571,14 @@ SEPSIS: Final = (
         _epinephrine_new,
         parameters=("epinephrine_new", "pause_tolerance"),
         can_be_unknown=False,
+    ),
+    Predicate(
+        "inotrope_tried",
+        "an inotrope ran long enough to judge its effect",
+        "Surviving Sepsis Campaign 2026, read through secondary documents only",
+        tuple(f"infusion:{drug}" for drug in INOTROPES_TRIED),
+        _inotrope_tried,
+        parameters=("inotrope_trial", "inotrope_trial_counts", "data_gap", "pause_tolerance"),
     ),
     Predicate(
         "recent_seizure",
