@@ -30,6 +30,7 @@ _NOTHING_LEFT: Final = "nothing of it is left to fix"
 class Standing(NamedTuple):
     """What a verdict means for one subject: the trigger, the words, the priority, the stage, and why.
 
+    ``reached`` is the furthest stage where that is the subject, a marker too;
     ``doubtful`` says that it cannot be told whether the rules stand behind it, ``unsettled`` that
     it may be more urgent; ``fixes`` is what must be fixed first, in doubt what may still have to be.
     """
@@ -45,6 +46,7 @@ class Standing(NamedTuple):
     doubtful: bool = False
     fixes: tuple[str, ...] = ()
     unsettled: bool = False
+    reached: str | None = None
 
 
 def damping(settings: SiteSettings) -> Damping:
@@ -193,6 +195,11 @@ class Book:
         call = known.call(alert.state, alert.cause, priority, fixes)
         if priority.interrupts and standing.closing and not known.closing:
             call = Call(CLOSING, undamped=True)
+        if priority.interrupts and standing.reached is not None:
+            rank = self.pack.rank(standing.reached)
+            if call is None and known.gone_further(rank):
+                call = Call(f"the stage rose to {standing.reached}")
+            alert.asking = alert.asking.told_of(rank)
         if call is not None:
             alert.asking = alert.asking.called(call, priority, fixes, now, self.damping)
 
@@ -333,7 +340,8 @@ def _notice(pack: Pack, verdict: Verdict, subject: str) -> Standing:
         return Standing(Trigger.SUPPRESS, words, priority, stage, kept_back)
     if supported:
         fixes = verdict.reasons if subject == FIX_FIRST else ()
-        return Standing(Trigger.SUPPORT, words, priority, stage, fixes=fixes)
+        reached = verdict.stage if subject == REFRACTORY else None
+        return Standing(Trigger.SUPPORT, words, priority, stage, fixes=fixes, reached=reached)
     if subject == REFRACTORY and state is State.PSEUDO:
         return Standing(Trigger.WITHDRAW, words, priority, stage, f"fix first: {', '.join(verdict.reasons)}")
     doubtful = state is State.INDETERMINATE and concerned

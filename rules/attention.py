@@ -40,6 +40,8 @@ class Asking(NamedTuple):
     what to fix first has been told and not put right since, and ``closing`` whether it was announced that the window is
     about to close.
 
+    ``rank`` is the furthest stage of which it has told, where it is about one, by its place in the pack.
+
     ``returns`` are the instants at which it came back lately, ``last`` is when it last interrupted, and ``peak`` at
     which priority. ``wanted`` is why it is to interrupt where it has not yet; it waits while ``hushed`` (and why), and
     while it is damped for ``flapping``, at most ``until`` an instant.
@@ -56,6 +58,7 @@ class Asking(NamedTuple):
     hushed: str | None = None
     flapping: str | None = None
     until: int | None = None
+    rank: int | None = None
 
     @property
     def delayed(self) -> str | None:
@@ -88,6 +91,14 @@ class Asking(NamedTuple):
         return (
             "more urgent than before" if self.peak is None or self.peak.urgency < priority.urgency else "urgent again"
         )
+
+    def gone_further(self, rank: int) -> bool:
+        """Whether the state has reached a stage beyond those of which it has told."""
+        return self.rank is not None and rank > self.rank
+
+    def told_of(self, rank: int) -> Asking:
+        """With a stage that it tells of. What falls and rises while it is shown is told of once."""
+        return self._replace(rank=rank if self.rank is None else max(rank, self.rank))
 
     def stands(self, priority: Priority, fixes: tuple[str, ...], *, closing: bool) -> Asking:
         """Now that it is known how urgent it is. What falls and rises while it is shown has been told of: no return."""
