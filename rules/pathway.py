@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from rules import stays
+from rules.answers import OnScreen, kept_back
 from rules.catalogue import Catalogue
-from rules.facts import Answer
 from rules.instants import FOREVER, TICK, format_duration
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Truth
 from rules.outputs import Advice, Priority, State
@@ -129,14 +129,6 @@ class Verdict(NamedTuple):
 def suggested(verdict: Verdict) -> frozenset[str]:
     """The therapies that a verdict suggests."""
     return frozenset(c.therapy for c in verdict.counsel if c.advice in (Advice.ELIGIBLE, Advice.CAUTION))
-
-
-class Said(NamedTuple):
-    """What is said of a subject: how far the state has gone, how urgent it is, and what is to be fixed first."""
-
-    stage: str | None
-    priority: Priority
-    fixes: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -284,16 +276,16 @@ class Pathway:
             if state is State.INDETERMINATE
             else (),
         )
-        said = ((notice, self._noticed(verdict, notice)) for notice in NOTICES)
-        answers = ((notice, self._answered(view, notice, "snooze", now)) for notice, now in said)
+        shown = ((notice, self._noticed(verdict, notice)) for notice in NOTICES)
+        answers = ((notice, kept_back(view, self.pack, notice, "snooze", now)) for notice, now in shown)
         return verdict._replace(kept_back=tuple((notice, why) for notice, why in answers if why is not None)), markers
 
-    def _noticed(self, verdict: Verdict, notice: str) -> Said:
-        """What a notice says."""
+    def _noticed(self, verdict: Verdict, notice: str) -> OnScreen:
+        """What a notice shows."""
         about = verdict.about(notice)
         rated = self.pack.priorities.get(about.state)
         fixes = about.reasons if notice == FIX_FIRST and about.state is State.PSEUDO else ()
-        return Said(verdict.stage, Priority.LOW if rated is None else rated.priority, fixes)
+        return OnScreen(verdict.stage, Priority.LOW if rated is None else rated.priority, fixes)
 
     def _noted(self, view: View, stage: Stage) -> Iterator[str]:
         """Checks that are met and block nothing: soft ones, and hard ones that do not count here."""
@@ -375,7 +367,7 @@ class Pathway:
         found = (
             (Advice.SUPPRESSED, (back[0],))
             if back
-            else next(self._advice(view, therapy, (trigger, running), window, Said(stage, priority)))
+            else next(self._advice(view, therapy, (trigger, running), window, OnScreen(stage, priority)))
         )
         if found is None:
             return None
@@ -400,7 +392,7 @@ class Pathway:
         return therapy in found
 
     def _advice(
-        self, view: View, therapy: Therapy, asked: tuple[Evaluation, ...], window: Window | None, said: Said
+        self, view: View, therapy: Therapy, asked: tuple[Evaluation, ...], window: Window | None, shown: OnScreen
     ) -> Iterator[tuple[Advice, tuple[str, ...]] | None]:
         """What can be said of a therapy that nothing keeps back, the most important first: only that counts.
 
@@ -420,7 +412,7 @@ class Pathway:
         if unknown or unsettled:
             missing = (*(item for found in unknown for item in found.missing), *unsettled)
             yield Advice.INDETERMINATE, tuple(dict.fromkeys(missing))
-        answered = self._answered(view, therapy.id, therapy.snooze, said, therapy.answered_until)
+        answered = kept_back(view, self.pack, therapy.id, therapy.snooze, shown, therapy.answered_until)
         if answered is not None:
             yield Advice.SUPPRESSED, (answered,)
         if therapy.hold_unless is None or view.ask(therapy.hold_unless).truth is not MET:
@@ -432,44 +424,6 @@ class Pathway:
                 yield Advice.INDETERMINATE, unsettled
         cautions = tuple(reason.id for reason in therapy.relative if view.ask(reason.when).truth is MET)
         yield (Advice.CAUTION, cautions) if cautions else (Advice.ELIGIBLE, ())
-
-    def _answered(
-        self, view: View, subject: str, snooze: str, said: Said, until_measured: tuple[str, ...] = ()
-    ) -> str | None:
-        """Whether a clinician's answer of this episode keeps a subject back.
-
-        Declined, it stays back until the stage rises. Snoozed, it also comes back when it is more urgent than it was,
-        or something else is to be fixed first: the answer was to what was on the screen.
-        """
-        began = view.anchors["episode"]
-        for fact in reversed(view.timeline.upto(f"answer:{self.pack.id}", view.at)):
-            answer: Answer = fact.value
-            if fact.at < began:
-                return None
-            if answer.subject != subject or answer.action not in ("decline", "snooze"):
-                continue
-            measured = (view.timeline.latest(f"signal:{signal}", view.at) for signal in until_measured)
-            if any(sample is not None and sample.received > fact.received for sample in measured):
-                return None
-            until = fact.at + view.duration("decline_holds" if answer.action == "decline" else snooze)
-            overtaken = self._risen(answer, said) or (answer.action == "snooze" and _more(answer, said))
-            if view.at < until and not overtaken:
-                view.note(until)
-                return "declined" if answer.action == "decline" else "snoozed"
-            return None
-        return None
-
-    def _risen(self, answer: Answer, said: Said) -> bool:
-        """Whether the stage has risen since an answer."""
-        if answer.stage is None:
-            return answer.action == "decline" or said.stage is not None
-        return said.stage is not None and self.pack.rank(said.stage) > self.pack.rank(answer.stage)
-
-
-def _more(answer: Answer, said: Said) -> bool:
-    """Whether more is said than was on the screen when it was answered."""
-    more_urgent = answer.priority is not None and said.priority.urgency > Priority(answer.priority).urgency
-    return more_urgent or (answer.fixes is not None and not set(said.fixes) <= set(answer.fixes))
 
 
 def _priority(view: View, therapy: Therapy) -> tuple[Priority, bool]:
