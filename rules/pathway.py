@@ -228,6 +228,7 @@ class Pathway:
             if view.ask(self.pack.resolution).truth is MET:
                 ways = (ending.title for ending in self.pack.endings if view.ask(ending.when).truth is MET)
                 ended = Fold(fold.episode, resolved=True, ending=next(ways, None))
+                view.note(view.at + TICK)  # nobody has asked yet what begins another episode
                 return ended, _resolved(ended)
         elif view.ask(self.pack.onset).truth is NOT_MET and view.ask(self.pack.recognition).truth is NOT_MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
