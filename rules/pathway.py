@@ -33,6 +33,10 @@ OBTAIN_DATA: Final = "obtain_data"
 NOTICES: Final = (REFRACTORY, FIX_FIRST, OBTAIN_DATA)
 """The subjects of alerts besides therapies: the state itself, what to fix first, what to find out."""
 
+ENDED: Final = "ended"
+FIRST: Final = "first"
+"""Anchors of earlier episodes of the stay: when the last one was resolved, when the base stage was reached first."""
+
 _ALWAYS: Final = Evaluation(MET)
 _NEVER: Final = Evaluation(NOT_MET)
 
@@ -42,7 +46,8 @@ class Fold(NamedTuple):
 
     ``episode`` counts the episodes of the stay, ``open`` says whether it is going on, ``resolved`` whether the last one
     ended by its resolution rule, and ``ending`` how, where the pack tells several ways apart. ``anchors`` are instants:
-    ``episode``, ``recognition``, and each stage first reached; ``markers`` are the marker stages that held;
+    ``episode``, ``recognition``, and each stage first reached, and of what a resolved episode leaves to the next one of
+    the stay, when it ended and when the base stage was reached first; ``markers`` are the marker stages that held;
     ``running`` are the therapies that were found running, with the instant since when they are not, or None while they
     are.
     """
@@ -178,7 +183,8 @@ class Pathway:
         if not care.here:
             kept = fold if settles is not None else Fold(fold.episode)
             return Step(kept, Verdict(State.NOT_APPLICABLE, reasons=("discharged",)), settles)
-        if care.former is not None and dict(fold.anchors).get("episode", FOREVER) <= care.former:
+        anchors = dict(fold.anchors)
+        if care.former is not None and anchors.get("episode", anchors.get(ENDED, FOREVER)) <= care.former:
             fold = Fold(fold.episode)
         if trace is not None:
             trace.begin(timeline, care.former)
@@ -227,7 +233,8 @@ class Pathway:
         if self.pack.base.id in view.anchors:
             if view.ask(self.pack.resolution).truth is MET:
                 ways = (ending.title for ending in self.pack.endings if view.ask(ending.when).truth is MET)
-                ended = Fold(fold.episode, resolved=True, ending=next(ways, None))
+                left = ((ENDED, view.at), (FIRST, view.anchors.get(FIRST, view.anchors[self.pack.base.id])))
+                ended = Fold(fold.episode, resolved=True, ending=next(ways, None), anchors=left)
                 view.note(view.at + TICK)  # nobody has asked yet what begins another episode
                 return ended, _resolved(ended)
         elif view.ask(self.pack.onset).truth is NOT_MET and view.ask(self.pack.recognition).truth is NOT_MET:

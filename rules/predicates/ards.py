@@ -15,6 +15,7 @@ from rules.quantities.respiratory import (
     FRACTION,
     UNSTEADY,
     arterial_gases,
+    coded_at,
     probably_venous,
     saturation_before,
 )
@@ -37,7 +38,8 @@ def prone_sessions(view: View) -> list[Session]:
     """The prone sessions of this ventilation or this episode, oldest first.
 
     Of an intubated patient they are what was done with the tube in place: an awake session is no trial of ventilation,
-    and one that goes on through intubation counts from then on.
+    and one that goes on through intubation counts from then on. What was done before an earlier episode was resolved
+    with the tube in place was a trial of that one.
     """
     sessions = _turned(view)
     intubated, episode = view.mark("intubation").at, view.anchors.get("episode")
@@ -45,9 +47,13 @@ def prone_sessions(view: View) -> list[Session]:
         spans = intubated_spans(view)
         sessions = [part for session in sessions for span in spans if (part := _within(session, span)) is not None]
 
+    since, ended = intubated, view.anchors.get("ended")
+    if since is not None and ended is not None and coded_at(view, "intubated", ended) == "present":
+        since = max(since, ended)
+
     def belongs(session: Session) -> bool:
         ended_within = episode is not None and (session.end is None or session.end >= episode)
-        return ended_within or (intubated is not None and session.start >= intubated)
+        return ended_within or (since is not None and session.start >= since)
 
     return [session for session in sessions if belongs(session)]
 
@@ -178,12 +184,15 @@ def _extubated(view: View) -> Evaluation:
 
 
 def _insult_recent(view: View) -> Evaluation:
-    """A known insult not longer before the onset than the definition allows."""
+    """A known insult not longer before the onset than the definition allows.
+
+    What comes back in the same stay began when it was there first.
+    """
     label = "insult shortly before onset"
     value, fact = view.coded("ards_risk_factor")
     if value == "present" and fact is not None:
         insult = fact.at if fact.value.since is None else fact.value.since
-        began = view.anchors.get("ARD-0", view.at)
+        began = view.anchors.get("first", view.anchors.get("ARD-0", view.at))
         limit = view.duration("onset_window")
         view.note(insult + limit + TICK)
         finding = Finding("ards_risk_factor", f"since {clock_time(insult)}", insult, fact.event)
@@ -420,7 +429,7 @@ ARDS: Final = (
         "ATS/ESICM/SCCM 2017 (source read); tolerance: local setting",
         ("signal:tidal_volume", "signal:height", "state:sex", "state:intubated"),
         _vt_not_protective,
-        parameters=("vt_limit", "vt_window", "vt_share"),
+        parameters=("vt_limit", "vt_window", "vt_share", "pause_tolerance"),
         looks_back=(HOUR,),
     ),
     Predicate(
@@ -429,7 +438,7 @@ ARDS: Final = (
         "PROSEVA (source read)",
         _PRONE,
         _prone_attempted,
-        parameters=("prone_accepted", "prone_gas_after", "prone_pf", *_GAS_NUMBERS),
+        parameters=("prone_accepted", "prone_gas_after", "prone_pf", "pause_tolerance", *_GAS_NUMBERS),
         looks_back=_OF_A_GAS,
         episode=True,
     ),
@@ -439,7 +448,7 @@ ARDS: Final = (
         "PROSEVA (source read)",
         ("state:prone", "state:intubated"),
         _supine_recently,
-        parameters=("supine_settled",),
+        parameters=("supine_settled", "pause_tolerance"),
         can_be_unknown=False,
         episode=True,
     ),
@@ -450,7 +459,15 @@ ARDS: Final = (
         (*_PRONE, "signal:peep"),
         _oxygenation_restored,
         ("inhaled_vasodilator",),
-        parameters=("prone_pf", "stop_fio2", "stop_peep", "supine_settled", "vasodilator_bump", *_GAS_NUMBERS),
+        parameters=(
+            "prone_pf",
+            "stop_fio2",
+            "stop_peep",
+            "supine_settled",
+            "vasodilator_bump",
+            "pause_tolerance",
+            *_GAS_NUMBERS,
+        ),
         looks_back=(*_OF_A_GAS, HOUR),
         episode=True,
     ),

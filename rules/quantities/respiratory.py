@@ -181,9 +181,9 @@ def _plateau(view: View) -> Value:
     found = measured.findings[0]
     at = view.at if found.at is None else found.at
     shown = (found._replace(measure="valid_plateau"),)
-    if _coded_at(view, "ventilator_leak", at) == "present":
+    if coded_at(view, "ventilator_leak", at) == "present":
         return Value(-inf, inf, ("plateau_pressure",), (shown[0]._replace(text=f"{found.text} with a leak"),))
-    passive = _coded_at(view, "passive_patient", at)
+    passive = coded_at(view, "passive_patient", at)
     if passive == "present" or _paralysed(view, at):
         return measured._replace(findings=shown)
     if passive == "absent":
@@ -191,7 +191,8 @@ def _plateau(view: View) -> Value:
     return Value(measured.low, inf, ("passive_patient",), shown)
 
 
-def _coded_at(view: View, concept: str, at: int) -> str | None:
+def coded_at(view: View, concept: str, at: int) -> str | None:
+    """What was last said of a concept at an instant, if anything."""
     fact = view.timeline.latest(f"state:{concept}", at)
     return None if fact is None else fact.value.value
 
@@ -337,7 +338,7 @@ RESPIRATORY: Final = (
         "ELSO adult respiratory guideline 2021 (not checked against it)",
         ("signal:plateau_pressure", "signal:fio2", "state:intubated"),
         _injurious_days,
-        parameters=("pplat_limit", "injurious_fio2"),
+        parameters=("pplat_limit", "injurious_fio2", "pause_tolerance"),
         looks_back=("signal:plateau_pressure",),
         episode=True,
     ),

@@ -171,7 +171,8 @@ class Judge:
         if not where.here:
             kept = memory if where.on_the_way(instant) else Memory(memory.episode)
             return kept, Verdict(State.NOT_APPLICABLE, reasons=("discharged",))
-        began = dict(memory.anchors).get("episode")
+        anchors = dict(memory.anchors)
+        began = anchors.get("episode", anchors.get("ended"))
         if where.former is not None and began is not None and began <= where.former:
             memory = Memory(memory.episode)
         known = record if where.former is None else ThisStay(record, where.former)
@@ -201,7 +202,9 @@ class Judge:
         if self.pack.base.id in view.anchors:
             if self._met(view, self.pack.resolution):
                 ways = [ending.title for ending in self.pack.endings if self._met(view, ending.when)]
-                memory = Memory(memory.episode, resolved=True, ending=ways[0] if ways else None)
+                first = view.anchors.get("first", view.anchors[self.pack.base.id])
+                left = (("ended", view.at), ("first", first))
+                memory = Memory(memory.episode, resolved=True, ending=ways[0] if ways else None, anchors=left)
                 return memory, _resolved(memory)
         elif all(asked.evaluate(view).truth is NOT_MET for asked in (self.pack.onset, self.pack.recognition)):
             return Memory(memory.episode), Verdict(State.NOT_APPLICABLE)
