@@ -18,14 +18,22 @@ class Span(NamedTuple):
 
 
 def intubated_spans(view: View) -> list[Span]:
-    """When the airway has been intubated up to now, by the records that say so, oldest first."""
+    """When the airway has been intubated up to now, by the records that say so, oldest first.
+
+    A tube that is changed, out for no longer than a therapy may be off, goes on.
+    """
     spans: list[Span] = []
     for fact in view.timeline.upto("state:intubated", view.at):
-        going_on = bool(spans) and spans[-1].end is None
+        last = spans[-1] if spans else None
+        going_on = last is not None and last.end is None
         if fact.value.value == "present" and not going_on:
-            spans.append(Span(fact.value.since or fact.at, None))
-        elif fact.value.value != "present" and going_on:
-            spans[-1] = spans[-1]._replace(end=fact.at)
+            began = fact.value.since or fact.at
+            if last is not None and last.end is not None and began - last.end <= view.duration("pause_tolerance"):
+                spans[-1] = last._replace(end=None)
+            else:
+                spans.append(Span(began, None))
+        elif fact.value.value != "present" and last is not None and going_on:
+            spans[-1] = last._replace(end=fact.at)
     return spans
 
 
@@ -45,5 +53,6 @@ VENTILATION: Final = (
         "EOLIA entry: ventilated for less than 7 days (source read)",
         ("state:intubated",),
         _intubation,
+        parameters=("pause_tolerance",),
     ),
 )

@@ -389,7 +389,7 @@ class TestProne:
     def test_a_session_of_another_ventilation_counts_within_the_episode(self) -> None:
         def patient() -> Patient:
             found = proned((-800, "present"), (-75, "absent"), intubated=-900)
-            return found.stated(-70, intubated="absent").stated(-65, intubated="present")
+            return found.stated(-70, intubated="absent").stated(-64, intubated="present")
 
         assert patient().asks("prone_attempted") is NOT_MET
         assert patient().anchor(episode=-100).asks("prone_attempted") is MET
