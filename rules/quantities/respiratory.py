@@ -102,6 +102,19 @@ def _pf(view: View) -> Value:
     return Value(least, most, (why,), (Finding("pf_steady", text, gas.at, gas.event),))
 
 
+def _fraction_of_sample(view: View) -> Value:
+    """The inspired fraction of a sample drawn now: reported with it, or a range where it was changed shortly before."""
+    drawn = (view.timeline.latest(f"signal:{name}", view.at) for name in ("pao2", "ph"))
+    gases = (fact for fact in drawn if fact is not None and fact.at == view.at)
+    reported = next((found for fact in gases if (found := fraction_with(view, fact)) is not None), None)
+    inspired = fractions(view, view.at) if reported is None else [reported]
+    if not inspired:
+        return unknown(FRACTION)
+    least, most = min(inspired), max(inspired)
+    missing = () if least == most else (UNSTEADY,)
+    return Value(least, most, missing, (Finding("fio2_of_sample", Value(least, most).text("1"), view.at),))
+
+
 def _pf_instants(view: View) -> list[int]:
     return sorted({gas.at for gas in arterial_gases(view)})
 
@@ -263,6 +276,15 @@ RESPIRATORY: Final = (
         parameters=_GAS_NUMBERS,
         looks_back=_OF_A_GAS,
         samples=_pf_instants,
+    ),
+    Quantity(
+        "fio2_of_sample",
+        "FiO2 of a blood gas",
+        "1",
+        "EOLIA, ventilator conditions (source read); FiO2 unchanged for 15 min before the sample (local setting)",
+        ("signal:pao2", "signal:ph", "signal:fio2"),
+        _fraction_of_sample,
+        parameters=("fio2_steady_for",),
     ),
     Quantity(
         "pf_berlin",
