@@ -11,6 +11,7 @@ from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.landmarks.ventilation import Span, intubated_spans
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
+from rules.quantities.oxygenation import arterial
 from rules.quantities.respiratory import (
     FRACTION,
     UNSTEADY,
@@ -343,7 +344,7 @@ def _compared(view: View) -> tuple[Fact | None, float]:
     """The newest arterial saturation, if it is not too old, and what the pulse oximeter showed just before it."""
     gas = view.timeline.latest("signal:sao2", view.at)
     limit = view.max_age("sao2") or 0
-    if gas is None or not gas.value.readable or gas.value.specimen == "venous" or view.at - gas.at > limit:
+    if gas is None or not gas.value.readable or not arterial(gas.value) or view.at - gas.at > limit:
         return None, 0.0
     view.note(gas.at + limit + TICK)
     shown = saturation_before(view, gas)

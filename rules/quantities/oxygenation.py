@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from rules.view import View
 
 
+def arterial(sample: Sample) -> bool:
+    """Whether a sample may be arterial: of one that says from where it was drawn, nothing else counts."""
+    return sample.specimen in (None, "arterial")
+
+
 def fraction_with(view: View, gas: Fact) -> float | None:
     """The inspired fraction that was reported with a gas: in the same message, or of the same specimen."""
     for fact in reversed(view.timeline.upto("signal:fio2", gas.at)):
@@ -37,9 +42,9 @@ def fraction_in_force(view: View, at: int) -> Fact | None:
 
 
 def pf_ratio_of(view: View, gas: Fact) -> float | None:
-    """PaO2/FiO2 in mmHg of one gas, or None for a venous sample or where no usable FiO2 was in force."""
+    """PaO2/FiO2 in mmHg of one gas, or None if it is not arterial or where no usable FiO2 was in force."""
     sample: Sample = gas.value
-    if sample.specimen == "venous":
+    if not arterial(sample):
         return None
     fraction = fraction_with(view, gas)
     if fraction is None:
@@ -51,7 +56,7 @@ def pf_ratio_of(view: View, gas: Fact) -> float | None:
 
 
 def _pf_ratio(view: View) -> Value:
-    gases = [fact for fact in view.timeline.upto("signal:pao2", view.at) if fact.value.specimen != "venous"]
+    gases = [fact for fact in view.timeline.upto("signal:pao2", view.at) if arterial(fact.value)]
     if not gases:
         return unknown("pao2")
     gas = gases[-1]

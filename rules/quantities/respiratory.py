@@ -11,7 +11,7 @@ from rules.instants import DAY, TICK, clock_time
 from rules.logic import Finding
 from rules.lookback import MEMORY
 from rules.quantities.base import Quantity
-from rules.quantities.oxygenation import fraction_in_force, fraction_with
+from rules.quantities.oxygenation import arterial, fraction_in_force, fraction_with
 from rules.quantities.sofa import SOFA_READS, components
 from rules.timeline import Fact
 from rules.values import Value, exact, number, unknown
@@ -50,9 +50,9 @@ def probably_venous(view: View, gas: Fact) -> bool:
 
 
 def arterial_gases(view: View) -> Iterator[Fact]:
-    """The oxygen tensions of samples that are not, and do not seem to be, venous; newest first."""
+    """The oxygen tensions of samples that are not said to be of other blood, and do not seem venous; newest first."""
     for gas in reversed(view.timeline.upto("signal:pao2", view.at)):
-        if gas.value.specimen != "venous" and not probably_venous(view, gas):
+        if arterial(gas.value) and not probably_venous(view, gas):
             yield gas
 
 
@@ -148,7 +148,7 @@ def _sf(view: View) -> Value:
 def _arterial(view: View, name: str) -> list[Fact]:
     rejected = {gas.at for gas in view.timeline.upto("signal:pao2", view.at)} - set(_pf_instants(view))
     facts = view.timeline.upto(f"signal:{name}", view.at)
-    return [fact for fact in facts if fact.value.specimen != "venous" and fact.at not in rejected]
+    return [fact for fact in facts if arterial(fact.value) and fact.at not in rejected]
 
 
 def _latest_arterial(view: View, name: str) -> Value:
@@ -309,7 +309,7 @@ RESPIRATORY: Final = (
         "arterial_ph",
         "arterial pH",
         "[pH]",
-        "blood gas, venous samples left out",
+        "blood gas, samples of other than arterial blood left out",
         (*_GAS, "signal:ph"),
         _arterial_ph,
         parameters=_GAS_NUMBERS[:2],
@@ -321,7 +321,7 @@ RESPIRATORY: Final = (
         "arterial_paco2",
         "PaCO2",
         "mm[Hg]",
-        "blood gas, venous samples left out",
+        "blood gas, samples of other than arterial blood left out",
         (*_GAS, "signal:paco2"),
         _arterial_paco2,
         parameters=_GAS_NUMBERS[:2],
