@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.facts import Sample
-from rules.instants import DAY, TICK, clock_time
+from rules.instants import DAY, MINUTE, TICK, clock_time
 from rules.logic import Finding
 from rules.lookback import MEMORY
 from rules.quantities.base import Quantity
@@ -216,15 +216,24 @@ def _paralysed(view: View, at: int) -> bool:
     )
 
 
+def _when(value: Value) -> int | None:
+    return value.findings[0].at if value.known else None
+
+
 def _driving_pressure(view: View) -> Value:
-    measured = view.value("driving_pressure")
-    if measured.known:
+    """As measured; of a plateau pressure measured later, what it lies above the PEEP of that minute."""
+    measured, plateau = view.value("driving_pressure"), view.value("plateau_pressure")
+    at, said = _when(plateau), _when(measured)
+    if at is None:
+        return measured if measured.known else plateau
+    if said is not None and said >= at:
         return measured
-    plateau, peep = view.value("plateau_pressure"), view.value("peep")
-    if not plateau.known or not peep.known:
-        return unknown(*plateau.missing, *peep.missing)
+    view.note(at + MINUTE)
+    peep = view.past(min(view.at, at + MINUTE)).value("peep")
+    if not peep.known:
+        return unknown(*peep.missing)
     pressure = round(plateau.low - peep.low, 6)
-    return exact(pressure, Finding("driving_pressure_now", f"{number(pressure)} cm[H2O]", plateau.findings[0].at))
+    return exact(pressure, Finding("driving_pressure_now", f"{number(pressure)} cm[H2O]", at))
 
 
 def _injurious_days(view: View) -> Value:
@@ -349,9 +358,10 @@ RESPIRATORY: Final = (
         "driving_pressure_now",
         "driving pressure",
         "cm[H2O]",
-        "as measured, or plateau pressure less PEEP",
+        "as measured, or plateau pressure less the PEEP of its minute, whichever is newer",
         ("signal:driving_pressure", "signal:plateau_pressure", "signal:peep"),
         _driving_pressure,
+        looks_back=("signal:plateau_pressure",),
     ),
     Quantity(
         "injurious_days",

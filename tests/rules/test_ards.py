@@ -302,8 +302,10 @@ class TestVentilation:
         assert patient.stated(-10, passive_patient="absent").view().value("valid_plateau").low == 28.0
 
     def test_driving_pressure(self) -> None:
-        patient = Patient().signal(-30, plateau_pressure=28).dense(-5, 0, peep=10)
+        patient = Patient().signal(-30, plateau_pressure=28).dense(-35, -29, peep=10).dense(-28, 0, peep=14)
         assert patient.view().value("driving_pressure_now").low == 18.0
+        assert patient.signal(-60, driving_pressure=13).view().value("driving_pressure_now").low == 18.0
+        assert patient.signal(-30, driving_pressure=17).view().value("driving_pressure_now").low == 17.0
         assert Patient().signal(-30, plateau_pressure=28).view().value("driving_pressure_now").missing == ("peep",)
 
     def test_injurious_days_are_counted_from_intubation(self) -> None:
