@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from rules.facts import BY_HAND, Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
-from rules.landmarks.ventilation import Span, intubated_spans
+from rules.landmarks.ventilation import AIRWAY, Span, airway, intubated_spans
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
 from rules.quantities.oxygenation import arterial
@@ -16,7 +16,6 @@ from rules.quantities.respiratory import (
     FRACTION,
     UNSTEADY,
     arterial_gases,
-    coded_at,
     probably_venous,
     saturation_before,
 )
@@ -49,7 +48,8 @@ def prone_sessions(view: View) -> list[Session]:
         sessions = [part for session in sessions for span in spans if (part := _within(session, span)) is not None]
 
     since, ended = intubated, view.anchors.get("ended")
-    if since is not None and ended is not None and coded_at(view, "intubated", ended) == "present":
+    before = [] if ended is None else airway(view.past(ended))
+    if since is not None and ended is not None and before and before[-1].value.value == "present":
         since = max(since, ended)
 
     def belongs(session: Session) -> bool:
@@ -171,7 +171,7 @@ def _inhaled_vasodilator_new(view: View) -> Evaluation:
 def _extubated(view: View) -> Evaluation:
     """Extubated within this episode, and not intubated again."""
     label = "extubated"
-    facts = view.timeline.upto("state:intubated", view.at)
+    facts = airway(view)
     if len(facts) < 2 or facts[-1].value.value != "absent":  # noqa: PLR2004 - it takes a tube to take one out
         return Evaluation(NOT_MET, label)
     ended = facts[-1]
@@ -385,7 +385,7 @@ _OF_A_GAS: Final = ("signal:pao2",)
 """Settings and saturation are read as they were when the sample was drawn."""
 _SIGNAL: Final = tuple(f"signal:{name}" for name in ("spo2", "perfusion_index", "pleth_rate", "heart_rate", "sao2"))
 _SIGNAL_NUMBERS: Final = ("perfusion_low", "pleth_difference", "saturation_difference")
-_PRONE: Final = (*_GAS, "state:prone", "state:intubated")
+_PRONE: Final = (*_GAS, "state:prone", *AIRWAY)
 
 ARDS: Final = (
     Predicate(
@@ -428,7 +428,7 @@ ARDS: Final = (
         "vt_not_protective",
         "tidal volume per predicted body weight above the limit for too large a part of the last hours",
         "ATS/ESICM/SCCM 2017 (source read); tolerance: local setting",
-        ("signal:tidal_volume", "signal:height", "state:sex", "state:intubated"),
+        ("signal:tidal_volume", "signal:height", "state:sex", *AIRWAY),
         _vt_not_protective,
         parameters=("vt_limit", "vt_window", "vt_share", "pause_tolerance"),
         looks_back=(HOUR,),
@@ -447,7 +447,7 @@ ARDS: Final = (
         "supine_recently",
         "turned back supine a short while ago",
         "PROSEVA (source read)",
-        ("state:prone", "state:intubated"),
+        ("state:prone", *AIRWAY),
         _supine_recently,
         parameters=("supine_settled", "pause_tolerance"),
         can_be_unknown=False,
@@ -486,7 +486,7 @@ ARDS: Final = (
         "extubated",
         "extubated in this episode",
         "local setting",
-        ("state:intubated",),
+        AIRWAY,
         _extubated,
         can_be_unknown=False,
         episode=True,

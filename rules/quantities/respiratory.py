@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rules.facts import Sample
 from rules.instants import DAY, MINUTE, TICK, clock_time
+from rules.landmarks.ventilation import AIRWAY
 from rules.logic import Finding
 from rules.lookback import MEMORY
 from rules.quantities.base import Quantity
@@ -194,9 +195,9 @@ def _plateau(view: View) -> Value:
     found = measured.findings[0]
     at = view.at if found.at is None else found.at
     shown = (found._replace(measure="valid_plateau"),)
-    if coded_at(view, "ventilator_leak", at) == "present":
+    if _coded_at(view, "ventilator_leak", at) == "present":
         return Value(-inf, inf, ("plateau_pressure",), (shown[0]._replace(text=f"{found.text} with a leak"),))
-    passive = coded_at(view, "passive_patient", at)
+    passive = _coded_at(view, "passive_patient", at)
     if passive == "present" or _paralysed(view, at):
         return measured._replace(findings=shown)
     if passive == "absent":
@@ -204,8 +205,7 @@ def _plateau(view: View) -> Value:
     return Value(measured.low, inf, ("passive_patient",), shown)
 
 
-def coded_at(view: View, concept: str, at: int) -> str | None:
-    """What was last said of a concept at an instant, if anything."""
+def _coded_at(view: View, concept: str, at: int) -> str | None:
     fact = view.timeline.latest(f"state:{concept}", at)
     return None if fact is None else fact.value.value
 
@@ -368,7 +368,7 @@ RESPIRATORY: Final = (
         "days with injurious ventilator settings since intubation",
         "d",
         "ELSO adult respiratory guideline 2021 (not checked against it)",
-        ("signal:plateau_pressure", "signal:fio2", "state:intubated"),
+        ("signal:plateau_pressure", "signal:fio2", *AIRWAY),
         _injurious_days,
         parameters=("pplat_limit", "injurious_fio2", "pause_tolerance"),
         looks_back=("signal:plateau_pressure",),
