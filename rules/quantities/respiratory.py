@@ -251,10 +251,10 @@ def _injurious_days(view: View) -> Value:
             days.add((fact.at - began) // DAY)
     count = float(len(days))
     ventilated = number(round((view.at - began) / DAY, 1))
-    text = f"{number(count)} d of {ventilated} d"
     view.note(began + MEMORY + TICK)
     high = count if view.at - began <= MEMORY else inf
     missing = () if high < inf else ("earlier ventilator settings",)
+    text = f"{'at least ' if missing else ''}{number(count)} d of {ventilated} d"
     return Value(count, high, missing, (Finding("injurious_days", text),))
 
 

@@ -321,7 +321,9 @@ class TestVentilation:
 
     def test_after_two_weeks_the_beginning_is_forgotten(self) -> None:
         patient = Patient().stated(-5, since=-15 * 1440, intubated="present")
-        assert patient.view().value("injurious_days").missing == ("earlier ventilator settings",)
+        found = patient.view().value("injurious_days")
+        assert found.missing == ("earlier ventilator settings",)
+        assert found.findings[0].text == "at least 0 d of 15 d"
 
     @pytest.mark.parametrize(("volume", "truth"), [(370, NOT_MET), (371, MET)])
     def test_tidal_volume(self, volume: float, truth: Truth) -> None:
