@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from rules.grounds import Grounds, deciding, displayed_as, find_grounds, judged, shown_findings
+from rules.grounds import Grounds, deciding, displayed_as, find_grounds, judged, possibilities, shown_findings
 from rules.instants import MINUTE, clock_time, format_duration, to_datetime
 from rules.logic import MET, UNKNOWN, Evaluation
 from rules.outputs import Advice, Card, Evidence, State
@@ -206,11 +206,12 @@ def _remarks(words: Words, therapy: Therapy) -> Iterator[str]:
 def _fix(words: Words, check: Check, evaluation: Evaluation) -> str:
     """A check that is met with what shows it: bare numbers, and values of several measures, by their names.
 
-    Of several facts that may be there, those that are there are named; of a single one the title speaks.
+    Of several things that it may be, those that are there are named; of a single one the title speaks. Where values
+    show it that are none of them, these things are only what it is true of.
     """
     findings = [finding for finding in evaluation.all_findings() if finding.text not in _SAYS_NOTHING]
-    several = len({concept for node in check.when.walk() for concept in node.concepts()}) > 1
-    named = [words.name(found.measure) for found in deciding(evaluation) if several and found.text == "present"]
+    possible = [*possibilities(evaluation)]
+    there = [finding for finding in possible if finding.text == "present"] if set(findings) <= set(possible) else []
     measures = {finding.measure for finding in findings}
     texts = [
         f"{words.name(finding.measure)} {finding.text}"
@@ -218,7 +219,7 @@ def _fix(words: Words, check: Check, evaluation: Evaluation) -> str:
         else finding.text
         for finding in findings
     ]
-    said = dict.fromkeys((*named, *texts))
+    said = dict.fromkeys((*(words.name(finding.measure) for finding in there), *texts))
     detail = f" ({'; '.join(said)})" if said else ""
     return f"{check.title}{detail}. {check.fix}"
 

@@ -87,6 +87,16 @@ def deciding(evaluation: Evaluation) -> Iterator[Finding]:
         yield from deciding(part)
 
 
+def possibilities(evaluation: Evaluation) -> Iterator[Finding]:
+    """The evidence of those of several possibilities that are there."""
+    if evaluation.label == ANY:
+        yield from deciding(evaluation)
+        return
+    for part in evaluation.parts:
+        if part.truth is MET:
+            yield from possibilities(part)
+
+
 def _vague(part: Evaluation) -> bool:
     """Whether it rests on a value of which only bounds are known, such as a score with missing components."""
     return any("(not known: " in finding.text for finding in part.findings)
