@@ -220,9 +220,14 @@ def _weigh(view: View, isolate: _Isolate, running: set[str]) -> tuple[str | None
     if untested:
         # A drug for another kind than bacteria is chosen for the organism: laboratories seldom test it.
         return None, untested if isolate.group in (None, "bacterial") else []
-    parts = [f"resistant to {', '.join(resistant)}"] if resistant else []
-    parts += [f"{', '.join(powerless)} not expected to act on it"] if powerless else []
+    parts = [f"resistant to {_named(view, resistant)}"] if resistant else []
+    parts += [f"{_named(view, powerless)} not expected to act on it"] if powerless else []
     return "; ".join(parts), []
+
+
+def _named(view: View, drugs: Sequence[str]) -> str:
+    """Drugs as people call them."""
+    return ", ".join(view.catalogue.drug(drug).title.lower() for drug in drugs)
 
 
 def _expected(view: View, isolate: _Isolate, drug: str) -> bool:
