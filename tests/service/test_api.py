@@ -284,9 +284,41 @@ class TestEvents:
         assert all(found["reasons"] for found in results if found["status"] == "rejected")
 
     @pytest.mark.parametrize(
+        ("sound", "faulty"),
+        [
+            ('"value":4.6', '"value":4.6,"value":1.0'),
+            ('"schema_version":1', '"id":"other","schema_version":1'),
+            ('"value":4.6', '"value":"\\ud800"'),
+            ('"value":4.6', f'"value":{"[" * 5000}{"]" * 5000}'),
+            ('"value":4.6', f'"value":{"9" * 5000}'),
+            ('"value":4.6', '"value":4.6.1'),
+            ('"bed-4"', '"bed-\xff"'),
+        ],
+        ids=("key twice", "id twice", "half a pair", "deep", "many digits", "no number", "not UTF-8"),
+    )
+    def test_in_an_array_are_read_as_strictly_as_alone_and_cost_no_others(
+        self, service: Running, sound: str, faulty: str
+    ) -> None:
+        reading = {"code": "lactate", "value": 4.6, "unit": "mmol/L"}
+        times = dict.fromkeys(("effective_at", "received_at"), "2026-03-14T07:00:00Z")
+        event = {"schema_version": 1, "id": "e", "source": "lab", "subject": "bed-4", **times, "kind": "observations"}
+        good = json.dumps({**event, "readings": [reading]}, separators=(",", ":"))
+        bad = good.replace(sound, faulty)
+        assert bad != good
+        body = f"[{bad},{good}]".encode("latin-1")
+        first, second = self.post(service, body).json()["results"]
+        (alone,) = self.post(service, bad.encode("latin-1")).json()["results"]
+        assert (first["status"], first["reasons"]) == ("rejected", alone["reasons"])
+        assert second == {"index": 1, "id": "e", "status": "accepted", "reasons": []}
+
+    @pytest.mark.parametrize(
         ("content", "kind", "status"),
         [
             (b"[", "application/json", 400),
+            (b"[1", "application/json", 400),
+            (b"[1] [", "application/json", 400),
+            (b"[" + b"[]" * 4_000_000 + b"]", "application/json", 400),
+            (b"[" + b"," * 8_000_000 + b"]", "application/json", 413),
             (b"[" * 100_000, "application/json", 400),
             (b"{}", "text/plain", 415),
             (b"{}", "", 415),
@@ -294,7 +326,19 @@ class TestEvents:
             (b"{}\n" * 10_001, "application/x-ndjson", 413),
             (b" " * ((8 << 20) + 1), "application/json", 413),
         ],
-        ids=("cut", "deep", "text", "untyped", "many items", "many lines", "large"),
+        ids=(
+            "cut",
+            "cut later",
+            "followed",
+            "many lists",
+            "many commas",
+            "deep",
+            "text",
+            "untyped",
+            "many items",
+            "many lines",
+            "large",
+        ),
     )
     def test_that_are_too_much_or_nothing_are_turned_away(
         self, service: Running, content: bytes, kind: str, status: int
