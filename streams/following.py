@@ -74,9 +74,8 @@ class Following:
                 self._told("it was cut or written anew, and is read from its beginning")
                 lines += file.finish()
                 file.begin_again(seconds)
-            read = file.seen.stored
             lines += file.read(seconds)
-            more |= file.seen.stored > read
+            more |= file.has_more
         if not more:
             more = self._take_up(there, seconds)
             lines += self._let_go(there, seconds)

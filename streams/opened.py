@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -48,6 +50,9 @@ class OpenFile:
         self.left_at = seconds
         """When another file got its name."""
         self._damage = ""
+        self.has_more = False
+        """Whether something came in the last turn, so that more may follow at once."""
+        self._text: Iterator[bytes] = iter(())
         self._unpacker = unpacker_of(followed)
         self._begin()
 
@@ -88,33 +93,41 @@ class OpenFile:
         self.grew_at = seconds
 
     def read(self, seconds: float) -> list[Line]:
-        """The lines of the next piece."""
-        stored = b"" if self._damage else self._next_piece()
-        if stored is None:
-            return []
-        if not stored:
-            return self._at_the_end(seconds)
-        self.seen.add(stored)
-        self.grew_at = seconds
-        lines: list[Cut] = []
+        """The lines of the next piece of text: a few stored bytes may have many of them."""
+        self.has_more = True
         try:
-            for text in self._unpacker.text(stored):
-                skipped, self._skipping = self._skipping, max(0, self._skipping - len(text))
-                lines += self._cutter.cut(text[skipped:])
+            text = next(self._text, None)
+            if text is None:
+                stored = b"" if self._damage else self._next_piece()
+                if not stored:
+                    self.has_more = False
+                    return [] if stored is None else self._at_the_end(seconds)
+                self.seen.add(stored)
+                self.grew_at = seconds
+                self._text = self._unpacker.text(stored)
+                text = next(self._text, b"")
         except DamagedError as error:
             self._damage = str(error)
-            lines += self._cutter.finish()
-        return self._give(lines)
+            return self._give(self._cutter.finish())
+        return self._give(self._cut(text))
 
     def finish(self) -> list[Line]:
-        """The last line, although it has no end."""
-        return self._give(self._cutter.finish())
+        """What was read and not given yet, with the last line although it has no end."""
+        lines: list[Cut] = []
+        with suppress(DamagedError):
+            for text in self._text:
+                lines += self._cut(text)
+        return self._give(lines + self._cutter.finish())
+
+    def _cut(self, text: bytes) -> list[Cut]:
+        skipped, self._skipping = self._skipping, max(0, self._skipping - len(text))
+        return self._cutter.cut(text[skipped:])
 
     def standing(self, seconds: float) -> Standing:
         """How it is."""
         if self._damage:
             return Standing("failed", self._damage)
-        if not self._compressed or self.look.kind == "pipe" or not self.seen.stored:
+        if not self._compressed or self.look.kind == "pipe" or not self.seen.stored or self.has_more:
             return Standing("reading")
         if self._unpacker.complete:
             return Standing("ended")
@@ -126,6 +139,8 @@ class OpenFile:
         self.seen = Seen()
         self.taken = self._given = self._skipping = 0
         self._damage = ""
+        self.has_more = False
+        self._text = iter(())
         self._unpacker = unpacker_of(self._followed)
         self._cutter = Cutter()
 

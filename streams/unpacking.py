@@ -10,7 +10,13 @@ from typing import Any, Final, Protocol
 import zstandard
 
 AT_ONCE: Final = 1 << 16
-"""Bytes of text that come out in one piece at most, as far as the format lets us choose."""
+"""Bytes of text that come out in one piece at most."""
+
+_FED: Final = 1 << 8
+"""Bytes of Zstandard that are unpacked at once: four may become 128 KiB, so these become 8 MiB at most."""
+
+_LARGE_WINDOW: Final = "too much memory"
+"""By these words of its error the library says that a frame looks back further than it lets it."""
 
 _GZIP: Final = 31
 """The window of zlib, with the header and the checksum of gzip."""
@@ -83,7 +89,7 @@ class Gzip:
 
 
 class Zstandard:
-    """Frames of Zstandard."""
+    """Frames of Zstandard that look back 128 MiB at most."""
 
     def __init__(self) -> None:
         self._decompressor = zstandard.ZstdDecompressor()
@@ -96,18 +102,25 @@ class Zstandard:
 
     def text(self, stored: bytes) -> Iterator[bytes]:
         """The text of the next piece."""
-        while stored:
-            if self._frame is None:
-                self._frame = self._decompressor.decompressobj()
-            try:
-                text = self._frame.decompress(stored)
-            except zstandard.ZstdError as error:
-                raise DamagedError(f"the compressed data are damaged: {error}") from None
-            stored = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-            if text:
-                yield text
+        for start in range(0, len(stored), _FED):
+            fed = stored[start : start + _FED]
+            while fed:
+                if self._frame is None:
+                    self._frame = self._decompressor.decompressobj()
+                try:
+                    text = self._frame.decompress(fed)
+                except zstandard.ZstdError as error:
+                    raise DamagedError(_said(error)) from None
+                fed = self._frame.unused_data
+                if self._frame.eof:
+                    self._frame = None
+                yield from (text[place : place + AT_ONCE] for place in range(0, len(text), AT_ONCE))
+
+
+def _said(error: zstandard.ZstdError) -> str:
+    if _LARGE_WINDOW in str(error):
+        return "the data were compressed with a window of more than 128 MiB (--long): compress them anew without"
+    return f"the compressed data are damaged: {error}"
 
 
 _FORMATS: Final[dict[str, Callable[[], Unpacker]]] = {".gz": Gzip, ".zst": Zstandard}

@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from streams.logfile import LONGEST_LINE
 from streams.marks import Marks, marks_from_json, marks_to_json
 from streams.opened import LEFT_AFTER, SETTLED_AFTER
 from streams.turns import Standing
+from streams.unpacking import AT_ONCE, unpacker_of
 
 BEGIN, END = 0, 40
 
@@ -44,15 +46,19 @@ class Reader:
 
     def turn(self, seconds: float = 0.2, *, take: bool = True) -> None:
         """Read until there is nothing more at the moment."""
-        more = True
-        while more:
-            self.now += seconds
-            found = self.following.turn(self.now)
-            self.standing, more = found.standing, found.more
-            if take:
-                self.read += [one.text for one in found.lines]
-                self.following.taken(found.lines)
-                self.kept = marks_from_json(marks_to_json(self.following.marks()))
+        while self.turn_once(seconds, take=take):
+            pass
+
+    def turn_once(self, seconds: float = 0.2, *, take: bool = True) -> bool:
+        """Read a piece; whether there is more."""
+        self.now += seconds
+        found = self.following.turn(self.now)
+        self.standing = found.standing
+        if take:
+            self.read += [one.text for one in found.lines]
+            self.following.taken(found.lines)
+            self.kept = marks_from_json(marks_to_json(self.following.marks()))
+        return found.more
 
     @property
     def state(self) -> str:
@@ -408,6 +414,43 @@ def test_a_compressed_file_that_is_cut_off_or_damaged_has_failed_until_it_is_rep
     reader.turn()
     assert reader.standing == Standing("ended")
     assert reader.read[-5:] == wanted(5, 10)
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_a_small_compressed_file_that_holds_very_much_is_read_piece_by_piece(tmp_path: Path, suffix: str) -> None:
+    reader = Reader(tmp_path / f"log.jsonl{suffix}")
+    reader.path.write_bytes(PACK[suffix](b"a\n" * (1 << 18)))
+    reader.turn_once()  # opens it
+    reader.turn_once()
+    assert 0 < len(reader.read) <= AT_ONCE
+    reader.kill()
+    reader.turn()
+    assert len(reader.read) == 1 << 18
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_text_is_unpacked_in_pieces_however_much_of_it_there_is(suffix: str) -> None:
+    packed = PACK[suffix](b" " * (1 << 27))
+    tracemalloc.start()
+    try:
+        pieces = [len(piece) for piece in unpacker_of(f"log{suffix}").text(packed)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(pieces) == 1 << 27
+    assert max(pieces) <= AT_ONCE
+    assert peak < 1 << 25
+
+
+def test_a_window_that_is_too_large_is_told_as_that(tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "log.jsonl.zst")
+    wide = zstandard.ZstdCompressionParameters(window_log=28)
+    packing = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    reader.path.write_bytes(packing.compress(lines(0, 5)) + packing.flush())
+    reader.turn()
+    assert reader.state == "failed"
+    assert "window of more than 128 MiB" in reader.standing.reason
+    assert "damaged" not in reader.standing.reason
 
 
 def test_what_cannot_be_read_has_failed_with_its_reason_until_it_can(reader: Reader) -> None:
