@@ -113,20 +113,35 @@ class Following:
 
     def _find_again(self, seconds: float, there: Look | None) -> None:
         """Open the files that were being read, wherever they are by now."""
-        before, self._before = self._before, ()
-        for mark in before:
-            file = self._found(mark, seconds)
-            if file is not None:
-                file.go_on_at(mark)
-                self._files.append(file)
-            elif there is None:
-                # Perhaps the whole disk comes later.
-                self._before += (mark,)
-            else:
-                self._told("what was being read of it is not there any more: what had been added to that is lost")
+        missing: Marks = ()
+        found: list[OpenFile] = []
+        gone = 0
+        try:
+            for mark in self._before:
+                file = self._found(mark, seconds)
+                if file is not None:
+                    file.go_on_at(mark)
+                    found.append(file)
+                elif there is None:
+                    # Perhaps the whole disk comes later.
+                    missing += (mark,)
+                else:
+                    gone += 1
+        except OSError:
+            # Not to be able to look is not to find nothing: what is known of them is kept.
+            for file in found:
+                file.close()
+            raise
+        self._before = missing
+        self._files += found
+        for _ in range(gone):
+            self._told("what was being read of it is not there any more: what had been added to that is lost")
 
     def _found(self, mark: Mark, seconds: float) -> OpenFile | None:
-        for path in (*_stored_as(self._path.parent, mark.inode), self._path):
+        # What is followed may be a link into a folder where the files are renamed, or to one after the other.
+        folders = dict.fromkeys((self._path.parent, Path(os.path.realpath(self._path)).parent))
+        renamed = [path for folder in folders for path in _stored_as(folder, mark.inode)]
+        for path in (*renamed, self._path):
             look = _look(path)
             if look is None or look.kind != "file":
                 continue

@@ -178,6 +178,25 @@ def test_what_is_renamed_and_gone_while_nobody_follows_is_told_as_lost(reader: R
 
 
 @MEANWHILE
+def test_a_link_may_lead_to_one_file_after_another(reader: Reader, meanwhile: Meanwhile) -> None:
+    folder = reader.path.parent / "days"
+    folder.mkdir()
+    first, second = folder / "1.jsonl", folder / "2.jsonl"
+    first.write_bytes(lines(0, 20))
+    reader.path.symlink_to(first)
+    reader.turn()
+    meanwhile(reader)
+    with first.open("ab") as file:
+        file.write(lines(20, 25))
+    second.write_bytes(lines(25, 30))
+    reader.path.unlink()
+    reader.path.symlink_to(second)
+    reader.turn()
+    assert sorted(reader.read) == sorted(wanted(0, 30))
+    assert reader.told == []
+
+
+@MEANWHILE
 @pytest.mark.parametrize("size", [0, 5, 20, 200])
 def test_a_file_that_is_copied_and_cut_is_read_from_its_beginning(
     reader: Reader, meanwhile: Meanwhile, size: int
@@ -478,6 +497,32 @@ def test_a_fault_of_the_disk_costs_no_line(reader: Reader, monkeypatch: pytest.M
         assert reader.standing == Standing("failed", "Input/output error")
     reader.turn()
     assert reader.read == wanted(0, 10)
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_what_may_not_be_opened_for_a_while_is_gone_on_with_later(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, renamed: bool
+) -> None:
+    reader.path.write_bytes(lines(0, 5))
+    reader.turn()
+    with reader.path.open("ab") as file:
+        file.write(lines(5, 10))
+    if renamed:
+        reader.path.rename(reader.path.with_suffix(".1"))
+        reader.path.write_bytes(lines(10, 15))
+    reader.kill()
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "open", refuse)
+        reader.turn()
+        reader.turn()
+        assert reader.standing == Standing("failed", "Permission denied")
+    reader.turn()
+    assert reader.read == wanted(0, 15 if renamed else 10)
+    assert reader.told == []
 
 
 def test_a_line_that_was_not_taken_is_read_again(reader: Reader) -> None:
