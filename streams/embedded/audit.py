@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
     def sealed(self) -> str:
         """The digest that this entry must have."""
-        text = "\n".join((self.previous, str(self.number), self.at, self.kind, self.actor, self.content))
+        text = "\n".join(map(str, (self.previous, self.number, self.at, self.kind, self.actor, self.content)))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -14,6 +14,8 @@ from streams.embedded.seals import READ_AT_START, SEALED, DamagedError, Row, col
 
 _KEYS: Final = {"verdicts": "patient, pathway", "history": "patient, reached", "audit": "number", "rejected": "place"}
 _MOST: Final = 20
+_ENTRY: Final = (int, *[str] * 6)
+"""Of what kinds the values of an entry of the audit are."""
 
 
 class Damage(NamedTuple):
@@ -97,13 +99,14 @@ def check(connection: sqlite3.Connection) -> list[Damage]:
             found.append(Damage(table, f"{len(salvaged.broken)} rows do not have their checksum"))
         if salvaged.unreadable:
             found.append(Damage(table, "a part cannot be read"))
-    try:
-        found += holes(connection)
-        found += _dangling(connection)
-        fault = audit.verify(audit.read(connection)).fault
-        found += [] if fault is None else [Damage("audit", fault)]
-    except (sqlite3.Error, DamagedError) as error:
-        found.append(Damage("database", str(error)))
+    for table, look in (("segments", holes), ("feed", _dangling), ("audit", _chain)):
+        try:
+            found += look(connection)
+        except (sqlite3.Error, DamagedError) as error:
+            found.append(Damage("database", str(error)))
+        except TypeError:
+            # A page of another table has values of other kinds.
+            found.append(Damage(table, "has values of other kinds than it is made for"))
     return found
 
 
@@ -127,9 +130,17 @@ def salvage(connection: sqlite3.Connection, table: str) -> Salvaged:
                 raise
             unreadable = True
     if names is None:
-        return Salvaged(list(found.values()), [], unreadable)
-    whole = {place: row[:-1] for place, row in found.items() if seal(table, row[:-1]) == row[-1]}
+        # An entry that was changed shows itself in the chain; what is no entry at all cannot be kept.
+        whole = {place: row for place, row in found.items() if tuple(map(type, row)) == _ENTRY}
+    else:
+        whole = {place: row[:-1] for place, row in found.items() if seal(table, row[:-1]) == row[-1]}
     return Salvaged(list(whole.values()), [place for place in found if place not in whole], unreadable)
+
+
+def _chain(connection: sqlite3.Connection) -> Iterator[Damage]:
+    fault = audit.verify(audit.read(connection)).fault
+    if fault is not None:
+        yield Damage("audit", fault)
 
 
 def _dangling(connection: sqlite3.Connection) -> Iterator[Damage]:

@@ -3,7 +3,7 @@
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -195,6 +195,22 @@ def test_a_page_that_is_gone_is_found_and_the_rest_is_saved(path: Path, table: s
     again = Embedded(path)
     assert again.runtime.patients
     again.connection.close()
+
+
+@pytest.mark.parametrize("table", [*sorted(SEALED.keys() - {"losses"}), "audit"])
+def test_a_page_of_another_table_is_told_in_words(kept: Path, tmp_path: Path, table: str) -> None:
+    pages = kept.read_bytes()
+    place = (page_of(kept, table) - 1) * 4096
+    for other in {*SEALED, "audit"} - {table, "losses"}:
+        beginning = (page_of(kept, other) - 1) * 4096
+        path = tmp_path / f"{other}.db"
+        path.write_bytes(pages[:place] + pages[beginning : beginning + 4096] + pages[place + 4096 :])
+        assert found(path)
+        with closing(open_database(path)) as connection, suppress(DamagedError):
+            demand_whole(connection)  # nothing else is raised
+        assert repair(path)
+        with closing(open_database(path)) as connection:
+            demand_whole(connection)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
