@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,6 +13,10 @@ from monitor.options import FILE, OK, Group, InputError
 from monitor.serve_commands import DATABASE, REFUSED, open_kept
 
 _WHERE = click.option("--database", type=FILE, default=DATABASE, show_default=True, help="The service's database.")
+_LOOKS: Final = 3
+_BETWEEN_LOOKS: Final = 0.2
+"""Seconds between two looks at what is being written: damage is what stays."""
+
 _EXIT_CODES = """\b
 Exit codes:
   0    all of it is as it was written (check), or what is left is (repair)
@@ -31,10 +37,16 @@ def check(*, database: Path) -> int:
     """Say what is damaged: pages, rows, the log, the audit. The service may be running."""
     from streams.embedded.damage import check as look
 
-    with closing(open_kept(database)) as connection:
-        found = look(connection)
+    found = _leftover(database)
+    try:
+        with closing(open_kept(database)) as connection:
+            found += map(str, look(connection))
+    except InputError as error:
+        if not found:
+            raise
+        found.append(str(error))
     for damage in found:
-        click.echo(str(damage))
+        click.echo(damage)
     click.echo("damaged" if found else "all of it is as it was written", err=True)
     return REFUSED if found else OK
 
@@ -64,6 +76,23 @@ def repair(*, database: Path) -> int:
     for line in said:
         click.echo(line)
     return OK
+
+
+def _leftover(database: Path) -> list[str]:
+    """What is damaged of the header and of the write-ahead log, to which a service may be writing just now."""
+    from streams.embedded.database import DamagedDatabaseError
+    from streams.embedded.leftover import demand_readable
+
+    said: list[str] = []
+    for _ in range(_LOOKS):
+        try:
+            demand_readable(database)
+        except DamagedDatabaseError as error:
+            said = [str(error)]
+            time.sleep(_BETWEEN_LOOKS)
+        else:
+            return []
+    return said
 
 
 def add_to(group: click.Group) -> None:

@@ -16,17 +16,27 @@ _HEADER: Final = 32
 _FRAME: Final = 24
 _LITTLE: Final = 0x377F0682
 _BIG: Final = 0x377F0683
+_WRITE_VERSION: Final = 18
+"""Where the header of a database says which format is needed to write it."""
+
+_WRITTEN: Final = (1, 2)
+"""With a rollback journal, or with a write-ahead log."""
+
 _TORN: Final = 1
 """Transactions that may be half written."""
 
 
 def demand_readable(database: Path) -> None:
-    """Refuse a database of whose write-ahead log SQLite would leave out what was answered.
+    """Refuse a database of whose write-ahead log SQLite would leave out what was answered, or that it would not write.
+
+    No connection of this process may be open to it: to open the file and close it would take SQLite's locks away.
 
     Raises:
         DamagedDatabaseError: if so.
     """
     path = database.resolve()
+    if path.exists() and not _is_writable(path):
+        raise DamagedDatabaseError(f"{database}: its header is damaged: by that it must not be written")
     log = path.with_name(f"{path.name}-wal")
     if not log.exists():
         return
@@ -35,6 +45,13 @@ def demand_readable(database: Path) -> None:
         raise DamagedDatabaseError(
             f"{database}: its write-ahead log is damaged: {whole} transactions can be read, {behind} behind them cannot"
         )
+
+
+def _is_writable(database: Path) -> bool:
+    """Whether SQLite would write a file of this header; it opens others too, and fails when something comes."""
+    with database.open("rb") as file:
+        header = file.read(_WRITE_VERSION + 1)
+    return len(header) <= _WRITE_VERSION or header[_WRITE_VERSION] in _WRITTEN
 
 
 def committed(log: bytes) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor import cli
+from monitor.options import OK
 from monitor.serve_commands import REFUSED
 from streams.embedded.damage import check, demand_whole
 from streams.embedded.database import FORMAT, DamagedDatabaseError, DatabaseError, open_database
@@ -275,6 +276,19 @@ class TestVersion1:
         assert Embedded(old).rows("PRAGMA user_version") == [(FORMAT,)]
 
 
+def test_a_header_by_which_nothing_may_be_written_is_damage(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQLite opens such a file and refuses the first event: a service would end with it, and after each restart."""
+    data = bytearray(path.read_bytes())
+    data[18] ^= 0x80
+    path.write_bytes(data)
+    assert cli.main(["serve", "--database", str(path), "--listen", "127.0.0.1:0"]) == REFUSED
+    assert cli.main(["database", "check", "--database", str(path)]) == REFUSED
+    assert "header is damaged" in capsys.readouterr().out
+    repair(path)
+    assert found(path) == []
+    demand_readable(path)
+
+
 class TestALogThatACrashLeft:
     @pytest.fixture
     def crashed(self, tmp_path: Path) -> Path:
@@ -306,6 +320,16 @@ class TestALogThatACrashLeft:
         self.log(crashed).write_bytes(data)
         with pytest.raises(DamagedDatabaseError, match="write-ahead log"):
             demand_readable(crashed)
+
+    def test_that_is_damaged_is_found_by_whoever_is_sent_to_look(
+        self, crashed: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.main(["database", "check", "--database", str(crashed)]) == OK
+        data = bytearray(self.log(crashed).read_bytes())
+        data[50_000] ^= 1
+        self.log(crashed).write_bytes(data)
+        assert cli.main(["database", "check", "--database", str(crashed)]) == REFUSED
+        assert "write-ahead log is damaged" in capsys.readouterr().out
 
     def test_may_be_torn_at_its_end(self, crashed: Path) -> None:
         """The power failed: nobody was told of the last transaction."""
