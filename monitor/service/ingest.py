@@ -57,7 +57,7 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
         service.guard.tried(sender, why, request.scope)
     receipts = await service.submit(offers, arrived_at) if offers else []
     if any(receipt.status != "rejected" for receipt in receipts):
-        service.liveness.heard(sender.actor)
+        service.liveness.heard_from(sender.actor)
     items = [
         ItemResult(index=index, id=receipt.event, status=receipt.status, reasons=receipt.reasons)
         for index, receipt in zip(order, receipts, strict=True)

@@ -46,7 +46,8 @@ class Liveness(Collector):
         self._wall = wall
         self._steady = steady
         self._began = wall(), steady()
-        self._inputs = {name: _Input(Standing("waiting", "not opened yet"), expected.get(name)) for name in files}
+        self._files = frozenset(files)
+        self._inputs = {name: _Input(Standing("waiting", "not opened yet"), expected.get(name)) for name in self._files}
         for name, interval in expected.items():
             self._inputs.setdefault(name, _Input(Standing("reading"), interval))
 
@@ -62,6 +63,10 @@ class Liveness(Collector):
                 return
             known = self._inputs.setdefault(name, _Input(Standing("reading"), None))
         known.heard = self._wall(), self._steady()
+
+    def heard_from(self, sender: str) -> None:
+        """The same of a sender over HTTP; one who is called like a file does not speak for it."""
+        self.heard(f"{sender} over HTTP" if sender in self._files else sender)
 
     def inputs(self) -> tuple[InputStatus, ...]:
         """How each is now."""

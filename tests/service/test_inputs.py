@@ -108,6 +108,15 @@ def test_a_sender_of_whom_nothing_is_expected_is_known_and_never_silent(clock: C
     assert states(liveness) == {"gateway": "reading"}
 
 
+def test_a_sender_who_is_called_like_a_file_does_not_speak_for_it(clock: Clock) -> None:
+    liveness = Liveness(["lab"], {"lab": 900}, clock, clock.seconds)
+    liveness.stands("lab", Standing("reading"))
+    clock.now += timedelta(seconds=901)
+    liveness.heard_from("lab")
+    liveness.heard_from("gateway-7")
+    assert states(liveness) == {"lab": "silent", "lab over HTTP": "reading", "gateway-7": "reading"}
+
+
 def test_an_input_that_has_failed_is_not_called_silent(clock: Clock) -> None:
     liveness = Liveness(["lab"], {"lab": 60.0}, clock, clock.seconds)
     liveness.stands("lab", Standing("failed", "Permission denied"))
