@@ -76,6 +76,8 @@ class Connection(HttpToolsProtocol):
         self._head = self._receiving = self._full = False
         self.gone = False
         """Whether it has been ended at once; it is about to go."""
+        self._cycles: list[RequestResponseCycle] = []
+        """Requests whose heads have come: the one that is being answered, and those that wait for it."""
         self._ignored = 0
         """Bytes of a body that came after the answer."""
         self._fault = HTTPStatus.BAD_REQUEST
@@ -140,6 +142,7 @@ class Connection(HttpToolsProtocol):
         if size > self._limits.head or len(self.pipeline) >= self._limits.waiting:
             raise self._too_much()
         super().on_headers_complete()
+        self._cycles = [*self._unfinished, self.cycle]
         self._head, self._silent = False, 0
         self._expect(self._limits.body_seconds, HTTPStatus.REQUEST_TIMEOUT)
 
@@ -213,14 +216,25 @@ class Connection(HttpToolsProtocol):
         if self._receiving and self._unanswered:
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             self.transport.write(head.encode())
+        self._answer_no_more()
         self.transport.close()
         self._must_take()
+
+    def _answer_no_more(self) -> None:
+        """To whoever still works on an answer the client is gone: writing to what is closed would be an error."""
+        for cycle in self._unfinished:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _make_room(self) -> None:
         """End the connection of whoever has most of them and lets us wait longest; if all wait for us, the new one."""
         present = [one for one in self.connections if isinstance(one, Connection) and not one.gone]
         many = Counter(one.address for one in present)
         min((one for one in present if not one.patient), key=lambda one: (-many[one.address], one.since)).end()
+
+    @property
+    def _unfinished(self) -> list[RequestResponseCycle]:
+        return [cycle for cycle in self._cycles if not cycle.response_complete]
 
     @property
     def _unanswered(self) -> bool:
@@ -236,4 +250,5 @@ class Connection(HttpToolsProtocol):
     def end(self) -> None:
         """End the connection at once, whatever has not been sent."""
         self.gone = True
+        self._answer_no_more()
         self.transport.abort()

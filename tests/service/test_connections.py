@@ -139,6 +139,17 @@ def test_requests_that_do_not_wait_for_answers_are_few(patient: Running) -> None
         assert rest(connection).count(b"HTTP/1.1 200") < 1000
 
 
+def test_who_is_sent_away_while_being_answered_is_no_fault_of_ours(
+    patient: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        with connect(patient) as connection:
+            connection.sendall((POST + b"Content-Length: 2\r\n\r\n{}") * 40)
+            assert b"HTTP/1.1 500" not in rest(connection)
+    assert patient.client.get("/livez").status_code == 200
+    assert [record.message for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
 HALF = {
     "nothing": b"",
     "blank lines": b"\r\n\r\n",
