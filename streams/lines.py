@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from streams.logfile import BYTE_ORDER_MARK, LONGEST_LINE
+from streams.logfile import BYTE_ORDER_MARK, LONGEST_LINE, without_hole
 
 
 class Line(NamedTuple):
@@ -33,8 +33,9 @@ class Cutter:
         """The lines that are whole with a further piece; blank ones are passed over."""
         *whole, rest = (self._rest + text).split(b"\n")
         lines = [line for one in whole if not _is_blank((line := self._line(one, 1)).text)]
-        self._dropped += max(0, len(rest) - LONGEST_LINE - 1)
-        self._rest = rest[: LONGEST_LINE + 1]
+        written = without_hole(rest)
+        self._rest = written[: LONGEST_LINE + 1]
+        self._dropped += len(rest) - len(self._rest)
         return lines
 
     def finish(self) -> list[Line]:
@@ -57,6 +58,7 @@ class Cutter:
         begin = self.position
         self.position += len(line) + self._dropped + ended_by
         self._dropped = 0
+        line = without_hole(line)
         if begin == 0:
             line = line.removeprefix(BYTE_ORDER_MARK)
         return Line(line[: LONGEST_LINE + 1].removesuffix(b"\r"), self.position)

@@ -94,7 +94,7 @@ class LogReader:
         try:
             for chunk in self._chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
-                rest = rest[: LONGEST_LINE + 1]
+                rest = without_hole(rest)[: LONGEST_LINE + 1]
                 for line in lines:
                     number += 1
                     if (event := self._event(number, line)) is not None:
@@ -106,6 +106,7 @@ class LogReader:
             yield number + 1, event
 
     def _event(self, number: int, line: bytes) -> Event | None:
+        line = without_hole(line)
         if number == 1:
             line = line.removeprefix(BYTE_ORDER_MARK)
         if not line or line.isspace():
@@ -119,6 +120,11 @@ class LogReader:
                 reason = _encoding_fault(line) or str(error)
         self._on_bad_line(BadLine(self.name, number, reason, line[:LONGEST_LINE].removesuffix(b"\r")))
         return None
+
+
+def without_hole(line: bytes) -> bytes:
+    """A line without zeros before it: so a file reads that was cut while somebody went on writing at the old place."""
+    return line.lstrip(b"\0")
 
 
 def read_log(path: str | Path, on_bad_line: Callable[[BadLine], None]) -> LogReader:

@@ -216,6 +216,25 @@ def test_a_file_that_is_copied_and_cut_is_read_from_its_beginning(
 
 
 @MEANWHILE
+@pytest.mark.parametrize("hole", [10, 100_000, 3 * LONGEST_LINE])
+def test_a_writer_may_go_on_where_it_was_in_a_file_that_was_cut(
+    reader: Reader, meanwhile: Meanwhile, hole: int
+) -> None:
+    reader.path.write_bytes(lines(0, 20))
+    reader.turn()
+    with reader.path.open("r+b") as writer:
+        writer.truncate(0)
+        writer.seek(hole)
+        writer.write(lines(20, 25))
+        writer.flush()
+        reader.turn()
+        meanwhile(reader)
+        writer.write(lines(25, 30))
+    reader.turn()
+    assert reader.read == wanted(0, 30)
+
+
+@MEANWHILE
 @pytest.mark.parametrize("size", [5, 20, 200])
 def test_a_file_that_is_replaced_is_read_from_its_beginning(reader: Reader, meanwhile: Meanwhile, size: int) -> None:
     reader.path.write_bytes(lines(0, 20))

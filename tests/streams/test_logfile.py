@@ -90,6 +90,14 @@ def test_a_bad_line_is_reported_and_the_rest_goes_on(tmp_path: Path, suffix: str
     assert "unknown key" in bad[2].reason
 
 
+@pytest.mark.parametrize("hole", [1, logfile.LONGEST_LINE + 2])
+def test_a_hole_before_a_line_is_none_of_it(tmp_path: Path, hole: int) -> None:
+    path = tmp_path / "log.jsonl"
+    write_log(EVENTS, path)
+    path.write_bytes(b"\0" * hole + path.read_bytes())
+    assert read(path) == (list(enumerate(EVENTS, start=1)), [])
+
+
 def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_line_end_are_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(LINES))
