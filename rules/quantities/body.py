@@ -7,7 +7,7 @@ heights. After a large fluid shift an old weight is that of another body.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -40,12 +40,12 @@ def _weighed(view: View, *, before_fluid: bool = False) -> Value:
     facts = view.timeline.upto("signal:weight", view.at)
     if not facts or not _plain(facts[-1]):
         return view.signal("weight")
-    found = _size(view, "weight", list(_usable(view, facts, before_fluid=before_fluid)))
+    found = _size(view, "weight", _usable(view, reversed(facts), before_fluid=before_fluid))
     return unknown(f"weight (last {clock_time(facts[-1].at)})") if found is None else found
 
 
-def _usable(view: View, facts: list[Fact], *, before_fluid: bool) -> Iterator[Fact]:
-    """The weights that can be read and are not too old."""
+def _usable(view: View, facts: Iterable[Fact], *, before_fluid: bool) -> Iterator[Fact]:
+    """The weights that can be read and are not too old; no more are looked at than are asked for."""
     usual, sooner = view.age_limit("weight", None), view.age_limit("weight", "fluid_shift")
     longest = FOREVER if usual is None or sooner is None else max(usual, sooner)
     for fact in facts:
@@ -76,7 +76,7 @@ def _height(view: View) -> Value:
     facts = view.timeline.upto("signal:height", view.at)
     if not facts or not _plain(facts[-1]):
         return view.signal("height")
-    return _size(view, "height", list(filter(_plain, facts))) or unknown("height")
+    return _size(view, "height", filter(_plain, reversed(facts))) or unknown("height")
 
 
 def _plain(fact: Fact) -> bool:
@@ -85,10 +85,10 @@ def _plain(fact: Fact) -> bool:
     return sample.readable and sample.comparator is None
 
 
-def _size(view: View, name: str, facts: list[Fact]) -> Value | None:
+def _size(view: View, name: str, newest_first: Iterable[Fact]) -> Value | None:
     """What is known from several measurements: the newest, or a range while it contradicts all before it."""
     found: Value | None = None
-    for fact in facts[_last_agreeing(name, facts) :]:
+    for fact in _agreed(name, newest_first):
         size = fact.value.value
         shown = view.found(name, size, fact)
         if found is None:
@@ -99,6 +99,17 @@ def _size(view: View, name: str, facts: list[Fact]) -> Value | None:
         doubt = f"{name} ({number(low)} or {number(high)} {unit})"
         found = Value(low, high, (doubt,), (shown, *found.findings))
     return found
+
+
+def _agreed(name: str, newest_first: Iterable[Fact]) -> list[Fact]:
+    """The measurements from the newest on that an earlier one bears out, or all, oldest first."""
+    facts: list[Fact] = []
+    for fact in newest_first:
+        if facts and not _contradict(name, facts[0].value.value, fact.value.value):
+            return facts[:1]
+        facts.append(fact)
+    facts.reverse()
+    return facts[_last_agreeing(name, facts) :]
 
 
 def _last_agreeing(name: str, facts: list[Fact]) -> int:

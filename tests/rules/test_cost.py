@@ -12,6 +12,7 @@ from rules.brief import LONGEST, NAMED, brief
 from rules.engine import PatientEngine
 from rules.events import MalformedEventError, decode
 from rules.outputs import Change, StatusChange
+from rules.quantities import body
 from rules.settings import SiteSettings
 from rules.shocks import Shocks
 from tests.rules.strategies import packs
@@ -33,6 +34,10 @@ def rate(number: int) -> dict[str, Any]:
 
 def shock(number: int) -> dict[str, Any]:
     return {"kind": "resuscitation", "action": "shock", "energy_joules": 120 + number % 50}
+
+
+def weighing(number: int) -> dict[str, Any]:
+    return {"kind": "encounter", "event": "update", "weight_kg": 60 + number % 20}
 
 
 def engine_after(content: Callable[[int], dict[str, Any]], size: int) -> PatientEngine:
@@ -65,6 +70,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[int]
         (rate, delivery, "_running"),
         (shock, arrest, "_after"),
         (shock, Shocks, "__init__"),
+        (weighing, body, "_shifted"),
     ],
 )
 def test_four_times_the_events_are_four_times_the_work(
