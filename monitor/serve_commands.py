@@ -34,7 +34,7 @@ _EXIT_CODES: Final = """\b
 Exit codes:
   0    ended in order (SIGTERM, Ctrl-C); all state is kept
   2    the command line is wrong
-  4    a file cannot be used, or the service would be open to everybody
+  4    a file or the address cannot be used, or the service would be open to everybody
   70   something unexpected: start again, nothing is lost
   78   the kept state does not fit these rules or is damaged: starting again does not help
 """
@@ -84,7 +84,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
     """
     from monitor.service.security import SecurityError
     from monitor.service.service import Site
-    from monitor.service.serving import Listening
+    from monitor.service.serving import Listening, ListeningError
     from monitor.service.serving import serve as run
     from streams.embedded.database import DatabaseError
     from streams.embedded.seals import DamagedError, is_damage
@@ -112,7 +112,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option
             raise
         click.echo(f"what was kept is damaged: {error}; see: rescue-monitor database check", err=True)
         return REFUSED
-    except (SecurityError, DatabaseError) as error:
+    except (SecurityError, ListeningError, DatabaseError) as error:
         raise InputError(str(error)) from None
     except StateError as error:
         click.echo(f"the kept state cannot be continued from: {error}", err=True)

@@ -50,6 +50,10 @@ _HANDSHAKE: Final = 10.0
 _log: Final = logging.getLogger(__name__)
 
 
+class ListeningError(Exception):
+    """An address at which the service cannot listen; the text names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """Where the service listens, and how people prove who they are.
@@ -147,6 +151,7 @@ def serve(site: Site, listening: Listening, follow: Sequence[Followed], started:
 
     Raises:
         SecurityError: if the service would be open to everybody.
+        ListeningError: if it cannot listen where it should.
         DatabaseError: if the database cannot be used.
         StateError: if the kept state cannot be continued from.
     """
@@ -239,8 +244,16 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
+        """Begin to listen.
+
+        Raises:
+            ListeningError: if that cannot be; the library has logged why.
+        """
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            where = f"{self.config.host}:{self.config.port}"
+            raise ListeningError(f"{where}: the service cannot listen there (in use, or of no interface)") from None
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             scheme = "https" if self.config.is_ssl else "http"

@@ -13,6 +13,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from monitor import cli
+from monitor.options import UNREADABLE
 from monitor.service.connections import Connection, Limits, most_connections
 from tests.service.running import WITHIN, Running, running
 
@@ -319,3 +321,10 @@ class TestPlaces:
 
 def test_a_sender_that_pauses_for_a_minute_keeps_its_connection() -> None:
     assert Limits().idle_seconds > 60
+
+
+def test_an_address_that_is_taken_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert cli.main(["serve", "--database", str(tmp_path / "service.db"), "--listen", address]) == UNREADABLE
+    assert f"{address}: the service cannot listen there" in capsys.readouterr().err
