@@ -41,8 +41,8 @@ class Segment(NamedTuple):
 
 
 def key_of(event: Event) -> bytes:
-    """What identifies an event among those of the last days."""
-    return blake2b(event.key.encode(), digest_size=KEY_BYTES).digest()
+    """What identifies an event among those of the last days: a sender may number the events of each patient."""
+    return blake2b(f"{event.subject}\n{event.key}".encode(), digest_size=KEY_BYTES).digest()
 
 
 def keys_in(joined: bytes) -> Iterator[bytes]:

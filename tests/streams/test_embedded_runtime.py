@@ -98,6 +98,16 @@ def test_an_event_that_is_sent_again_is_recognised_even_after_a_restart(runtime:
     assert runtime.rows("SELECT sum(count) FROM segments") == [(1,)]
 
 
+def test_a_sender_may_number_the_events_of_each_patient_by_themselves(runtime: Embedded) -> None:
+    one = bed()[0].model_copy(update={"id": "1"})
+    other = one.model_copy(update={"subject": "bed-x"})
+    lines = [encode(event).encode() for event in (one, other, one, other)]
+    assert [receipt.status for receipt in runtime.read(*lines)] == ["accepted", "accepted", "duplicate", "duplicate"]
+    runtime.crash()
+    assert [receipt.status for receipt in runtime.read(*lines[:2])] == ["duplicate", "duplicate"]
+    assert runtime.runtime.patients == sorted((BED, "bed-x"))
+
+
 def test_what_was_sent_long_ago_is_forgotten_and_changes_nothing(tmp_path: Path) -> None:
     embedded = Embedded(tmp_path / "service.db", EmbeddedSettings(remembered=10))
     events = bed()
