@@ -34,6 +34,7 @@ from rules.notation import (
     Number,
     Ordinal,
     Positive,
+    Route,
     SchemaVersion,
     Source,
     Unit,
@@ -254,7 +255,7 @@ class Dose(Envelope):
     drug: Code
     dose: Positive
     unit: Unit
-    route: Literal["iv", "im", "io", "enteral", "rectal", "buccal", "nasal", "inhaled", "subcutaneous"] = "iv"
+    route: Route = "iv"
     dose_status: DoseStatus = Field(default=DoseStatus.GIVEN, validate_default=True)
     started_at: Moment | None = None
     completed: bool = True

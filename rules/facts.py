@@ -377,7 +377,7 @@ class Translator:
         yield f"infusion:{drug.name}", flow
 
     def _dose(self, event: events.Dose) -> Iterator[Outcome]:
-        """What was given; how much is not known where its amount cannot be used."""
+        """What was given; how much is not known where its amount cannot be used. What acts locally is no dose."""
         try:
             drug = self._catalogue.drug(event.drug)
         except UnknownCodeError as error:
@@ -387,12 +387,12 @@ class Translator:
         if isinstance(amount, Refusal):
             yield amount
             amount = None
+        if event.route in drug.local_routes:
+            return
         known, weight_power = amount or (None, 0)
         started = _instant(event.started_at)
-        yield (
-            f"dose:{drug.name}",
-            Given(known, weight_power, event.route, event.dose_status, started, event.completed),
-        )
+        given = Given(known, weight_power, event.route, event.dose_status, started, event.completed)
+        yield f"dose:{drug.name}", given
 
     def _culture(self, event: events.Culture) -> Iterator[Outcome]:
         tested: list[tuple[str, str]] = []

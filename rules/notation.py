@@ -87,6 +87,8 @@ _LARGEST: Final = sys.float_info.max
 Number = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, le=_LARGEST, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=_LARGEST, allow_inf_nan=False)]
+Route = Literal["iv", "im", "io", "enteral", "rectal", "buccal", "nasal", "inhaled", "subcutaneous"]
+"""How a dose was given."""
 Comparator = Literal["<", "<=", ">=", ">"]
 """The value lies below or above the number that is given; words of FHIR."""
 Age = Annotated[float, Field(ge=0, le=130)]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rules.catalogue.errors import UnknownCodeError
+from rules.notation import Route
 
 __all__ = [
     "AcceptedUnit",
@@ -306,7 +307,8 @@ class Drug(_Named, _Tagged):
 
     ``tag`` is the evidence of the ATC codes. ``salts`` holds, for each salt in which a dose may be stated, the factor
     to base (``base = stated * factor``). ``max_plausible_rate`` is in ``rate_unit``; a rate above it is kept and
-    flagged, not rejected.
+    flagged, not rejected. By one of ``local_routes`` it acts where it is put and treats nothing else: such a dose is
+    none of the drug.
     """
 
     aliases: tuple[Name, ...] = ()
@@ -319,6 +321,7 @@ class Drug(_Named, _Tagged):
     salts_tag: Tag | None = None
     max_plausible_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     hydrocortisone_20_mg_equals: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    local_routes: tuple[Route, ...] = ()
 
     __hash__ = _Named.__hash__
 
