@@ -164,7 +164,7 @@ def paralysed_since(view: View, at: int) -> int | None:
     effect = view.duration("nmba_effect")
     began: list[int] = []
     flagged = view.timeline.latest("state:neuromuscular_blockade", at)
-    for name in _NMBA:
+    for name in view.once("blockers", _blockers):
         doses = [fact.at for fact in view.timeline.upto(f"dose:{name}", at) if fact.value.status == "given"]
         ended = doses[-1:]
         if view.timeline.facts(f"infusion:{name}"):
@@ -179,6 +179,12 @@ def paralysed_since(view: View, at: int) -> int | None:
     latest = max(began, default=None)
     over = flagged is not None and flagged.value.value == "absent" and latest is not None and flagged.at >= latest
     return None if over else latest
+
+
+def _blockers(view: View) -> tuple[str, ...]:
+    """The neuromuscular blockers of which anything is on record: mostly none, and this is asked of every seizure."""
+    facts = view.timeline.facts
+    return tuple(name for name in _NMBA if facts(f"dose:{name}") or facts(f"infusion:{name}"))
 
 
 def _delivered(view: View, drug: str, at: int) -> tuple[list[int], list[int]]:
