@@ -45,6 +45,21 @@ def ards(draw: st.DrawFn, course: Course) -> None:
     _treatments(draw, course, begin, end)
     if rarely(draw):
         course.add("procedure", end - 30, code="intubated", action="stop")
+        _extubated(draw, course, end)
+
+
+def _extubated(draw: st.DrawFn, course: Course, begin: int) -> None:
+    """High-flow oxygen after the tube, on which oxygenation holds or fails once more."""
+    if not often(draw):
+        return
+    course.add("procedure", begin - 30, code="high_flow_nasal_oxygen", action="start")
+    for at in range(begin, begin + 720, 180):
+        flow = draw(st.sampled_from([50, 50, 20]))
+        readings_at(course, at, {"oxygen_flow": (flow, "L/min"), "fio2": (0.6, "1")})
+        readings_at(course, at + 5, {"pao2": (draw(st.sampled_from([110, 54, 54])), "mm[Hg]")}, lag=5)
+    if often(draw):
+        conditions = [{"code": "bilateral_opacities", "presence": draw(st.sampled_from(["present", "absent"]))}]
+        course.add("encounter", begin + draw(st.sampled_from([60, 400])), conditions=conditions)
 
 
 def _prone(draw: st.DrawFn, course: Course, proned: str, begin: int) -> None:

@@ -11,8 +11,8 @@ from tests.courses.ards import ards
 from tests.courses.arrest import arrest
 from tests.courses.disturbing import disturbed
 from tests.courses.epilepsy import epilepsy
-from tests.courses.patients import moved
-from tests.rules.strategies import Course, Log, courses
+from tests.courses.patients import comes_back, moved, rarely
+from tests.rules.strategies import Course, Log, courses, in_order
 
 Part = Callable[[st.DrawFn, Course], None]
 
@@ -23,7 +23,19 @@ _PARTS: Final[Mapping[str, Part]] = {"ards": ards, "cardiac-arrest": arrest, "st
 def _alone(draw: st.DrawFn, part: Part, *, corrections: bool = True, actions: bool = True) -> Log:
     course = Course()
     part(draw, course)
+    if rarely(draw):
+        comes_back(draw, course)
     return disturbed(draw, course, corrections=corrections, actions=actions)
+
+
+@st.composite
+def _septic(draw: st.DrawFn, *, corrections: bool = True, actions: bool = True) -> Log:
+    course = draw(courses(corrections=corrections, actions=actions))
+    if not rarely(draw):
+        return course
+    longer = Course(list(course))
+    comes_back(draw, longer)
+    return Log(in_order(longer.events))
 
 
 @st.composite
@@ -42,7 +54,7 @@ def _together(draw: st.DrawFn, *, corrections: bool = True, actions: bool = True
 def of(pathway: str, *, corrections: bool = True, actions: bool = True) -> st.SearchStrategy[Log]:
     """Random courses of a pathway by its id, or of ``mixed`` patients."""
     if pathway == "septic-shock":
-        return courses(corrections=corrections, actions=actions)
+        return _septic(corrections=corrections, actions=actions)
     if pathway == "mixed":
         return _together(corrections=corrections, actions=actions)
     return _alone(_PARTS[pathway], corrections=corrections, actions=actions)

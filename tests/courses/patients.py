@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rules.events import Event
+from rules.events import Encounter, Event
 from tests.rules.strategies import Course, minutes
 
 
@@ -62,3 +62,15 @@ def moved(event: Event, by: float, name: str) -> Event:
         if isinstance(value := getattr(event, field, None), datetime)
     }
     return event.model_copy(update={**times, "id": name})
+
+
+def comes_back(draw: st.DrawFn, course: Course) -> None:
+    """What happened happens again hours or days later, in the same stay or after another admission, or told in part."""
+    by = draw(st.sampled_from([7, 30, 75, 12 * 24])) * 60
+    left_out = draw(st.sampled_from(["admission", "admission", "encounter", "procedure", None]))
+    again = [moved(event, by, f"again-{event.id}") for event in course.events if not _is(event, left_out)]
+    course.events += again
+
+
+def _is(event: Event, what: str | None) -> bool:
+    return event.kind == what or (what == "admission" and isinstance(event, Encounter) and event.event is not None)
