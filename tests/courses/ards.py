@@ -28,7 +28,8 @@ def ards(draw: st.DrawFn, course: Course) -> None:
     """A ventilated patient whose oxygenation fails over a day, with most of what the definition asks for."""
     admission(draw, course, {"sex": "female", "weight_kg": 65.0, "height_cm": 165.0})
     present = {"covid19": draw(st.sampled_from(["absent", "present", "unknown"]))}
-    if often(draw):
+    recovers = rarely(draw)
+    if recovers or often(draw):
         present |= {"bilateral_opacities": "present", "ards_risk_factor": "present"}
     if often(draw):
         present |= {"influenza": "absent", "passive_patient": "present"}
@@ -43,7 +44,7 @@ def ards(draw: st.DrawFn, course: Course) -> None:
     _gases(draw, course, begin, end)
     some_findings(draw, course, _AGAINST, begin, end)
     _treatments(draw, course, begin, end)
-    if rarely(draw):
+    if recovers:
         course.add("procedure", end - 30, code="intubated", action="stop")
         _extubated(draw, course, end)
 
