@@ -65,6 +65,11 @@ class Statement(NamedTuple):
         return found
 
 
+def key_beside(database: Path) -> Path:
+    """Where the key of a database lies; it is made after the database's tables."""
+    return database.with_name(f"{database.name}.audit-key")
+
+
 def newest(connection: sqlite3.Connection, at: datetime) -> Head:
     """The head as it is."""
     row = connection.execute("SELECT number, digest FROM audit ORDER BY number DESC LIMIT 1").fetchone()
@@ -86,7 +91,7 @@ class Signer:
         Raises:
             DatabaseError: if the key is not there or cannot be used.
         """
-        path = database.with_name(f"{database.name}.audit-key")
+        path = key_beside(database)
         if make and not path.exists():
             _write(path, Ed25519PrivateKey.generate())
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.embedded.database import DamagedDatabaseError
+from streams.embedded.heads import key_beside
 
 _HEADER: Final = 32
 _FRAME: Final = 24
@@ -27,7 +28,7 @@ _TORN: Final = 1
 
 
 def demand_readable(database: Path) -> None:
-    """Refuse a database of whose write-ahead log SQLite would leave out what was answered, or that it would not write.
+    """Refuse a database that was emptied, that SQLite would not write, or of whose log it would leave out a part.
 
     No connection of this process may be open to it: to open the file and close it would take SQLite's locks away.
 
@@ -35,7 +36,12 @@ def demand_readable(database: Path) -> None:
         DamagedDatabaseError: if so.
     """
     path = database.resolve()
-    if path.exists() and not _is_writable(path):
+    header = _header(path)
+    if header is not None and len(header) <= _WRITE_VERSION and key_beside(database).exists():
+        raise DamagedDatabaseError(
+            f"{database}: there is nothing in it, although its key lies beside it; to begin anew, move both away"
+        )
+    if header is not None and len(header) > _WRITE_VERSION and header[_WRITE_VERSION] not in _WRITTEN:
         raise DamagedDatabaseError(f"{database}: its header is damaged: by that it must not be written")
     log = path.with_name(f"{path.name}-wal")
     if not log.exists():
@@ -47,11 +53,12 @@ def demand_readable(database: Path) -> None:
         )
 
 
-def _is_writable(database: Path) -> bool:
-    """Whether SQLite would write a file of this header; it opens others too, and fails when something comes."""
+def _header(database: Path) -> bytes | None:
+    """How a file begins; None if there is none."""
+    if not database.exists():
+        return None
     with database.open("rb") as file:
-        header = file.read(_WRITE_VERSION + 1)
-    return len(header) <= _WRITE_VERSION or header[_WRITE_VERSION] in _WRITTEN
+        return file.read(_WRITE_VERSION + 1)
 
 
 def committed(log: bytes) -> tuple[int, int]:

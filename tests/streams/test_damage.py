@@ -13,6 +13,7 @@ from monitor.options import OK
 from monitor.serve_commands import REFUSED
 from streams.embedded.damage import check, demand_whole
 from streams.embedded.database import FORMAT, DamagedDatabaseError, DatabaseError, open_database
+from streams.embedded.heads import Signer
 from streams.embedded.leftover import committed, demand_readable
 from streams.embedded.ownership import sole_owner
 from streams.embedded.repair import repair
@@ -287,6 +288,16 @@ def test_a_header_by_which_nothing_may_be_written_is_damage(path: Path, capsys: 
     repair(path)
     assert found(path) == []
     demand_readable(path)
+
+
+@pytest.mark.parametrize("left", [b"", b"S"])
+def test_an_emptied_database_is_none_to_begin_on(path: Path, left: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQLite takes such a file for a new one: a service would be ready, and all that it knew would be gone."""
+    Signer.of(path, make=True)
+    path.write_bytes(left)
+    assert cli.main(["serve", "--database", str(path), "--listen", "127.0.0.1:0"]) == REFUSED
+    assert cli.main(["database", "check", "--database", str(path)]) == REFUSED
+    assert "there is nothing in it, although its key lies beside it" in capsys.readouterr().out
 
 
 class TestALogThatACrashLeft:
