@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -27,6 +28,9 @@ _MOST_PARTS: Final = LARGEST_BODY // 16
 
 JSON: Final = "application/json"
 LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_PLAIN: Final = ("", "identity")
+"""Content codings of what is not packed."""
+
 _ARRAY: Final = b"["
 
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
@@ -37,12 +41,15 @@ _WITHIN: Final = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+([\[{]++|[\]}
 """In a list or an object, up to the next that begins (several at once) or ends."""
 
 
-def take_apart(kind: str, body: bytes) -> list[bytes]:
-    """The messages in a body, by its content type.
+def take_apart(kind: str, coding: str, body: bytes) -> list[bytes]:
+    """The messages in a body, by its content type; a byte order mark before them says nothing.
 
     Raises:
-        ProblemError: if the type is another one, there are too many, or an array is not JSON.
+        ProblemError: if the type is another one, it is packed, there are too many, or an array is not JSON.
     """
+    if coding not in _PLAIN:
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send it unpacked: no content coding is read")
+    body = body.removeprefix(BOM_UTF8)
     if kind in LINES:
         messages = [line for line in body.split(b"\n") if line and not line.isspace()]
     elif kind != JSON:

@@ -46,11 +46,12 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
     again does no harm. Answers to alerts are not taken here, nor events from the service's own source.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    coding = request.headers.get("content-encoding", "").strip().lower()
     body = await request.body()
     arrived_at = service.arrival()
 
     def read() -> tuple[list[Offer], list[int]]:
-        return read_messages(service.examiner, take_apart(kind, body), arrived_at)
+        return read_messages(service.examiner, take_apart(kind, coding, body), arrived_at)
 
     offers, order = read() if len(body) <= _INLINE else await run_in_threadpool(read)
     for why in sorted({offer.reasons[0] for offer in offers if is_forged(offer)}):

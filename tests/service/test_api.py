@@ -1,5 +1,7 @@
 """The HTTP API over a real socket: what is answered, page by page, and what is turned away."""
 
+import codecs
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -344,6 +346,15 @@ class TestEvents:
         self, service: Running, content: bytes, kind: str, status: int
     ) -> None:
         problem(self.post(service, content, kind), status)
+
+    def test_that_are_packed_are_turned_away_and_not_called_invalid(self, service: Running) -> None:
+        packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        problem(service.client.post("/v1/events", content=gzip.compress(b"{}"), headers=packed), 415)
+
+    @pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+    def test_may_begin_with_a_byte_order_mark(self, service: Running, kind: str) -> None:
+        (result,) = self.post(service, codecs.BOM_UTF8 + b"{}", kind).json()["results"]
+        assert result["reasons"] == self.post(service, b"{}", kind).json()["results"][0]["reasons"]
 
     def test_of_unknown_length_are_limited_too(self, service: Running) -> None:
         chunks = (b"x" * (1 << 20) for _ in range(10))
