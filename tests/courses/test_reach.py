@@ -22,8 +22,8 @@ _SITE = SiteSettings.model_validate(
 )
 
 
-def reached(pathway: str, courses: int) -> set[tuple[str, str]]:
-    """The states, stages and therapies that are said of a pathway in so many of its courses."""
+def missed(pathway: str, wanted: set[tuple[str, str]], courses: int) -> set[tuple[str, str]]:
+    """What of some states, stages and therapies is said of a pathway in none of so many of its courses."""
     found: set[tuple[str, str]] = set()
 
     @seed(1)
@@ -36,6 +36,8 @@ def reached(pathway: str, courses: int) -> set[tuple[str, str]]:
     )
     @given(of(pathway))
     def look(course: Log) -> None:
+        if wanted <= found:
+            return
         for status in statuses(play(course, _SITE)):
             if status.pathway == pathway:
                 found.add(("state", status.state))
@@ -48,7 +50,7 @@ def reached(pathway: str, courses: int) -> set[tuple[str, str]]:
                 )
 
     look()
-    return found
+    return wanted - found
 
 
 def _pack(pathway: str) -> Pack:
@@ -59,7 +61,7 @@ def _pack(pathway: str) -> Pack:
 def test_few_courses_reach_the_first_failure_of_treatment_and_what_fixes_it(pathway: str) -> None:
     first = _pack(pathway).refractory[0].id
     wanted: set[tuple[str, str]] = {("state", state) for state in (State.ACTIVE, State.PSEUDO, State.CONFIRMED)}
-    assert wanted | {("stage", f"{first} {State.CONFIRMED}")} <= reached(pathway, 25)
+    assert missed(pathway, wanted | {("stage", f"{first} {State.CONFIRMED}")}, 100) == set()
 
 
 @pytest.mark.skipif(_SCALE < 10, reason="takes some minutes: a part of make properties")
@@ -69,4 +71,4 @@ def test_many_courses_reach_every_state_failure_and_therapy(pathway: str) -> Non
     wanted: set[tuple[str, str]] = {("state", state) for state in State}
     wanted |= {("stage", f"{stage.id} {State.CONFIRMED}") for stage in pack.refractory}
     wanted |= {("therapy", therapy.id) for therapy in pack.therapies}
-    assert wanted - reached(pathway, 400) == set()
+    assert missed(pathway, wanted, 400) == set()
