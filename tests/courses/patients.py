@@ -69,7 +69,10 @@ def comes_back(draw: st.DrawFn, course: Course) -> None:
     by = draw(st.sampled_from([7, 30, 75, 12 * 24])) * 60
     left_out = draw(st.sampled_from(["admission", "admission", "encounter", "procedure", None]))
     again = [moved(event, by, f"again-{event.id}") for event in course.events if not _is(event, left_out)]
-    course.events += again
+    course.events += [
+        event if event.corrects is None else event.model_copy(update={"corrects": f"again-{event.corrects}"})
+        for event in again
+    ]
 
 
 def _is(event: Event, what: str | None) -> bool:
