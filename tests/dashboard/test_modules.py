@@ -60,9 +60,14 @@ def test_the_clock_follows_a_ward_that_runs_faster(page: Page) -> None:
     assert run(page, "time", body) == 360_000
 
 
-def test_the_clock_of_a_real_ward_takes_no_jitter_for_pace(page: Page) -> None:
+def test_the_clock_of_a_real_ward_takes_no_jitter_for_pace_and_is_not_put_back_by_it(page: Page) -> None:
     body = "(() => { const c = new m.ServiceClock(); c.hear(0, 0); c.hear(5000, 5200); return c.at(6200); })()"
-    assert run(page, "time", body) == 6_000
+    assert run(page, "time", body) == 6_200
+
+
+def test_a_clock_that_was_put_back_is_followed(page: Page) -> None:
+    body = "(() => { const c = new m.ServiceClock(); c.hear(0, 0); c.hear(-5000, 5000); return c.at(6000); })()"
+    assert run(page, "time", body) == -4_000
 
 
 def test_a_message_is_taken_once(page: Page) -> None:

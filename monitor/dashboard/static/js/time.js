@@ -16,6 +16,9 @@ const STAMP = /\b(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d)(?::(\d\d))?\b/g;
 /** Milliseconds of an ISO 8601 time; null stays null. */
 export const instant = (text) => (text ? Date.parse(text) : null);
 
+/** How long the service's word may be on its way, in milliseconds; by more than that its clock has been put back. */
+const LONGEST_WAY = 3 * SECOND;
+
 /**
  * The service's clock, estimated from what it last said. A simulated ward may run faster than real time; its pace is
  * taken from the last two readings that lie far enough apart.
@@ -34,7 +37,10 @@ export class ServiceClock {
       }
       this.#earlier = { service, local };
     }
-    this.#heard = { service, local };
+    const expected = this.at(local);
+    // What comes a little late was only long on its way: nothing counts up because of that.
+    const late = this.#heard !== null && this.#pace === 1 && expected > service && expected - service < LONGEST_WAY;
+    this.#heard = { service: late ? expected : service, local };
   }
 
   /** The service's time at the local time `local`; the local time itself while nothing was heard. */
