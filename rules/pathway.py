@@ -231,15 +231,18 @@ class Pathway:
             closed = Fold(fold.episode)
             return closed, self._before(view, closed) or Verdict(State.NOT_APPLICABLE)
         if self.pack.base.id in view.anchors:
-            if view.ask(self.pack.resolution).truth is MET:
+            if self._is_over(view):
                 ways = (ending.title for ending in self.pack.endings if view.ask(ending.when).truth is MET)
                 left = ((ENDED, view.at), (FIRST, view.anchors.get(FIRST, view.anchors[self.pack.base.id])))
                 ended = Fold(fold.episode, resolved=True, ending=next(ways, None), anchors=left)
-                view.note(view.at + TICK)  # nobody has asked yet what begins another episode
                 return ended, _resolved(ended)
         elif view.ask(self.pack.onset).truth is NOT_MET and view.ask(self.pack.recognition).truth is NOT_MET:
             return Fold(fold.episode), Verdict(State.NOT_APPLICABLE)
         return None
+
+    def _is_over(self, view: View) -> bool:
+        """Whether an episode is resolved: not while what would begin the next one is there."""
+        return view.ask(self.pack.resolution).truth is MET and view.ask(self.pack.relapse).truth is NOT_MET
 
     def _judge(
         self, view: View, markers: tuple[str, ...], running: dict[str, int | None]

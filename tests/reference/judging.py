@@ -200,7 +200,7 @@ class Judge:
             state = State.INDETERMINATE if begins.truth is UNKNOWN else State.NOT_APPLICABLE
             return Memory(memory.episode), Verdict(state, reasons=missing)
         if self.pack.base.id in view.anchors:
-            if self._met(view, self.pack.resolution):
+            if self._met(view, self.pack.resolution) and self.pack.relapse.evaluate(view).truth is NOT_MET:
                 ways = [ending.title for ending in self.pack.endings if self._met(view, ending.when)]
                 first = view.anchors.get("first", view.anchors[self.pack.base.id])
                 left = (("ended", view.at), ("first", first))
