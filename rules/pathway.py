@@ -10,6 +10,7 @@ from rules import stays
 from rules.answers import OnScreen, kept_back
 from rules.catalogue import Catalogue
 from rules.instants import FOREVER, TICK, format_duration
+from rules.landmarks.base import ENDED, FIRST
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Truth
 from rules.outputs import Advice, Priority, State
 from rules.pack import Deadline, Inhibition, Pack, Stage, Therapy
@@ -32,10 +33,6 @@ FIX_FIRST: Final = "fix_first"
 OBTAIN_DATA: Final = "obtain_data"
 NOTICES: Final = (REFRACTORY, FIX_FIRST, OBTAIN_DATA)
 """The subjects of alerts besides therapies: the state itself, what to fix first, what to find out."""
-
-ENDED: Final = "ended"
-FIRST: Final = "first"
-"""Anchors of earlier episodes of the stay: when the last one was resolved, when the base stage was reached first."""
 
 _ALWAYS: Final = Evaluation(MET)
 _NEVER: Final = Evaluation(NOT_MET)

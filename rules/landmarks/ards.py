@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules.instants import FOREVER
-from rules.landmarks.base import Landmark, Mark
+from rules.landmarks.base import ENDED, FIRST, Landmark, Mark
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -27,7 +27,7 @@ def _onset(view: View) -> Mark:
         since = began if since is None else min(since, began)
     first = view.mark(BASE).at
     if not _another_insult(view):
-        first = view.anchors.get("first", first)
+        first = view.anchors.get(FIRST, first)
     moments = [moment for moment in (since, first) if moment is not None]
     return Mark(min(moments)) if moments else Mark(None, ("ards_onset",))
 
@@ -37,7 +37,7 @@ def _another_insult(view: View) -> bool:
     value, fact = view.coded("ards_risk_factor")
     if value != "present" or fact is None:
         return False
-    return (fact.at if fact.value.since is None else fact.value.since) >= view.anchors.get("ended", FOREVER)
+    return (fact.at if fact.value.since is None else fact.value.since) >= view.anchors.get(ENDED, FOREVER)
 
 
 ARDS: Final = (

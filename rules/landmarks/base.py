@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from rules.lookback import Term
     from rules.view import View
+
+
+ENDED: Final = "ended"
+FIRST: Final = "first"
+"""Anchors of earlier episodes of the stay: when the last one was resolved, when the base stage was reached first."""
 
 
 class Mark(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from rules.facts import BY_HAND, Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
+from rules.landmarks.base import ENDED, FIRST
 from rules.landmarks.ventilation import AIRWAY, Span, airway, intubated_spans
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
@@ -47,7 +48,7 @@ def prone_sessions(view: View) -> list[Session]:
         spans = intubated_spans(view)
         sessions = [part for session in sessions for span in spans if (part := _within(session, span)) is not None]
 
-    since, ended = intubated, view.anchors.get("ended")
+    since, ended = intubated, view.anchors.get(ENDED)
     before = [] if ended is None else airway(view.past(ended))
     if since is not None and ended is not None and before and before[-1].value.value == "present":
         since = max(since, ended)
@@ -193,7 +194,7 @@ def _insult_recent(view: View) -> Evaluation:
     value, fact = view.coded("ards_risk_factor")
     if value == "present" and fact is not None:
         insult = fact.at if fact.value.since is None else fact.value.since
-        began = view.anchors.get("first", view.anchors.get("ARD-0", view.at))
+        began = view.anchors.get(FIRST, view.anchors.get("ARD-0", view.at))
         limit = view.duration("onset_window")
         view.note(insult + limit + TICK)
         finding = Finding("ards_risk_factor", f"since {clock_time(insult)}", insult, fact.event)
