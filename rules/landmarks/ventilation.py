@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.landmarks.base import Landmark, Mark
+from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rules.timeline import Fact
     from rules.view import View
 
@@ -18,14 +21,62 @@ class Span(NamedTuple):
     end: int | None
 
 
-AIRWAY: Final = ("state:intubated", "state:invasive_ventilation")
-"""What says whether the airway is intubated; where nobody speaks of the tube, invasive ventilation does."""
+_WORDS: Final = ("state:intubated", "state:invasive_ventilation")
+"""What says whether the airway is intubated."""
+AIRWAY: Final = (*_WORDS, "state:noninvasive_ventilation", "signal:peep")
+"""The same, and what may contradict it."""
 
 
 def airway(view: View) -> list[Fact]:
-    """The records that say whether the airway is intubated, oldest first."""
-    tube, ventilation = (view.timeline.upto(channel, view.at) for channel in AIRWAY)
-    return tube or ventilation
+    """The records that say whether the airway is intubated, oldest first.
+
+    Invasive ventilation says that it is. Its end says that it is not only where nobody spoke of the tube since: who
+    breathes alone may still have one.
+    """
+    said: list[Fact] = []
+    of_tube = False
+    words = [(fact.at, of, fact) for of, channel in enumerate(_WORDS) for fact in view.timeline.upto(channel, view.at)]
+    for _, by_ventilation, fact in sorted(words, key=lambda word: word[:2]):
+        if not by_ventilation:
+            of_tube = True
+        elif fact.value.value == "present":
+            if said and said[-1].value.value == "present":
+                continue
+            of_tube = False
+        elif of_tube:
+            continue
+        said.append(fact)
+    return said
+
+
+def intubated(view: View) -> Evaluation:
+    """Whether the airway is intubated, by the newest record that says so.
+
+    Pressure that a ventilator measures long after somebody found no tube makes it unknown.
+    """
+    label, known = "intubated", airway(view)
+    if not known or known[-1].value.value == "unknown":
+        return Evaluation(UNKNOWN, label, (), ("intubated",))
+    last = known[-1]
+    if last.value.value == "present":
+        return Evaluation(MET, label, (Finding("intubated", "present", last.at, last.event),))
+    mask, _ = view.coded("noninvasive_ventilation")
+    if mask != "present" and overtaken(view, known):
+        return Evaluation(UNKNOWN, label, (), ("intubated",))
+    return Evaluation(NOT_MET, label, (Finding("intubated", "absent", last.at, last.event),))
+
+
+def overtaken(view: View, known: Sequence[Fact]) -> bool:
+    """Whether a ventilator has begun to measure a pressure that the newest record of a device says there is none of.
+
+    Where that record ended what was there before, it is believed.
+    """
+    last = known[-1]
+    if last.value.value == "absent" and any(fact.value.value == "present" for fact in known):
+        return False
+    value = view.value("peep")
+    measured = max((finding.at for finding in value.findings if finding.at is not None), default=last.at)
+    return measured - last.at > view.duration("pressure_lingers") and value.low >= view.number("peep_least")
 
 
 def intubated_spans(view: View) -> list[Span]:
@@ -52,10 +103,7 @@ def _intubation(view: View) -> Mark:
     """Since when the airway has been intubated without a break, by the first record that says so."""
     spans = intubated_spans(view)
     since = spans[-1].start if spans and spans[-1].end is None else None
-    known = airway(view)
-    if since is None and (not known or known[-1].value.value == "unknown"):
-        return Mark(None, ("intubated",))
-    return Mark(since)
+    return Mark(since, () if since is not None else intubated(view).missing)
 
 
 VENTILATION: Final = (
@@ -65,6 +113,6 @@ VENTILATION: Final = (
         "EOLIA entry: ventilated for less than 7 days (source read)",
         AIRWAY,
         _intubation,
-        parameters=("pause_tolerance",),
+        parameters=("pause_tolerance", "pressure_lingers", "peep_least"),
     ),
 )

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rules.facts import BY_HAND, Coded
 from rules.instants import DAY, HOUR, MINUTE, TICK, clock_time, format_duration
 from rules.landmarks.base import ENDED, FIRST
-from rules.landmarks.ventilation import AIRWAY, Span, airway, intubated_spans
+from rules.landmarks.ventilation import AIRWAY, Span, airway, intubated, intubated_spans, overtaken
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, negation
 from rules.predicates.base import Predicate
 from rules.quantities.oxygenation import arterial
@@ -25,6 +25,13 @@ from rules.values import Value, compare, number
 from rules.view import View
 
 _ROUNDING: Final = 1e-6
+_WITHOUT_PRESSURE: Final = (
+    ("intubated", "absent"),
+    ("invasive_ventilation", "absent"),
+    ("noninvasive_ventilation", "absent"),
+    ("high_flow_nasal_oxygen", "present"),
+)
+"""Words of a device by which no pressure is measured from then on."""
 
 
 class Session(NamedTuple):
@@ -182,6 +189,16 @@ def _extubated(view: View) -> Evaluation:
             finding = Finding("intubated", "extubated", ended.at, ended.event)
             return Evaluation(MET if within else NOT_MET, label, (finding,))
         ended = fact
+    return Evaluation(NOT_MET, label)
+
+
+def _support_taken_off(view: View) -> Evaluation:
+    """A record says that no device gives pressure, and no ventilator has begun to measure any since."""
+    label = "no pressure support any more"
+    for concept, value in _WITHOUT_PRESSURE:
+        known = view.timeline.upto(f"state:{concept}", view.at)
+        if known and known[-1].value.value == value and not overtaken(view, known):
+            return Evaluation(MET, label, (Finding(concept, value, known[-1].at, known[-1].event),))
     return Evaluation(NOT_MET, label)
 
 
@@ -380,6 +397,7 @@ def _good_signal(view: View) -> Evaluation:
     return Evaluation(UNKNOWN if missing else MET, label, (), missing)
 
 
+_LINGERS: Final = ("pressure_lingers", "peep_least")
 _GAS: Final = ("signal:pao2", "signal:fio2", "signal:spo2")
 _GAS_NUMBERS: Final = ("venous_pao2", "venous_spo2", "fio2_steady_for")
 _OF_A_GAS: Final = ("signal:pao2",)
@@ -482,6 +500,23 @@ ARDS: Final = (
         ("inhaled_vasodilator",),
         parameters=("vasodilator_bump",),
         looks_back=(HOUR,),
+    ),
+    Predicate(
+        "airway_intubated",
+        "the airway is intubated, by the newest record that says so, unless a ventilator's pressure contradicts it",
+        "local setting",
+        AIRWAY,
+        intubated,
+        parameters=_LINGERS,
+    ),
+    Predicate(
+        "support_taken_off",
+        "a device was taken off, or another put on, and no pressure was measured since",
+        "local setting",
+        (*AIRWAY, "state:high_flow_nasal_oxygen"),
+        _support_taken_off,
+        parameters=_LINGERS,
+        can_be_unknown=False,
     ),
     Predicate(
         "extubated",
