@@ -107,10 +107,11 @@ def with_overrides(pack: Pack, settings: SiteSettings) -> Pack:
         return pack
     fields = {name: getattr(pack, name) for name in Pack.model_fields}
     local = Pack.model_validate({**fields, "parameters": {**pack.parameters, **changed}})
-    for name in changed:
-        too_long = next(find_too_long(local, catalogues.load(), {name}), None)
-        if too_long is not None:
-            faults.append(f"overrides.{pack.id}.{name}: {too_long[0]} then {too_long[1]}")
+    lengthened = {name for name, parameter in changed.items() if parameter.is_duration}
+    for path, durations, fault in find_too_long(local, catalogues.load()) if lengthened else ():
+        for name in sorted(lengthened.intersection(durations)):
+            faults.append(f"overrides.{pack.id}.{name}: {path} then {fault}")
+            lengthened.remove(name)
     if faults:
         raise SettingsError("\n".join(faults))
     return local

@@ -36,7 +36,7 @@ def find_faults(pack: Pack, catalogue: Catalogue) -> Iterator[str]:
     yield from _circles(pack)
     yield from _units(pack, catalogue)
     yield from find_unreachable(pack, catalogue)
-    yield from (f"{path}: {fault}" for path, fault in find_too_long(pack, catalogue))
+    yield from (f"{found.path}: {found.fault}" for found in find_too_long(pack, catalogue))
     for measure in pack.display:
         yield from (f"display: {fault}" for fault in _unknown_measure(measure, catalogue))
     for therapy in pack.therapies:

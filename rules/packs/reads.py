@@ -67,22 +67,29 @@ def channels_read(pack: Pack, catalogue: Catalogue) -> frozenset[str]:
     return frozenset(reads(pack, catalogue))
 
 
-def find_too_long(pack: Pack, catalogue: Catalogue, among: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
-    """Where a pack looks back further than anything is kept: the path, and the fault.
+class TooLong(NamedTuple):
+    """Where a pack looks back further than anything is kept, the durations that make it so long, and the fault."""
+
+    path: str
+    durations: tuple[str, ...]
+    fault: str
+
+
+def find_too_long(pack: Pack, catalogue: Catalogue) -> Iterator[TooLong]:
+    """Where a pack, with the values of the site, looks back further than anything is kept.
 
     Args:
-        pack: the pack, with the values of the site.
+        pack: the pack.
         catalogue: says which signals are dense, and how old values may be.
-        among: only where one of these durations makes it so long.
     """
     for channel, (length, path) in sorted(reads(pack, catalogue).items()):
         most = MOST_DENSE if _is_dense(channel, catalogue) else MOST
-        wanted = None if among is None else set(among)
-        if length.milliseconds > most and (wanted is None or wanted & set(length.durations)):
-            named = [name for name in dict.fromkeys(length.durations) if wanted is None or name in wanted]
-            by = f" by {', '.join(named)}" if named else ""
+        if length.milliseconds > most:
+            durations = tuple(dict.fromkeys(length.durations))
+            by = f" by {', '.join(durations)}" if durations else ""
             asked, possible = format_duration(length.milliseconds), format_duration(most)
-            yield path, f"looks back {asked} on {channel}{by}; no more than {possible} can be kept"
+            fault = f"looks back {asked} on {channel}{by}; no more than {possible} can be kept"
+            yield TooLong(path, durations, fault)
 
 
 def channels_of(source: Reader, catalogue: Catalogue) -> frozenset[str]:
