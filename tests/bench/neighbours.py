@@ -1,106 +1,138 @@
 """What one bed, many readers and former patients cost the others of a service.
 
-An event of a resuscitation of another bed is timed while 2,000 rates of one pump are judged, and, once thousands of
-patients have come and gone, while 200 readers read the whole feed at once; then the service is started again.
+An event of a resuscitation of another bed is timed again and again beside a crowd (:mod:`tests.bench.crowd`): while
+pumps send 2,000 rates each at once, while 200 readers read a long feed from its beginning, and while histories and
+explanations are read by many. Then thousands of patients come and go, and the service is started again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import subprocess
+import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
+
+from tests.bench.crowd import CLIENTS, RATES, READERS, line
 from tests.bench.probing import Sender
-from tests.bench.serve import READERS, resident
+from tests.bench.serve import resident
 from tests.bench.table import Figure
+from tests.integration.brokers import ROOT
 from tests.integration.serving import ServiceProcess
 
-RATES: Final = 2_000
 FORMER: Final = 2_000
+ARRESTS: Final = 200
 _TOGETHER: Final = 500
+_PAUSE: Final = 0.02
+"""Seconds between two events that are timed."""
+
+_KEPT_WITHIN: Final = 75.0
+"""Seconds after which every state has been kept, and who is away has left memory."""
 
 
 def figures(folder: Path) -> list[Figure]:
-    """All three, one after the other, of one service."""
+    """All of them, one after the other, of one service."""
     service = ServiceProcess(folder, runtime="{}")
+    arrested = [f"arrest-{number}" for number in range(ARRESTS)]
     try:
         service.wait_until_ready()
-        noisy = asyncio.run(_beside(service.port, _noisy(service.port)))
-        empty = resident(service.process.pid)
-        asyncio.run(_former(service.port))
-        grown = resident(service.process.pid) - empty
-        reading = asyncio.run(_beside(service.port, _mass_reading(service.port)))
-        service.stop()
-        began = time.monotonic()
-        service.start()
-        service.wait_until_ready()
-        started = time.monotonic() - began
+        alone = _started(service)
+        noisy = _run(_beside(service.port, "rates"))
+        _run(_send(service.port, _arrests(arrested)))
+        reading = _run(_beside(service.port, "readers"))
+        asking = _run(_beside(service.port, "questions", *arrested))
+        _run(asyncio.sleep(_KEPT_WITHIN))
+        before = resident(service.process.pid)
+        _run(_send(service.port, _former()))
+        _run(asyncio.sleep(_KEPT_WITHIN))
+        grown = resident(service.process.pid) - before
+        full = _started(service)
+        fresh = resident(service.process.pid)
     finally:
         service.kill()
+    what = "resuscitation answered beside"
     return [
-        Figure(f"resuscitation answered beside {RATES:,} rates of another bed: median, worst", "< 250 ms", noisy),
-        Figure(f"the same beside {READERS} readers of the whole feed: median, worst", "< 250 ms", reading),
-        Figure(f"memory that {FORMER:,} former patients take", "", f"{grown / 1e6:.0f} MB"),
-        Figure(f"start with {FORMER:,} former patients", "", f"{started:.1f} s"),
+        Figure(f"{what} {RATES:,} rates of another bed in one request: median, p99, worst", "< 250 ms", noisy),
+        Figure(f"{what} {READERS} readers of the whole feed: the same", "< 250 ms", reading),
+        Figure(f"{what} {CLIENTS} clients with questions of the past and the present: the same", "< 250 ms", asking),
+        Figure(
+            f"memory that {FORMER:,} former patients take, by when their states are kept", "", f"{grown / 1e6:.0f} MB"
+        ),
+        Figure(f"memory of a service that is started with {FORMER + ARRESTS:,} of them", "", f"{fresh / 1e6:.0f} MB"),
+        Figure(f"start without former patients, with {FORMER + ARRESTS:,}", "", f"{alone:.1f} s, {full:.1f} s"),
     ]
 
 
-async def _beside(port: int, work: Coroutine[Any, Any, None]) -> str:
-    """How long events of a resuscitation take until they are answered while something else goes on."""
+def _run(work: Any) -> Any:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _started(service: ServiceProcess) -> float:
+    """Seconds that a service takes from its start until it is ready, once it has ended in order."""
+    service.stop()
+    began = time.monotonic()
+    service.start()
+    service.wait_until_ready()
+    return time.monotonic() - began
+
+
+async def _beside(port: int, *crowd: str) -> str:
+    """How long events of a resuscitation take until they are answered while a crowd is there, a process of its own."""
+    command = ("-m", "tests.bench.crowd", str(port), *crowd)
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
     sender, times = await Sender.open(port), list[float]()
-    task = asyncio.create_task(work)
-    while not task.done():
+    await process.stdout.readline()
+    crowded = asyncio.create_task(process.wait())
+    while not crowded.done():
         began = time.monotonic()
-        await sender.send([_line("bed-2", {"kind": "resuscitation", "action": "rhythm", "rhythm": "organised"})])
-        times.append(time.monotonic() - began)
-        await asyncio.sleep(0.05)
-    await task
-    return f"{sorted(times)[len(times) // 2] * 1000:.0f} ms, {max(times) * 1000:.0f} ms (of {len(times)})"
+        await sender.send([line("beside", {"kind": "resuscitation", "action": "rhythm", "rhythm": "organised"})])
+        times.append((time.monotonic() - began) * 1000)
+        await asyncio.sleep(_PAUSE)
+    assert await crowded == 0
+    times.sort()
+    median, late = (times[int(len(times) * share)] for share in (0.5, 0.99))
+    return f"{median:.0f}, {late:.0f}, {times[-1]:.0f} ms (of {len(times)})"
 
 
-async def _noisy(port: int) -> None:
-    sender, begin = await Sender.open(port), datetime.now(UTC) - timedelta(seconds=RATES)
-    await sender.send([_line("bed-1", {"kind": "encounter", "event": "admission", "weight_kg": 70}, begin)])
-    rate = {"kind": "infusion", "drug": "norepinephrine", "action": "rate", "unit": "ug/kg/min", "salt": "base"}
-    await sender.send(
-        [
-            _line("bed-1", {**rate, "rate": round(0.3 + i * 7 % 11 / 1000, 4)}, begin + timedelta(seconds=i))
-            for i in range(RATES)
-        ]
-    )
+async def _send(port: int, lines: Iterator[str]) -> None:
+    """Send lines, so many at a time."""
+    sender = await Sender.open(port)
+    waiting = list(lines)
+    for start in range(0, len(waiting), _TOGETHER):
+        await sender.send(waiting[start : start + _TOGETHER])
 
 
-async def _mass_reading(port: int) -> None:
-    await asyncio.gather(*(_read_all(port) for _ in range(READERS)))
+def _arrests(names: Sequence[str]) -> Iterator[str]:
+    """Patients who were resuscitated for half an hour and discharged: a dozen alerts of each."""
+    begin = datetime.now(UTC) - timedelta(hours=6)
+    course: list[tuple[int, dict[str, Any]]] = [
+        (0, {"kind": "encounter", "event": "admission", "weight_kg": 70, "age_years": 50}),
+        (1, {"kind": "resuscitation", "action": "collapse", "witnessed": True}),
+        (2, {"kind": "resuscitation", "action": "cpr_start"}),
+        *((minute, {"kind": "resuscitation", "action": "shock", "rhythm": "vf"}) for minute in range(3, 13, 2)),
+        (40, {"kind": "resuscitation", "action": "rosc"}),
+        (300, {"kind": "encounter", "event": "discharge"}),
+    ]
+    for minute, content in course:
+        for name in names:
+            yield line(name, content, begin + timedelta(minutes=minute))
 
 
-async def _read_all(port: int) -> None:
-    """The feed from its beginning, until nothing comes for a second."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 0\r\n\r\n")
-    try:
-        while await asyncio.wait_for(reader.read(1 << 16), 1.0):
-            pass
-    except TimeoutError:
-        pass
-    writer.close()
-
-
-async def _former(port: int) -> None:
+def _former() -> Iterator[str]:
     """Patients with an hour of vitals, who were discharged hours ago."""
-    sender, begin = await Sender.open(port), datetime.now(UTC) - timedelta(hours=6)
+    begin = datetime.now(UTC) - timedelta(hours=6)
     for first in range(0, FORMER, 50):
-        lines = []
         for minute in range(0, 61, 2):
             at = begin + timedelta(minutes=minute)
-            lines += [_line(f"former-{bed}", _during(minute), at) for bed in range(first, first + 50)]
-        for start in range(0, len(lines), _TOGETHER):
-            await sender.send(lines[start : start + _TOGETHER])
-    await asyncio.sleep(40)
+            for bed in range(first, first + 50):
+                yield line(f"former-{bed}", _during(minute), at)
 
 
 def _during(minute: int) -> dict[str, Any]:
@@ -108,12 +140,3 @@ def _during(minute: int) -> dict[str, Any]:
         return {"kind": "encounter", "event": "admission" if minute == 0 else "discharge"}
     readings: Sequence[tuple[str, float, str]] = (("map_invasive", 70, "mm[Hg]"), ("8867-4", 90, "/min"))
     return {"kind": "observations", "readings": [{"code": c, "value": v, "unit": u} for c, v, u in readings]}
-
-
-_numbers: Final = iter(range(10**9))
-
-
-def _line(bed: str, content: dict[str, Any], at: datetime | None = None) -> str:
-    moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
-    head = {"schema_version": 1, "id": str(next(_numbers)), "source": "bench", "subject": bed}
-    return json.dumps({**head, "effective_at": moment, "received_at": moment, **content})
