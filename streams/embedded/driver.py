@@ -160,7 +160,7 @@ class Driver:
             questions, self._questions = self._questions, deque()
         if submissions or notes:
             self._listener(self._runtime.take(submissions, notes))
-        if busy:
+        elif busy:
             self._listener(self._runtime.go_on())
         for question in questions:
             question(self._runtime)

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +21,8 @@ WITHIN = 30.0
 class Driven:
     """A driver on a database, and all that it says."""
 
-    def __init__(self, path: Path, settings: EmbeddedSettings) -> None:
-        self.embedded = Embedded(path, settings)
+    def __init__(self, path: Path, settings: EmbeddedSettings, passes: float = 0.0) -> None:
+        self.embedded = Embedded(path, settings, passes=passes)
         self.committed: list[Committed] = []
         self.receipts: list[Receipt] = []
         self.failed = threading.Event()
@@ -76,6 +76,28 @@ def test_what_is_to_be_used_at_once_is_not_kept_waiting_for_company(
     driven.wait(1)
     driven.driver.stop()
     assert ready[0] is not waits
+
+
+def test_what_comes_is_taken_in_after_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every look at the clock ends a slice.
+    driven = Driven(tmp_path / "service.db", EmbeddedSettings(gather=0), passes=1.0)
+    coming, done = iter(range(50, 53)), list[str]()
+    for name in ("take", "go_on"):
+        judge = getattr(driven.embedded.runtime, name)
+
+        def noted(*given: object, name: str = name, judge: Callable[..., Committed] = judge) -> Committed:
+            done.append(name)
+            if (first := next(coming, None)) is not None:
+                driven.submit(first, first + 1)
+            return judge(*given)
+
+        monkeypatch.setattr(driven.embedded.runtime, name, noted)
+    driven.submit(0, 50)
+    driven.driver.start()
+    driven.wait(4)
+    driven.driver.stop()
+    assert done[:5] == ["take"] * 4 + ["go_on"]
+    driven.embedded.connection.close()
 
 
 def test_more_than_may_wait_is_turned_away(driven: Driven) -> None:
