@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -13,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
 from monitor.service import bedside
+from monitor.service.bodies import JSON
 from monitor.service.models import Explained, PatientView, SignalNow, Trends, Unit, Unknowns
 from monitor.service.overview import Overview
 from monitor.service.paths import ERRORS, PathwayName, Patient, Served, Text, Viewer, When
@@ -50,7 +50,7 @@ async def unit(
     return (await overview.of(unit)).response(accepted)
 
 
-@router.get("/patients/{patient:path}/trends")
+@router.get("/patients/{patient:path}/trends", response_model=Trends)
 async def trends(
     service: Served,
     viewer: Viewer,
@@ -58,7 +58,7 @@ async def trends(
     since: When = None,
     until: When = None,
     signals: Annotated[str | None, Query(max_length=4000, description="Names with commas between.")] = None,
-) -> Trends:
+) -> Response:
     """Signals with the thresholds that rules compare them with, and treatments; by default of the last 12 hours."""
     end = until or service.now()
     begin = since or end - _TRENDS
@@ -66,25 +66,26 @@ async def trends(
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"since: at most {_LONGEST} before until")
     names = None if signals is None else signals.split(",")[:_MOST_SIGNALS]
     span = bedside.Span(to_instant(begin), to_instant(end))
-    found = await service.with_engine(patient, partial(bedside.trends, span=span, names=names))
+    words = await service.with_engine(patient, lambda engine: bedside.trends(engine, span, names).model_dump_json())
     service.guard.looked(viewer, patient)
-    return found
+    return Response(words, media_type=JSON)
 
 
-@router.get("/patients/{patient:path}/explain")
-async def explain(
-    service: Served, viewer: Viewer, patient: Patient, pathway: PathwayName, at: When = None
-) -> Explained:
+@router.get("/patients/{patient:path}/explain", response_model=Explained)
+async def explain(service: Served, viewer: Viewer, patient: Patient, pathway: PathwayName, at: When = None) -> Response:
     """Why the verdict on a pathway is what it is, why not another, and what is missing; now, or at a time ``at``."""
     if service.names.pack(pathway) is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "no such pathway")
-    explained = partial(bedside.explained, pathway=pathway)
+
+    def explained(engine: PatientEngine) -> str:
+        return bedside.explained(engine, pathway).model_dump_json()
+
     if at is None or at >= service.now():
-        found = await service.with_engine(patient, explained)
+        words = await service.with_engine(patient, explained)
     else:
-        found = await _explained_then(service, patient, at, explained)
+        words = await _explained_then(service, patient, at, explained)
     service.guard.looked(viewer, patient)
-    return found
+    return Response(words, media_type=JSON)
 
 
 @router.get("/patients/{patient:path}")
@@ -109,9 +110,9 @@ async def patient(service: Served, viewer: Viewer, patient: Patient) -> PatientV
 
 
 async def _explained_then(
-    service: Service, patient: str, at: datetime, explained: Callable[[PatientEngine], Explained]
-) -> Explained:
-    def read(connection: sqlite3.Connection) -> Explained:
+    service: Service, patient: str, at: datetime, explained: Callable[[PatientEngine], str]
+) -> str:
+    def read(connection: sqlite3.Connection) -> str:
         return explained(engine_at(connection, patient, at, service.site.packs, service.site.settings))
 
     try:

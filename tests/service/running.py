@@ -41,8 +41,8 @@ class Running:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         listening = Listening("127.0.0.1", port, authenticator, limits=limits or Limits())
-        self._thread = threading.Thread(target=self._run, args=(site, listening, follow), daemon=True)
-        self._thread.start()
+        self.loop_thread = threading.Thread(target=self._run, args=(site, listening, follow), daemon=True)
+        self.loop_thread.start()
         assert self._ready.wait(WITHIN)
         if self._failure is not None:
             raise self._failure
@@ -64,8 +64,8 @@ class Running:
     def stop(self) -> None:
         self.client.close()
         self._stop()
-        self._thread.join(WITHIN)
-        assert not self._thread.is_alive()
+        self.loop_thread.join(WITHIN)
+        assert not self.loop_thread.is_alive()
 
     def send(self, events: Sequence[Event], headers: dict[str, str] | None = None) -> httpx.Response:
         """Facts as a gateway sends them; answers as somebody gives them, if that is allowed."""

@@ -8,9 +8,12 @@ import pytest
 
 from monitor.service.board import Board
 from monitor.service.lanes import Lane
+from monitor.service.models import AlertSummary
 from monitor.service.naming import Names
 from monitor.service.pages import AT_ONCE, Pages
 from streams.embedded import store
+from streams.embedded.entries import Entry
+from tests.service.running import Running
 from tests.streams.embedded import Embedded
 from tests.streams.stream import SITE, events_of, packs
 
@@ -72,6 +75,19 @@ def test_pages_are_sent_one_after_the_other_with_a_rest_between() -> None:
 
     asyncio.run(everybody())
     assert (most, rests) == (1, 20)
+
+
+def test_a_long_list_is_put_into_words_beside_the_event_loop(ward: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary, threads = Board.summary, list[threading.Thread]()
+
+    def noted(board: Board, entry: Entry) -> AlertSummary:
+        threads.append(threading.current_thread())
+        return summary(board, entry)
+
+    monkeypatch.setattr(Board, "summary", noted)
+    listed = ward.client.get("/v1/alerts", params={"limit": 500}).json()["alerts"]
+    assert len(listed) == len(threads) > 10
+    assert ward.loop_thread not in threads
 
 
 def test_those_who_catch_up_together_have_the_log_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
