@@ -13,9 +13,6 @@ T = TypeVar("T")
 _LOOK_AGAIN: Final = 0.005
 """Seconds between two looks whether events still wait."""
 
-_BETWEEN: Final = 0.002
-"""Seconds between two pages that are sent, whoever reads them (local setting)."""
-
 _GIVES_WAY: Final = 200
 """Looks after which a bit of long work is done all the same, so that it ends where events never stop coming."""
 
@@ -27,6 +24,7 @@ class Lane:
         width: how many.
         gives_way: whether events are waiting; asked before each piece of work, which waits for them for a while.
         rest: waits for seconds.
+        between: seconds between two turns to :meth:`pace`.
     """
 
     def __init__(
@@ -34,9 +32,11 @@ class Lane:
         width: int,
         gives_way: Callable[[], bool] = lambda: False,
         rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        between: float = 0.0,
     ) -> None:
         self._turn = asyncio.Semaphore(width)
         self._gives_way = gives_way
+        self._between = between
         self._rest = rest
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -46,10 +46,10 @@ class Lane:
             return await run_in_threadpool(work)
 
     async def pace(self) -> None:
-        """Wait for a turn to send what is there already: so much at once would keep everybody else waiting."""
+        """Wait for a turn: so much at once in the event loop would keep everybody else waiting."""
         async with self._turn:
             await self._give_way()
-            await self._rest(_BETWEEN)
+            await self._rest(self._between)
 
     async def _give_way(self) -> None:
         for _ in range(_GIVES_WAY):

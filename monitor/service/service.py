@@ -44,6 +44,9 @@ T = TypeVar("T")
 
 BEAT_EVERY: Final = 5.0
 _LOOKS_AT_ONCE: Final = 50
+_BETWEEN: Final = 0.002
+"""Seconds between two pages of the feed that are sent, whoever reads them (local setting)."""
+
 _STUCK_AFTER: Final = 60.0
 _FORGET_EVERY: Final = 60.0
 _log: Final = logging.getLogger(__name__)
@@ -113,7 +116,7 @@ class Service:
         self._readers = _Readers(site.path)
         self._pages = Pages(self.board)
         self._short = Lane(2)
-        self._long = Lane(1, lambda: self._driver.waiting > 0)
+        self._long = Lane(1, lambda: self._driver.waiting > 0, between=_BETWEEN)
         self._copies: dict[str, tuple[float, bytes]] = {}
         self._beating: asyncio.Task[None] | None = None
 

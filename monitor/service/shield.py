@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.service.bodies import LARGEST_BODY, LARGEST_OTHER
+from monitor.service.lanes import Lane
 from monitor.service.problems import problem
 
 _POLICY: Final = (
@@ -67,6 +68,7 @@ class Shield:
         self._local = local
         self._refused = refused
         self._seconds = seconds
+        self._door = Lane(1)
         self._headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(elsewhere=_origin(exchange))}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +95,9 @@ class Shield:
                 self._refused(scope, fault[1])
                 await problem(*fault)(scope, receive, send_on)
             else:
+                if scope["method"] in _SAFE:
+                    # In a pass of the event loop of its own: however many come at once, who brings something is next.
+                    await self._door.pace()
                 await self._app(scope, _limited(receive, _most(scope)), send_on)
         except ClientDisconnect:
             pass  # whoever went away in the middle of a request waits for no answer

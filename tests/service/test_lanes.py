@@ -5,12 +5,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from monitor.service.board import Board
 from monitor.service.lanes import Lane
 from monitor.service.models import AlertSummary
 from monitor.service.naming import Names
 from monitor.service.pages import AT_ONCE, Pages
+from monitor.service.shield import Shield
 from streams.embedded import store
 from streams.embedded.entries import Entry
 from tests.service.running import Running
@@ -62,19 +64,56 @@ def test_long_work_gives_way_while_events_wait_but_not_for_ever(waiting: int, re
 def test_pages_are_sent_one_after_the_other_with_a_rest_between() -> None:
     resting = most = rests = 0
 
-    async def rest(_: float) -> None:
+    async def rest(seconds: float) -> None:
         nonlocal resting, most, rests
+        assert seconds == 0.002
         resting, rests = resting + 1, rests + 1
         most = max(most, resting)
         await asyncio.sleep(0)
         resting -= 1
 
     async def everybody() -> None:
-        lane = Lane(1, rest=rest)
+        lane = Lane(1, rest=rest, between=0.002)
         await asyncio.gather(*(lane.pace() for _ in range(20)))
 
     asyncio.run(everybody())
     assert (most, rests) == (1, 20)
+
+
+def test_readers_who_come_at_once_begin_one_in_a_pass_and_who_brings_something_waits_for_none() -> None:
+    begun: list[str] = []
+    passes, most = 8, 0
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        nonlocal most
+        begun.append(scope["method"])
+        if scope["method"] == "POST":
+            for _ in range(passes):
+                before = len(begun)
+                await asyncio.sleep(0)
+                most = max(most, len(begun) - before)
+
+    async def everybody() -> None:
+        shield = Shield(app, local=False, refused=lambda *_: None)
+        readers = [asyncio.create_task(shield(_request("GET"), _never, _nothing)) for _ in range(200)]
+        await shield(_request("POST"), _never, _nothing)
+        assert len(begun) <= 1 + passes
+        await asyncio.gather(*readers)
+
+    asyncio.run(everybody())
+    assert (begun[0], most, begun.count("GET")) == ("POST", 1, 200)
+
+
+def _request(method: str) -> Scope:
+    return {"type": "http", "method": method, "path": "/v1/stream", "headers": []}
+
+
+async def _never() -> Message:
+    raise AssertionError
+
+
+async def _nothing(_: Message) -> None:
+    pass
 
 
 def test_a_long_list_is_put_into_words_beside_the_event_loop(ward: Running, monkeypatch: pytest.MonkeyPatch) -> None:
