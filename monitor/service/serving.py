@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -46,6 +47,10 @@ DAMAGED: Final = 78
 
 _HANDSHAKE: Final = 10.0
 """Seconds in which a client has to agree on TLS."""
+
+_SWITCH: Final = 0.0005
+"""Seconds for which a thread may keep the interpreter while others wait for it (local setting). An answer to a sender
+passes from thread to thread a dozen times: at Python's own 5 ms a few readers would make that a fifth of a second."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -156,6 +161,7 @@ def serve(site: Site, listening: Listening, follow: Sequence[Followed], started:
         StateError: if the kept state cannot be continued from.
     """
     listening.demand_safe()
+    sys.setswitchinterval(_SWITCH)
     with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_serve(site, listening, follow, started))
 

@@ -1,6 +1,7 @@
 """Reading gives way to judging: few threads at a time, and a log that is read once for all who catch up together."""
 
 import asyncio
+import sys
 import threading
 from pathlib import Path
 
@@ -127,6 +128,11 @@ def test_a_long_list_is_put_into_words_beside_the_event_loop(ward: Running, monk
     listed = ward.client.get("/v1/alerts", params={"limit": 500}).json()["alerts"]
     assert len(listed) == len(threads) > 10
     assert ward.loop_thread not in threads
+
+
+def test_who_waits_for_the_interpreter_has_it_soon(ward: Running) -> None:
+    assert ward.client.get("/readyz").status_code == 200
+    assert sys.getswitchinterval() <= 0.001, "one process is the service and the test"
 
 
 def test_those_who_catch_up_together_have_the_log_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
