@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from monitor.service.bodies import JSON, LARGEST_BODY, LINES, MOST_ITEMS, is_forged, read_messages, take_apart
 from monitor.service.models import ItemResult, Results
@@ -53,7 +52,7 @@ async def send_events(request: Request, service: Served, sender: Sender) -> Resp
     def read() -> tuple[list[Offer], list[int]]:
         return read_messages(service.examiner, take_apart(kind, coding, body), arrived_at)
 
-    offers, order = read() if len(body) <= _INLINE else await run_in_threadpool(read)
+    offers, order = read() if len(body) <= _INLINE else await service.bodies.run(read)
     for why in sorted({offer.reasons[0] for offer in offers if is_forged(offer)}):
         service.guard.tried(sender, why, request.scope)
     receipts = await service.submit(offers, arrived_at) if offers else []

@@ -115,6 +115,8 @@ class Service:
         self._driver = Driver(runtime, site.runtime, self._tell, failed, site.seconds)
         self._readers = _Readers(site.path)
         self._pages = Pages(self.board)
+        self.bodies = Lane(1)
+        """Large bodies are read one after the other: else many wait to be stored, and what presses behind them."""
         self._short = Lane(2)
         self._long = Lane(1, lambda: self._driver.waiting > 0, between=_BETWEEN)
         self._copies: dict[str, tuple[float, bytes]] = {}

@@ -3,11 +3,14 @@
 import asyncio
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from monitor.service import ingest
 from monitor.service.board import Board
 from monitor.service.lanes import Lane
 from monitor.service.models import AlertSummary
@@ -16,7 +19,8 @@ from monitor.service.pages import AT_ONCE, Pages
 from monitor.service.shield import Shield
 from streams.embedded import store
 from streams.embedded.entries import Entry
-from tests.service.running import Running
+from streams.embedded.offers import Offer
+from tests.service.running import LINES, Running
 from tests.streams.embedded import Embedded
 from tests.streams.stream import SITE, events_of, packs
 
@@ -128,6 +132,27 @@ def test_a_long_list_is_put_into_words_beside_the_event_loop(ward: Running, monk
     listed = ward.client.get("/v1/alerts", params={"limit": 500}).json()["alerts"]
     assert len(listed) == len(threads) > 10
     assert ward.loop_thread not in threads
+
+
+def test_large_bodies_that_come_at_once_are_read_one_after_the_other(
+    ward: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = most = read = 0
+
+    def noted(*_: object) -> tuple[list[Offer], list[int]]:
+        nonlocal reading, most, read
+        reading, read = reading + 1, read + 1
+        most = max(most, reading)
+        time.sleep(0.02)
+        reading -= 1
+        return [], []
+
+    monkeypatch.setattr(ingest, "read_messages", noted)
+    body = b"\n" * (ingest._INLINE + 1)
+    with ThreadPoolExecutor(6) as senders:
+        answers = senders.map(lambda _: ward.client.post("/v1/events", content=body, headers=LINES), range(6))
+        assert {answer.status_code for answer in answers} == {200}
+    assert (most, read) == (1, 6)
 
 
 def test_who_waits_for_the_interpreter_has_it_soon(ward: Running) -> None:
