@@ -6,8 +6,9 @@ on; time in which nothing was sent was not watched.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.instants import FOREVER, HOUR, MINUTE, TICK
@@ -16,6 +17,7 @@ from rules.values import Operator, Value, compare, exact, number, unknown
 
 if TYPE_CHECKING:
     from rules.minutes import MinuteSeries
+    from rules.timeline import Fact
     from rules.view import View
 
 BIN: Final = 10 * MINUTE
@@ -24,6 +26,10 @@ WATCHED: Final = 28 * HOUR
 """How far back the minutes of the EEG are looked through, beyond the time asked for (local setting)."""
 LOOK_BACK: Final = 2 * HOUR
 """How far back the onset is sought in a running seizure burden; beyond that, the episode's own beginning counts."""
+_VALUES: Final = "signal:eeg_seizure_minutes"
+_EXACT: Final = 10**9
+"""Parts of a minute in which sums are exact: samples are kept to so many decimals."""
+_AT: Final = attrgetter("at")
 _FAULTS: Final = (("eeg_valid", "absent"), ("eeg_artefact", "present"))
 """What is recorded of an EEG that is not usable."""
 _LIMITS: Final[tuple[tuple[str, str, Operator], ...]] = (
@@ -33,6 +39,20 @@ _LIMITS: Final[tuple[tuple[str, str, Operator], ...]] = (
 """Signals, and the parameters beyond which an EEG is not usable."""
 _SOFTWARE: Final = ("eeg_seizure_burden", "eeg_longest_run", "burst_suppression")
 """What EEG software sends each minute."""
+
+
+NEVER: Final = -FOREVER
+"""When something was last said that never was."""
+
+
+class Change(NamedTuple):
+    """What a coded fact says, and when it last changed from one value to others; -1 where it never did."""
+
+    said: str | None
+    at: int
+
+
+UNCHANGED: Final = Change(None, -1)
 
 
 class Sight(NamedTuple):
@@ -85,7 +105,7 @@ def faults(view: View) -> tuple[Finding, ...]:
 
 def ever(view: View) -> bool:
     """Whether EEG software ever sent a value."""
-    return newest_burden(view) is not None or view.timeline.latest("signal:eeg_seizure_minutes", view.at) is not None
+    return newest_burden(view) is not None or view.timeline.latest(_VALUES, view.at) is not None
 
 
 def quiet(view: View) -> bool:
@@ -108,7 +128,7 @@ def quiet_since(view: View, back: int) -> int:
 
 def binned(view: View) -> Sight | None:
     """The last 10 minutes by the EEG software's ten-minute values."""
-    fact = view.timeline.latest("signal:eeg_seizure_minutes", view.at)
+    fact = view.timeline.latest(_VALUES, view.at)
     if fact is None:
         return None
     value = view.value("eeg_seizure_minutes")
@@ -209,12 +229,14 @@ def hourly_burden(view: View) -> Value:
 def longest_run(view: View) -> Value:
     """The longest electrographic seizure of the last hour; ten-minute values that are full say at least ten minutes."""
     own = view.value("eeg_longest_run")
-    facts = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    full = [fact for fact in facts if fact.at > facts[-1].at - HOUR and fact.value.bounds[0] * MINUTE >= BIN]
-    if full and view.value("eeg_seizure_minutes").known and not (own.known and own.low * MINUTE >= BIN):
+    latest = view.timeline.latest(_VALUES, view.at)
+    full = view.known(_VALUES, view.at, _newest_full, None)
+    if full is not None and latest is not None and full.at <= latest.at - HOUR:
+        full = None
+    if full is not None and view.value("eeg_seizure_minutes").known and not (own.known and own.low * MINUTE >= BIN):
         minutes = BIN / MINUTE
         words = f"at least {number(minutes)} min"
-        return Value(minutes, minutes, (), (Finding("electrographic_run", words, full[-1].at, full[-1].event),))
+        return Value(minutes, minutes, (), (Finding("electrographic_run", words, full.at, full.event),))
     return own
 
 
@@ -224,41 +246,53 @@ def _usable(view: View, at: int) -> bool:
 
 def _monitored_since(view: View, at: int) -> int | None:
     """Since when an EEG has been recorded as running, or None where it is not."""
-    since: int | None = None
-    for fact in view.timeline.upto("state:ceeg", at):
-        if fact.value.value == "present":
-            since = fact.at if since is None else since
-        elif fact.value.value == "absent":
-            since = None
-    return since
+    return view.known("state:ceeg", at, _monitored, None)
 
 
 def _read(view: View, at: int) -> bool:
     """Whether a reading of the EEG was recorded just before an instant."""
     limit = view.max_age("eeg_seizure_burden") or 0
-    done = [fact.at for fact in view.timeline.upto("state:ceeg", at) if fact.value.value == "done"]
-    if not done or at - done[-1] > limit:
+    done = view.known("state:ceeg", at, newest_said, NEVER, "done")
+    if at - done > limit:
         return False
-    view.note(done[-1] + limit + TICK)
+    view.note(done + limit + TICK)
     return True
 
 
 def _summed(view: View) -> Value | None:
-    facts = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    if not facts or not view.value("eeg_seizure_minutes").known:
-        return unknown("eeg_seizure_minutes", low=0.0) if facts and facts[-1].value.bounds[1] > 0 else None
-    end = facts[-1].at
+    newest = view.timeline.latest(_VALUES, view.at)
+    if newest is None or not view.value("eeg_seizure_minutes").known:
+        known = newest is None or newest.value.bounds[1] <= 0
+        return None if known else unknown("eeg_seizure_minutes", low=0.0)
+    facts, sums = view.timeline.facts(_VALUES), view.after_each(_VALUES, _added, _Sums())
+    end = newest.at
     begin = max(end - HOUR, facts[0].at - BIN)
-    counted = [fact for fact in facts if fact.at > end - HOUR]
-    bounds = [fact.value.bounds for fact in counted]
-    minutes = sum(max(least, 0.0) for least, _ in bounds)
-    most = sum(min(greatest, BIN / MINUTE) for _, greatest in bounds)
-    covered = sum(min(BIN, fact.at - begin) for fact in counted)
+    first, last = (bisect_right(facts, instant, key=_AT) for instant in (end - HOUR, view.at))
+    cut = bisect_left(facts, begin + BIN, first, last, key=_AT)
+    before = sums[first - 1] if first else _Sums()
+    minutes, most = ((sums[last - 1][part] - before[part]) / _EXACT for part in (0, 1))
+    # What the first of them say of the time before the hour is not counted.
+    covered = (sums[cut - 1].instants - before.instants if cut > first else 0) - begin * (cut - first)
+    covered += BIN * (last - cut)
     open_minutes = max(0, end - begin - covered) / MINUTE
     low, high = round(minutes / 0.6, 6), round(min(most + open_minutes, 60) / 0.6, 6)
     text = f"{number(minutes)} of the last 60 min ({number(round(low, 1))} %)"
-    finding = Finding("electrographic_burden", text, end, facts[-1].event)
+    finding = Finding("electrographic_burden", text, end, newest.event)
     return Value(low, high, ("eeg_seizure_minutes",) if high > low else (), (finding,))
+
+
+class _Sums(NamedTuple):
+    """Of ten-minute values up to one of them: the least and the most minutes, in whole parts, and their instants."""
+
+    least: int = 0
+    most: int = 0
+    instants: int = 0
+
+
+def _added(sums: _Sums, fact: Fact) -> _Sums:
+    least, most = fact.value.bounds
+    parts = (round(max(least, 0.0) * _EXACT), round(min(most, BIN / MINUTE) * _EXACT))
+    return _Sums(sums.least + parts[0], sums.most + parts[1], sums.instants + fact.at)
 
 
 def _burden_from(view: View, series: MinuteSeries, minute: int, back: int) -> int:
@@ -275,23 +309,56 @@ def _burden_from(view: View, series: MinuteSeries, minute: int, back: int) -> in
 
 
 def _bins_quiet_since(view: View) -> int | None:
-    facts, limit = view.timeline.upto("signal:eeg_seizure_minutes", view.at), view.max_age("eeg_seizure_minutes") or 0
-    if not facts or not view.recent(facts[-1].at, limit):
-        return None
-    since, later = None, facts[-1].at
-    for fact in reversed(facts):
-        if later - fact.at > limit or fact.value.bounds[1] > 0:
-            break
-        since, later = fact.at - BIN, fact.at
-    return since
+    limit = view.max_age("eeg_seizure_minutes") or 0
+    since, last = view.known(_VALUES, view.at, _quiet, _Quiet(), limit)
+    return since if last > NEVER and view.recent(last, limit) else None
+
+
+class _Quiet(NamedTuple):
+    """Since when ten-minute values have shown no seizure without a break, and when the newest was."""
+
+    since: int | None = None
+    last: int = NEVER
+
+
+def _quiet(known: _Quiet, fact: Fact, limit: int) -> _Quiet:
+    if fact.value.bounds[1] > 0:
+        return _Quiet(None, fact.at)
+    unbroken = known.since is not None and fact.at - known.last <= limit
+    return _Quiet(known.since if unbroken else fact.at - BIN, fact.at)
+
+
+def _newest_full(newest: Fact | None, fact: Fact) -> Fact | None:
+    return fact if fact.value.bounds[0] * MINUTE >= BIN else newest
+
+
+def _monitored(since: int | None, fact: Fact) -> int | None:
+    match fact.value.value:
+        case "present":
+            return fact.at if since is None else since
+        case "absent":
+            return None
+        case _:
+            return since
+
+
+def newest_said(newest: int, fact: Fact, value: str) -> int:
+    """When a coded fact last had a value."""
+    return fact.at if fact.value.value == value else newest
+
+
+def newest_change(known: Change, fact: Fact, before: str, after: str | None = None) -> Change:
+    """When a coded fact last changed from a value to another, or to any other."""
+    said = fact.value.value
+    changed = known.said == before and (said == after if after is not None else said != before)
+    return Change(said, fact.at if changed else known.at)
 
 
 def _fault_ended(view: View, back: int) -> int:
     """When the EEG last became usable again; before every instant where it always was."""
     ended = [-1]
     for concept, bad in _FAULTS:
-        facts = view.timeline.upto(f"state:{concept}", view.at)
-        ended += [fact.at for before, fact in pairwise(facts) if before.value.value == bad != fact.value.value]
+        ended.append(view.known(f"state:{concept}", view.at, newest_change, UNCHANGED, bad).at)
     for name, parameter, operator in _LIMITS:
         series = view.timeline.series(f"signal:{name}")
         worst = None if series is None else _last_minute(view, series, back, operator, view.number(parameter))
@@ -310,7 +377,7 @@ def _last_minute(view: View, series: MinuteSeries, back: int, operator: Operator
 
 def _sending(view: View, at: int) -> bool:
     """Whether EEG software had sent a value that still counted at an instant."""
-    fact = view.timeline.latest("signal:eeg_seizure_minutes", at)
+    fact = view.timeline.latest(_VALUES, at)
     limit = view.max_age("eeg_seizure_minutes")
     if fact is not None and limit is not None and at - fact.at <= limit:
         view.note(fact.at + limit + TICK)
@@ -331,8 +398,8 @@ def _minute_counts(view: View, name: str, at: int) -> bool:
 
 def _sent(view: View, begin: int, end: int) -> bool:
     """Whether EEG software sent any value between two instants."""
-    minutes = view.timeline.upto("signal:eeg_seizure_minutes", end)
-    if minutes and minutes[-1].at >= begin:
+    newest = view.timeline.latest(_VALUES, end)
+    if newest is not None and newest.at >= begin:
         return True
     found = (view.timeline.series(f"signal:{name}") for name in _SOFTWARE)
     return any(series.newest_before(end, end - begin) is not None for series in found if series is not None)

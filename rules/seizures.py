@@ -9,19 +9,23 @@ free of seizures: an EEG that was lost begins anew, and so does what a blocker h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import eeg
+from rules.bouts import Bout, Bouts, Stretch
+from rules.eeg import NEVER, newest_said
 from rules.facts import SeizureEvent
 from rules.instants import FOREVER, MINUTE, TICK, clock_time
 from rules.logic import MET, NOT_MET, UNKNOWN, Finding, Truth
 
 if TYPE_CHECKING:
+    from rules.steps import Steps
+    from rules.timeline import Fact
     from rules.view import View
-
-ELECTROGRAPHIC: Final = "electrographic"
 
 T1: Final = {
     "tonic_clonic": "t1_tonic_clonic",
@@ -64,21 +68,12 @@ PARAMETERS: Final = (
 )
 
 
-_LIFTED: Final = ("present", "absent")
-
-
-class Bout(NamedTuple):
-    """One seizure on record: its start, every time it was seen (and how), and its stop if that is known."""
-
-    start: int
-    seen: tuple[tuple[int, str], ...]
-    event: str
-    stop: int | None = None
-
-    @property
-    def last_seen(self) -> int:
-        """When it was last recorded as going on."""
-        return self.seen[-1][0]
+_FLAG: Final = "state:neuromuscular_blockade"
+_VALUES: Final = "signal:eeg_seizure_minutes"
+_SEIZED: Final = ("seizure", _VALUES)
+_RECOVERED: Final = ("state:returned_to_baseline", "signal:gcs")
+_AT: Final = attrgetter("at")
+_ONSET: Final = attrgetter("onset")
 
 
 class Seizing(NamedTuple):
@@ -113,42 +108,56 @@ def _seizing(view: View) -> Seizing:
     return Seizing(UNKNOWN, (), doubts)
 
 
-def bouts(view: View, *, electrographic: bool) -> list[Bout]:
-    """The seizures on record up to now, of the EEG or those seen, oldest first.
+def bouts(view: View, *, electrographic: bool) -> tuple[Bout, ...]:
+    """The newest two seizures on record up to now, of the EEG or those seen, the newest last.
 
     A stop recorded under a neuromuscular blocker without EEG ends nothing. A new start long after the last word of a
     seizure begins another one.
     """
-    return view.once(("bouts", electrographic), lambda view: _bouts(view, electrographic=electrographic))
+    return view.once("bouts", lambda view: _followed(view).known)[electrographic]
 
 
-def _bouts(view: View, *, electrographic: bool) -> list[Bout]:
-    found: list[Bout] = []
-    seen: list[tuple[int, str]] = []
-    for fact in view.timeline.upto("seizure", view.at):
-        event: SeizureEvent = fact.value
-        if (event.semiology == ELECTROGRAPHIC) is not electrographic:
-            continue
-        going = bool(found) and found[-1].stop is None
-        if event.action == "stop":
-            if going and (electrographic or not _blind(view, fact.at)):
-                found[-1] = found[-1]._replace(seen=tuple(seen), stop=fact.at)
-            continue
-        forgotten = going and fact.at - seen[-1][0] > view.duration("seizure_update_limit")
-        if not going or (event.action == "start" and forgotten):
-            if going:
-                found[-1] = found[-1]._replace(seen=tuple(seen))
-            seen = []
-            found.append(Bout(fact.at, (), fact.event))
-        seen.append((fact.at, event.semiology))
-    if found and found[-1].stop is None:
-        found[-1] = found[-1]._replace(seen=tuple(seen))
-    return found
+def _followed(view: View) -> Bouts:
+    """What is known of seizures up to now; a look at another instant changes it, so nobody keeps it."""
+    record, reads = view.timeline, set[str]()
+    limit, window = view.duration("seizure_update_limit"), view.duration("recovery_window")
+
+    def extend(known: Bouts, since: int) -> Bouts:
+        return known.rewind(since)
+
+    heard = record.listen_apart(reads)
+    key = ("bouts", limit, window, view.number("gcs_full"))
+    known = record.memo(key, (*_SEIZED, *_RECOVERED), lambda: Bouts(limit, window), extend)
+    words, values = (record.facts(channel) for channel in _SEIZED)
+    known.follow(words, values, view.at, partial(recovered, view), partial(_hidden, view))
+    record.listen_apart(heard)
+    # Whoever asks for runs without recovery reads of it; others do not.
+    record.heard(reads.difference(_RECOVERED))
+    return known
+
+
+def _hidden(view: View, stops: Sequence[int]) -> set[int]:
+    """Of the instants at which seizures were recorded as over, those at which nobody could see it."""
+    names, record, effect = view.once("blockers", _blockers), view.timeline, view.duration("nmba_effect")
+    flows = [channel for name in names if record.facts(channel := f"infusion:{name}")]
+    channels = ("seizure", _FLAG, *(f"dose:{name}" for name in names), *flows)
+    words = record.facts("seizure")
+
+    def extend(found: list[int], since: int) -> list[int]:
+        del found[bisect_left(found, since) :]
+        told = (fact for fact in words[bisect_left(words, since, key=_AT) :] if fact.value.action == "stop")
+        found += (fact.at for fact in told if _paralysis(view, fact.at).since is not None)
+        return found
+
+    key = ("paralysed stops", channels, effect, view.value("weight")[:3] if flows else None)
+    paralysed = record.memo(key, channels, lambda: extend([], -FOREVER), extend)
+    few, many = (paralysed, stops) if len(paralysed) < len(stops) else (stops, paralysed)
+    return {at for at in few if bisect_left(many, at) < bisect_right(many, at) and _blind(view, at)}
 
 
 def t1_of(view: View, bout: Bout) -> int:
     """When a seizure had lasted, or will have, as long as the t1 of how it looked, from when it first looked so."""
-    due = min(at + view.duration(T1[kind]) for at, kind in bout.seen)
+    due = min(at + view.duration(T1[kind]) for kind, at in bout.looked)
     view.note(due)
     return due
 
@@ -159,26 +168,48 @@ def t1_seen(view: View) -> int | None:
     return t1_of(view, known[-1]) if known and known[-1].stop is None else None
 
 
+class _Paralysis(NamedTuple):
+    """Since when a blocker has been in effect, if one is, and when that could be otherwise with no new fact."""
+
+    since: int | None
+    changes: tuple[int, ...]
+
+
 def paralysed_since(view: View, at: int) -> int | None:
     """Since when a neuromuscular blocker has been in effect at an instant: its last dose, or the present rate."""
+    found = _paralysis(view, at)
+    for instant in found.changes:
+        view.note(instant)
+    return found.since
+
+
+def _paralysis(view: View, at: int) -> _Paralysis:
     effect = view.duration("nmba_effect")
     began: list[int] = []
-    flagged = view.timeline.latest("state:neuromuscular_blockade", at)
+    changes: list[int] = []
+    flagged = view.timeline.latest(_FLAG, at)
     for name in view.once("blockers", _blockers):
-        doses = [fact.at for fact in view.timeline.upto(f"dose:{name}", at) if fact.value.status == "given"]
-        ended = doses[-1:]
+        ended = _last_dose(view, name, at)
         if view.timeline.facts(f"infusion:{name}"):
-            running, stopped = _delivered(view, name, at)
+            rate = view.rate(name)
+            running, stopped = _delivered(rate, at)
             began += running
             ended += stopped
+            following = rate.next_step(view.at)
+            changes += [] if following is None else [following]
         began += [instant for instant in ended if at - instant <= effect]
-        for instant in ended:
-            view.note(instant + effect + TICK)
+        changes += [instant + effect + TICK for instant in ended]
     if flagged is not None and flagged.value.value == "present":
         began.append(flagged.value.since or flagged.at)
     latest = max(began, default=None)
     over = flagged is not None and flagged.value.value == "absent" and latest is not None and flagged.at >= latest
-    return None if over else latest
+    return _Paralysis(None if over else latest, tuple(changes))
+
+
+def _last_dose(view: View, drug: str, at: int) -> list[int]:
+    """When a drug was last given by an instant, if it was."""
+    last = view.known(f"dose:{drug}", at, _newest_given, NEVER)
+    return [last] if last > NEVER else []
 
 
 def _blockers(view: View) -> tuple[str, ...]:
@@ -187,19 +218,9 @@ def _blockers(view: View) -> tuple[str, ...]:
     return tuple(name for name in _NMBA if facts(f"dose:{name}") or facts(f"infusion:{name}"))
 
 
-def _delivered(view: View, drug: str, at: int) -> tuple[list[int], list[int]]:
+def _delivered(rate: Steps, at: int) -> tuple[list[int], list[int]]:
     """Since when an infusion has perhaps been running at an instant, or when it ended."""
-    rate = view.rate(drug)
-    view.note(rate.next_step(view.at))
-    since: int | None = None
-    for step in rate.steps:
-        if step.at > at:
-            break
-        if not step.high:
-            since = None
-        elif since is None:
-            since = step.at
-    ended = rate.since(at)
+    since, ended = rate.more_since(at), rate.since(at)
     return ([since], []) if since is not None else ([], [ended] if ended is not None else [])
 
 
@@ -208,40 +229,31 @@ def blind(view: View) -> bool:
     return _blind(view, view.at)
 
 
-def spans(view: View) -> list[eeg.Span]:
-    """Every stretch with seizures, oldest first."""
-    found = []
-    for electrographic in (False, True):
-        known = bouts(view, electrographic=electrographic)
-        for index, bout in enumerate(known):
-            open_end = view.at if index == len(known) - 1 else bout.last_seen
-            found.append(eeg.Span(bout.start, open_end if bout.stop is None else bout.stop))
-    bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
-    found += [eeg.Span(fact.at - eeg.BIN, fact.at) for fact in bins if fact.value.bounds[0] > 0]
-    return sorted([*found, *eeg.burden_span(view)])
-
-
-def chains(view: View) -> list[eeg.Span]:
-    """Seizures without recovery between them, run together, oldest first."""
-    return view.once("chains", _chains)
-
-
-def _chains(view: View) -> list[eeg.Span]:
-    found: list[eeg.Span] = []
-    for span in spans(view):
-        last = found[-1] if found else None
-        close = last is not None and span.start - last.end <= view.duration("recovery_window")
-        if last is not None and (span.start <= last.end or (close and not recovered(view, last.end, span.start))):
-            found[-1] = eeg.Span(last.start, max(last.end, span.end))
-        else:
-            found.append(span)
-    return found
-
-
 def onset(view: View) -> int | None:
     """When the present, or last, run of seizures without recovery began."""
-    known = chains(view)
-    return known[-1].start if known else None
+    return view.once("onset", _onset)
+
+
+def _onset(view: View) -> int | None:
+    _, _, newest = _now(view)
+    return None if newest is None else newest.onset
+
+
+def _now(view: View) -> tuple[Bouts, int, Stretch | None]:
+    """What is known of seizures, with what goes on now: how many stretches are before the newest, and the newest."""
+    going = [eeg.Span(known[-1].start, view.at) for known in _kinds(view) if known and known[-1].stop is None]
+    spans = [*going, *eeg.burden_span(view)]
+    known = _followed(view)
+    if known.compared:
+        view.timeline.heard(set(_RECOVERED))
+    return known, *known.present(spans, partial(recovered, view))
+
+
+def before_onset(view: View) -> int | None:
+    """When the last seizure ended before the present, or last, run of seizures without recovery."""
+    known, others, newest = _now(view)
+    index = 0 if newest is None else bisect_left(known.stretches, newest.onset, hi=others, key=_ONSET)
+    return known.stretches[index - 1].end if index else None
 
 
 def episode_onset(view: View) -> int | None:
@@ -249,9 +261,12 @@ def episode_onset(view: View) -> int | None:
     anchor = view.anchors.get("episode")
     if anchor is None or anchor > view.at:
         return onset(view)
-    around = [chain for chain in chains(view) if chain.start <= anchor]
-    near = around and anchor - around[-1].end <= view.duration("recovery_window")
-    return around[-1].start if near else anchor
+    known, others, newest = _now(view)
+    if newest is None or newest.onset > anchor:
+        index = bisect_right(known.stretches, anchor, hi=others, key=_ONSET)
+        newest = known.stretches[index - 1] if index else None
+    near = newest is not None and anchor - newest.end <= view.duration("recovery_window")
+    return newest.onset if newest is not None and near else anchor
 
 
 def recovered(view: View, begin: int | None, end: int) -> bool:
@@ -261,11 +276,33 @@ def recovered(view: View, begin: int | None, end: int) -> bool:
 
 def recovered_at(view: View, begin: int, end: int) -> int | None:
     """When consciousness is first known to have come back between two instants, or None."""
-    back = view.timeline.upto("state:returned_to_baseline", end)
-    found = [fact.at for fact in back if fact.at >= begin and fact.value.value == "present"][:1]
-    full, scores = view.number("gcs_full"), view.timeline.upto("signal:gcs", end)
-    found += [fact.at for fact in scores if fact.at >= begin and fact.value.bounds[0] >= full][:1]
-    return min(found, default=None)
+    back = first_known(view, "state:returned_to_baseline", (begin, end), newest_said, "present")
+    awake = first_known(view, "signal:gcs", (begin, end), _newest_awake, view.number("gcs_full"))
+    return min((instant for instant in (back, awake) if instant is not None), default=None)
+
+
+def first_known(
+    view: View, channel: str, within: tuple[int, int], newest: Callable[..., int], *given: Hashable
+) -> int | None:
+    """The first instant between two at which something was said, where ``newest`` leads from one such to the next."""
+    begin, end = within
+    known = view.after_each(channel, newest, NEVER, *given)
+    index = bisect_left(known, begin)
+    return known[index] if index < len(known) and known[index] <= end else None
+
+
+def newest_word(newest: int, fact: Fact, kind: str) -> int:
+    """When a seizure that looked so was last recorded as going on."""
+    event: SeizureEvent = fact.value
+    return fact.at if event.action != "stop" and event.semiology == kind else newest
+
+
+def _newest_awake(newest: int, fact: Fact, full: float) -> int:
+    return fact.at if fact.value.bounds[0] >= full else newest
+
+
+def _newest_given(newest: int, fact: Fact) -> int:
+    return fact.at if fact.value.status == "given" else newest
 
 
 def awake_since(view: View, instant: int) -> Truth:
@@ -314,34 +351,53 @@ def _free_since(view: View, back: int) -> tuple[int | None, tuple[str, ...]]:
 
 
 def _ends(view: View, back: int) -> Iterator[tuple[int, bool]]:
-    """The end of every seizure so far, or when it was last seen; and whether its end was seen."""
-    for electrographic in (False, True):
-        known = bouts(view, electrographic=electrographic)
-        for index, bout in enumerate(known):
-            followed = bout.stop is None and index < len(known) - 1
-            yield (bout.last_seen if bout.stop is None else bout.stop), (bout.stop is not None or followed)
-    bins = view.timeline.upto("signal:eeg_seizure_minutes", view.at)
+    """The ends of the newest seizures, or when they were last seen; and whether that was seen."""
+    for known in _kinds(view):
+        for bout in known:
+            yield bout.end, bout.stop is not None or bout is not known[-1]
     limit = view.max_age("eeg_seizure_minutes") or 0
-    for fact, following in zip(bins, [*bins[1:], None], strict=False):
-        if fact.value.bounds[1] > 0:
-            followed = view.recent(fact.at, limit) if following is None else following.at - fact.at <= limit
-            yield fact.at, followed
+    values = view.known(_VALUES, view.at, _ended, _Ended(), limit)
+    yield values.seen, True
+    yield values.unseen, False
+    if values.last is not None:
+        yield values.last, view.recent(values.last, limit)
     burden = eeg.burden_ended(view, back)
     if burden is not None:
         yield burden
 
 
+class _Ended(NamedTuple):
+    """When ten-minute values last showed seizures and another value followed in time, and when none did.
+
+    ``last`` is that of the newest value, if it shows some.
+    """
+
+    seen: int = -1
+    unseen: int = -1
+    last: int | None = None
+
+
+def _ended(known: _Ended, fact: Fact, limit: int) -> _Ended:
+    seen, unseen, last = known
+    if last is not None:
+        seen, unseen = (last, unseen) if fact.at - last <= limit else (seen, last)
+    return _Ended(seen, unseen, fact.at if fact.value.bounds[1] > 0 else None)
+
+
 def _hidden_until(view: View) -> int:
     """Until when a blocker hid what nobody watched; before every instant where none did."""
     effect, over = view.duration("nmba_effect"), -1
-    flagged = view.timeline.latest("state:neuromuscular_blockade", view.at)
-    for name in _NMBA:
-        last = [fact.at for fact in view.timeline.upto(f"dose:{name}", view.at) if fact.value.status == "given"][-1:]
+    flagged = view.timeline.latest(_FLAG, view.at)
+    for name in view.once("blockers", _blockers):
+        last = _last_dose(view, name, view.at)
         if view.timeline.facts(f"infusion:{name}"):
-            last += _delivered(view, name, view.at)[1]
+            rate = view.rate(name)
+            view.note(rate.next_step(view.at))
+            last += _delivered(rate, view.at)[1]
         over = max([over, *(instant + effect for instant in last)])
     if flagged is not None and flagged.value.value == "absent":
-        over = min(over, flagged.at) if over > flagged.at else max(over, _flag_lifted(view))
+        lifted = view.known(_FLAG, view.at, eeg.newest_change, eeg.UNCHANGED, "present", "absent").at
+        over = min(over, flagged.at) if over > flagged.at else max(over, lifted)
     return over if 0 <= over <= view.at and not eeg.watched(view, over) else -1
 
 
@@ -355,26 +411,15 @@ def _not_looked_through(view: View, back: int) -> int:
     return oldest
 
 
-def _flag_lifted(view: View) -> int:
-    """When a recorded blockade was recorded as over; before every instant where there was none."""
-    facts = view.timeline.upto("state:neuromuscular_blockade", view.at)
-    lifted = [fact.at for before, fact in pairwise(facts) if (before.value.value, fact.value.value) == _LIFTED]
-    return max(lifted, default=-1)
-
-
-def _events_and_bins(view: View) -> Iterator[eeg.Span]:
-    for electrographic in (False, True):
-        for bout in bouts(view, electrographic=electrographic):
-            yield eeg.Span(bout.start, bout.last_seen if bout.stop is None else bout.stop)
-    for fact in view.timeline.upto("signal:eeg_seizure_minutes", view.at):
-        if fact.value.bounds[0] > 0:
-            yield eeg.Span(fact.at - eeg.BIN, fact.at)
-
-
 def _last_evidence(view: View) -> int | None:
-    ended = [span.end for span in _events_and_bins(view)]
+    ended = [stretch.end for stretch in _followed(view).stretches[-1:]]
     newest = eeg.newest_burden(view)
     return max([*ended, *([(newest + 1) * MINUTE] if newest is not None else [])], default=None)
+
+
+def _kinds(view: View) -> Iterator[tuple[Bout, ...]]:
+    """The newest seizures on record: those seen, and those of the EEG."""
+    return (bouts(view, electrographic=electrographic) for electrographic in (False, True))
 
 
 def _seen(view: View) -> list[eeg.Sight]:
@@ -387,7 +432,7 @@ def _seen(view: View) -> list[eeg.Sight]:
     if since is not None and not eeg.watched(view, view.at) and last.last_seen <= since:
         recent = last.stop is None or since - last.stop <= view.duration("recovery_window")
         return [eeg.Sight(UNKNOWN, None, "paralysed_no_eeg")] if recent else []
-    return [_followed(view, last, limit)]
+    return [_going_on(view, last, limit)]
 
 
 def _recorded(view: View) -> eeg.Sight | None:
@@ -395,17 +440,16 @@ def _recorded(view: View) -> eeg.Sight | None:
     known = bouts(view, electrographic=True)
     if not known or known[-1].stop is not None:
         return None
-    return _followed(view, known[-1], view.duration("seizure_update_limit"))
+    return _going_on(view, known[-1], view.duration("seizure_update_limit"))
 
 
-def _followed(view: View, bout: Bout, limit: int) -> eeg.Sight:
+def _going_on(view: View, bout: Bout, limit: int) -> eeg.Sight:
     if bout.stop is not None:
         return eeg.Sight(NOT_MET)
     if view.at - bout.last_seen > limit:
         return eeg.Sight(UNKNOWN, None, f"seizure_update (last {clock_time(bout.last_seen)})")
     view.note(bout.last_seen + limit + TICK)
-    seen = bout.seen[-1]
-    words = f"{seen[1].replace('_', ' ')}, going on since {clock_time(bout.start)}"
+    words = f"{bout.seen[1].replace('_', ' ')}, going on since {clock_time(bout.start)}"
     return eeg.Sight(MET, Finding("seizure", words, bout.last_seen, bout.event))
 
 

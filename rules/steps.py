@@ -125,6 +125,16 @@ class Steps:
         index = bisect_right(self._at, at)
         return self._at[index - 1] if index else None
 
+    def more_since(self, at: int) -> int | None:
+        """Since when the quantity has perhaps been more than zero at an instant; None where it is not."""
+        runs = self._compared("lte", 0.0, 0)
+        run = runs.at(bisect_right(self._at, at) - 1)
+        if runs.truths[run] is MET:
+            return None
+        while runs.truths[run - 1] is not MET:
+            run -= 1
+        return self._step(runs.first[run]).at
+
     def held(
         self, at: int, operator: Operator, threshold: float, duration: int, max_gap: int, max_dip: int = 0
     ) -> Held:

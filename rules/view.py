@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from math import inf
+from operator import attrgetter
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from rules.catalogue import AgeContext, Catalogue
@@ -27,6 +29,7 @@ from rules.values import Value, exact, number, powered, unknown
 
 T = TypeVar("T")
 G = TypeVar("G")
+_AT: Final = attrgetter("at")
 _GOES_ON: Final = 2 * MINUTE
 """A device that sent a value so shortly before another was charted is still sending (local setting)."""
 _ABOVE_ZERO: Final = 1e-12
@@ -479,6 +482,35 @@ class View:
             return None, None
         coded: Coded = fact.value
         return coded.value, fact
+
+    def after_each(self, channel: str, step: Callable[..., T], first: T, *given: Hashable) -> list[T]:
+        """What is known after each fact of a channel, also after those that become true later.
+
+        Args:
+            channel: the channel.
+            step: from what was known before a fact, the fact and what is ``given``, to what is known after it.
+            first: what is known before the first.
+            given: what the steps hang on besides.
+        """
+        facts = self.timeline.facts(channel)
+
+        def extend(found: list[T], since: int) -> list[T]:
+            kept = bisect_left(facts, since, key=_AT)
+            del found[kept:]
+            known = found[-1] if found else first
+            for fact in facts[kept:]:
+                known = step(known, fact, *given)
+                found.append(known)
+            return found
+
+        key = ("after each", channel, step, first, *given)
+        return self.timeline.memo(key, (channel,), lambda: extend([], -FOREVER), extend)
+
+    def known(self, channel: str, at: int, step: Callable[..., T], first: T, *given: Hashable) -> T:
+        """What is known after the facts of a channel up to an instant: see :meth:`after_each`."""
+        found = self.after_each(channel, step, first, *given)
+        index = bisect_right(self.timeline.facts(channel), at, key=_AT)
+        return found[index - 1] if index else first
 
     def rate(self, drug: str, bridge: int = 0) -> Steps:
         """The rate of a drug over time in its canonical unit, without interruptions up to ``bridge`` milliseconds."""

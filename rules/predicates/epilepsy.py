@@ -58,23 +58,21 @@ def _without_recovery(view: View) -> Evaluation:
     """Two seizures close together, and consciousness did not come back between them."""
     label = "two seizures without recovery between them"
     window = view.duration("recovery_window")
-    known = sorted(
-        bout for electrographic in (False, True) for bout in seizures.bouts(view, electrographic=electrographic)
-    )
+    every = [bout for electrographic in (False, True) for bout in seizures.bouts(view, electrographic=electrographic)]
+    known = sorted(every, key=lambda bout: (bout.start, bout.looked[0]))
     if len(known) < 2:  # noqa: PLR2004 - it takes two
         return Evaluation(NOT_MET, label)
     first, second = known[-2:]
-    begin, end = first.last_seen if first.stop is None else first.stop, second.start
+    begin, end = first.end, second.start
     after = view.at if second.stop is None else second.stop
     view.note(after + window + TICK)
     near = 0 <= end - begin <= window and view.at - after <= window
     if not near or seizures.recovered(view, begin, end):
         return Evaluation(NOT_MET, label)
     found = (Finding("seizure", f"ended {clock_time(begin)}, another {clock_time(end)}", end, second.event),)
-    between = [f for f in view.timeline.upto("state:returned_to_baseline", end) if f.at >= begin]
-    scores = [f for f in view.timeline.upto("signal:gcs", end) if f.at >= begin]
-    absent = bool(between) and between[-1].value.value == "absent"
-    coma = bool(scores) and scores[-1].value.bounds[1] <= view.number("gcs_coma")
+    back, score = (view.timeline.latest(name, end) for name in ("state:returned_to_baseline", "signal:gcs"))
+    absent = back is not None and back.at >= begin and back.value.value == "absent"
+    coma = score is not None and score.at >= begin and score.value.bounds[1] <= view.number("gcs_coma")
     if absent or coma:
         return Evaluation(MET, label, found)
     if seizures.recovered(view, after, view.at) and second.stop is not None:
@@ -86,8 +84,7 @@ def _recovered_before_seizure(view: View) -> Evaluation:
     """Consciousness came back between the present, or last, run of seizures and the one before it."""
     label = "consciousness came back before this seizure"
     onset = seizures.onset(view)
-    before = [span.end for span in seizures.spans(view) if onset is not None and span.start < onset]
-    if onset is None or not before or not seizures.recovered(view, max(before), onset):
+    if onset is None or not seizures.recovered(view, seizures.before_onset(view), onset):
         return Evaluation(NOT_MET, label)
     return Evaluation(MET, label, (Finding("seizure", f"another one from {clock_time(onset)}", onset),))
 
@@ -116,8 +113,8 @@ def _past_t2(view: View) -> Evaluation:
     label = "seizing longer than t2"
     if began is None or now.truth is NOT_MET:
         return Evaluation(NOT_MET, label)
-    seen = [pair for bout in seizures.bouts(view, electrographic=False) for pair in bout.seen]
-    due = min((at + view.duration(_T2[kind]) for at, kind in seen if at >= began and kind in _T2), default=None)
+    seen = {kind: seizures.first_known(view, "seizure", (began, view.at), seizures.newest_word, kind) for kind in _T2}
+    due = min((at + view.duration(_T2[kind]) for kind, at in seen.items() if at is not None), default=None)
     view.note(due)
     if due is None or view.at < due:
         return Evaluation(NOT_MET, label)

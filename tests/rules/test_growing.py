@@ -1,6 +1,8 @@
 """What is kept up to date is what would be worked out from scratch, and costs what has changed."""
 
 from bisect import insort
+from collections.abc import Sequence
+from math import nan
 from operator import attrgetter
 from typing import Final
 
@@ -8,12 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.arrest import Arrest, Courses
+from rules.bouts import Bouts
+from rules.catalogue import load
 from rules.delivery import Delivery, Limits, delivery
-from rules.facts import ArrestEvent, Flow
+from rules.eeg import Span
+from rules.facts import ArrestEvent, Flow, Sample, SeizureEvent
 from rules.instants import MINUTE
+from rules.pathway import Fold, Pathway
+from rules.settings import SiteSettings
 from rules.steps import Step, Steps, bridged, bridging, summed, total
-from rules.timeline import Fact
+from rules.timeline import Fact, Timeline
 from rules.values import Operator
+from tests.rules.strategies import packs
 
 LIMITS: Final = Limits(60 * MINUTE, 5.0)
 ORDER: Final = attrgetter("at", "received", "event")
@@ -112,3 +120,77 @@ def test_an_arrest_that_goes_on_is_the_arrest_from_scratch(course: list[tuple[in
         assert list(map(told, growing.arrests)) == list(map(told, whole.arrests))
         for at in (minute * MINUTE, 95 * MINUTE):
             assert list(growing.left_alone(facts, at)) == list(whole.left_alone(facts, at))
+
+
+PATHWAY: Final = Pathway(packs()[0], SiteSettings(), load())
+WORDS: Final = st.builds(
+    SeizureEvent,
+    st.sampled_from(["start", "ongoing", "stop", "stop"]),
+    st.sampled_from(["tonic_clonic", "absence", "electrographic"]),
+)
+VALUES: Final = st.builds(Sample, st.sampled_from([0.0, 0.0, 2.0, nan]))
+
+
+@SEVERAL
+@given(
+    course=st.lists(st.tuples(st.integers(0, 200), WORDS | VALUES), min_size=1, max_size=25),
+    back=st.sets(st.integers(0, 200), max_size=4),
+    paralysed=st.tuples(st.integers(0, 200), st.integers(0, 60)),
+    looks=st.lists(st.integers(0, 210), min_size=25, max_size=25),
+)
+def test_seizures_followed_to_and_fro_are_the_seizures_from_scratch(
+    course: list[tuple[int, SeizureEvent | Sample]], back: set[int], paralysed: tuple[int, int], looks: list[int]
+) -> None:
+    def recovered(begin: int, end: int) -> bool:
+        return any(begin <= minute * MINUTE <= end for minute in back)
+
+    def hidden(stops: Sequence[int]) -> set[int]:
+        begin, length = paralysed
+        return {at for at in stops if begin * MINUTE <= at <= (begin + length) * MINUTE}
+
+    def followed(bouts: Bouts, at: int) -> object:
+        known = bouts.follow(words, values, at, recovered, hidden)
+        return known.known, known.stretches, bool(known.compared), known.present([Span(at - MINUTE, at)], recovered)
+
+    words: list[Fact] = []
+    values: list[Fact] = []
+    growing = Bouts(20 * MINUTE, 30 * MINUTE)
+    for number, ((minute, value), look) in enumerate(zip(course, looks, strict=False)):
+        among = words if isinstance(value, SeizureEvent) else values
+        insort(among, Fact(minute * MINUTE, number, f"{number:02}", value), key=ORDER)
+        growing.rewind(minute * MINUTE)
+        for at in (look * MINUTE, 210 * MINUTE):
+            assert followed(growing, at) == followed(Bouts(20 * MINUTE, 30 * MINUTE), at)
+
+
+@SEVERAL
+@given(steps_=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), min_size=1, max_size=20))
+def test_what_is_known_after_each_fact_does_not_hang_on_how_they_came(steps_: list[tuple[int, int]]) -> None:
+    def sum_of(known: int, fact: Fact, factor: int) -> int:
+        return known * factor % 97 + fact.value
+
+    def known(timeline: Timeline, at: int) -> int:
+        return PATHWAY.view(timeline, Fold(1, open=True), at).known("state:x", at, sum_of, 5, 3)
+
+    growing = Timeline()
+    facts = [Fact(minute, number, f"{number:02}", value) for number, (minute, value) in enumerate(steps_)]
+    for number, fact in enumerate(facts):
+        growing.insert("state:x", fact, 0)
+        whole = Timeline()
+        for earlier in sorted(facts[: number + 1], key=ORDER):
+            whole.insert("state:x", earlier, 0)
+        for at in (fact.at, 30, 61):
+            assert known(growing, at) == known(whole, at)
+
+
+@SEVERAL
+@given(known=st.lists(steps(), max_size=8))
+def test_since_when_it_is_perhaps_more_than_nothing(known: list[Step]) -> None:
+    known.sort(key=lambda step: step.at)
+    found = Steps(known)
+    for at in range(0, 70, 3):
+        since: int | None = None
+        for step in found.steps:
+            if step.at <= at:
+                since = None if not step.high else step.at if since is None else since
+        assert found.more_since(at) == since
