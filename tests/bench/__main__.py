@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--messages", type=int, default=1_000_000, help="for kafka-memory [%(default)s]")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured [%(default)s]")
+    parser.add_argument("--all", action="store_true", help="in growth: every kind of event, listed where it grows")
     parser.add_argument("--profile", type=Path, help="write a profile of the dense replay here, and measure nothing")
     options = parser.parse_args()
     if unknown := set(options.measurements) - MEASUREMENTS.keys():
@@ -100,7 +101,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[argparse.Namespace, Path], list[Figur
     "serve": lambda options, folder: serve.figures(folder, beds=1000, seconds=options.seconds),
     "serve-memory": lambda _, folder: serve.memory(folder, beds=200, hours=24),
     "memory": lambda *_: memory.figures(patients=200, traced=20, hours=24),
-    "growth": lambda *_: growth.figures(),
+    "growth": lambda options, _: growth.growing() if options.all else growth.figures(),
     "neighbours": lambda _, folder: neighbours.figures(folder),
     "simulator": lambda options, _: simulator.figures(beds=1000, minutes=2, rounds=min(options.rounds, 3)),
 }

@@ -167,7 +167,7 @@ def test_seizures_followed_to_and_fro_are_the_seizures_from_scratch(
 @given(steps_=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), min_size=1, max_size=20))
 def test_what_is_known_after_each_fact_does_not_hang_on_how_they_came(steps_: list[tuple[int, int]]) -> None:
     def sum_of(known: int, fact: Fact, factor: int) -> int:
-        return known * factor % 97 + fact.value
+        return known * factor % 97 + int(fact.value)
 
     def known(timeline: Timeline, at: int) -> int:
         return PATHWAY.view(timeline, Fold(1, open=True), at).known("state:x", at, sum_of, 5, 3)
