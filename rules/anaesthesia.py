@@ -7,14 +7,16 @@ never raised is treatment of it only once the EEG target is reached.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Sequence
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import seizures
 from rules.instants import HOUR, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.steps import Step, Steps, total
+from rules.steps import BEFORE, Step, Steps, reasons, side_by_side, summed, total
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -42,6 +44,9 @@ PARAMETERS: Final = (
     "wean_window",
     "before_onset",
 )
+
+
+_BEGUN: Final = attrgetter("begun")
 
 
 class Stretch(NamedTuple):
@@ -87,36 +92,40 @@ def depth(view: View, besides: tuple[str, ...] = ()) -> Steps:
     """The rates of all agents but some, each as a multiple of its lowest maintenance rate, added up."""
     channels, lowest, key = _agents(view, besides)
 
-    def build() -> Steps:
-        return total(
-            [(1 / least, view.rate(channel.partition(":")[2])) for channel, least in zip(channels, lowest, strict=True)]
-        )
+    def parts() -> list[tuple[float, Steps]]:
+        return [(1 / least, rate) for rate, least in zip(_rates(view, channels), lowest, strict=True)]
 
-    steps = view.timeline.memo(("anaesthesia", *key), channels, build)
+    def extend(found: Steps, since: int) -> Steps:
+        found.rewrite(since, summed(parts(), since))
+        return found
+
+    steps = view.timeline.memo(("anaesthesia", *key), channels, lambda: total(parts()), extend)
     view.note(steps.next_step(view.at))
     return steps
 
 
 def deepest(view: View) -> Steps:
     """The rate of the agent nearest to, or furthest above, its lowest maintenance rate, as a multiple of that."""
-    channels, weights, key = _agents(view)
+    channels, lowest, key = _agents(view)
 
-    def build() -> Steps:
-        parts = [
-            (weight, view.rate(channel.partition(":")[2])) for channel, weight in zip(channels, weights, strict=True)
-        ]
-        found = []
-        for at in sorted({step.at for _, part in parts for step in part.steps}):
-            values = [(weight, part.value(at)) for weight, part in parts]
-            missing = tuple(dict.fromkeys(item for _, value in values for item in value.missing))
-            low = max(value.low / weight for weight, value in values)
-            high = max(value.high / weight for weight, value in values)
-            found.append(Step(at, round(low, 9), round(high, 9) if high < inf else high, missing if low < high else ()))
-        return Steps(found)
+    def extend(found: Steps, since: int) -> Steps:
+        parts = [rate.steps for rate in _rates(view, channels)]
+        found.rewrite(since, (_nearest(at, steps, lowest) for at, steps in side_by_side(parts, since)))
+        return found
 
-    steps = view.timeline.memo(("deepest", *key), channels, build)
+    steps = view.timeline.memo(("deepest", *key), channels, lambda: extend(Steps(()), BEFORE.at), extend)
     view.note(steps.next_step(view.at))
     return steps
+
+
+def _rates(view: View, channels: tuple[str, ...]) -> list[Steps]:
+    return [view.rate(channel.partition(":")[2]) for channel in channels]
+
+
+def _nearest(at: int, steps: Sequence[Step], lowest: Sequence[float]) -> Step:
+    low = max(step.low / least for step, least in zip(steps, lowest, strict=True))
+    high = max(step.high / least for step, least in zip(steps, lowest, strict=True))
+    return Step(at, round(low, 9), round(high, 9) if high < inf else high, reasons(steps) if low < high else ())
 
 
 def start(view: View) -> Start:
@@ -171,10 +180,11 @@ def begun_or_raised(view: View) -> bool:
     begin -= view.duration("before_onset")
     for channel in _agents(view)[0]:
         # Of a rate per kilogram of an unknown weight the lower bounds still compare.
-        steps = view.rate(channel.partition(":")[2]).steps
-        known = [step.low for step in steps if step.at <= begin and (step.low > 0 or not step.high)]
-        before = known[-1] if known else 0.0
-        if any(step.low > before for step in steps if begin < step.at <= view.at):
+        rate = view.rate(channel.partition(":")[2])
+        after = rate.index(begin + TICK)
+        known = (step.low for step in reversed(rate.steps[:after]) if step.low > 0 or not step.high)
+        before = next(known, 0.0)
+        if any(step.low > before for step in rate.steps[after : rate.index(view.at + TICK)]):
             return True
     return False
 
@@ -199,7 +209,8 @@ def reduced_before(view: View, instant: int) -> Truth:
     if paused and not _agents(view, paused)[0]:
         return NOT_MET
     steps, since = depth(view, paused), max(began, instant - view.duration("wean_window"))
-    highest = max(steps.value(since).low, *(s.low for s in steps.steps if since <= s.at <= instant), 0.0)
+    within = steps.steps[steps.index(since) : steps.index(instant + TICK)]
+    highest = max(steps.value(since).low, *(step.low for step in within), 0.0)
     now = steps.value(instant)
     if begun.at is not None and begun.at < instant:
         return MET if now.high < highest else NOT_MET
@@ -218,23 +229,46 @@ def _stretches(view: View) -> list[Stretch]:
 
 def _worked_out(view: View) -> list[Stretch]:
     begin = seizures.episode_onset(view)
-    steps = deepest(view)
-    if begin is None or not steps.steps:
+    if begin is None:
         return []
-    first = steps.value(begin)
-    inside = [Step(begin, first.low, first.high), *(s for s in steps.steps if begin < s.at <= view.at)]
-    found: list[Stretch] = []
-    for step, following in zip(inside, [*inside[1:], None], strict=True):
-        deep = _deep(view, step, found)
-        end = view.at if following is None else following.at
-        if found and found[-1].deep is deep:
-            found[-1] = found[-1]._replace(end=end)
-        else:
-            found.append(Stretch(step.at, end, deep))
-    return found
+    known = _depths(view, begin)
+    known = known[: bisect_right(known, view.at, key=_BEGUN)]
+    ends = [*(depth.begun for depth in known), view.at][1:]
+    return [Stretch(depth.begun, end, depth.deep) for depth, end in zip(known, ends, strict=True)]
 
 
-def _deep(view: View, step: Step, before: list[Stretch]) -> bool | None:
+class _Depth(NamedTuple):
+    """From when on anaesthesia was deep enough (True), was not (False), or nobody knows (None)."""
+
+    begun: int
+    deep: bool | None
+
+
+def _depths(view: View, begin: int) -> list[_Depth]:
+    """How deep anaesthesia is from an instant on, also by what will change with no new fact."""
+    steps = deepest(view)
+    limit, share = view.duration("anaesthetic_gap_limit"), view.number("anaesthetic_share")
+    channels, _, key = _agents(view)
+
+    def extend(found: list[_Depth], since: int) -> list[_Depth]:
+        del found[bisect_left(found, since, key=_BEGUN) :]
+        if found and found[0].begun != begin:
+            found.clear()
+        if not found and steps.steps:
+            first = steps.value(begin)
+            found.append(_Depth(begin, _deep(Step(begin, first.low, first.high), (), limit, share)))
+            since = begin + TICK
+        for step in steps.steps[steps.index(since) :] if found else ():
+            deep = _deep(step, found, limit, share)
+            if deep is not found[-1].deep:
+                found.append(_Depth(step.at, deep))
+        return found
+
+    known = view.timeline.memo(("depths", *key, limit, share), channels, lambda: extend([], BEFORE.at), extend)
+    return known if not known or known[0].begun == begin else extend(known, BEFORE.at)
+
+
+def _deep(step: Step, before: Sequence[_Depth], limit: int, share: float) -> bool | None:
     """Whether a step is anaesthesia: from the lowest maintenance rate on, and once begun down to a share of it.
 
     After an interruption longer than the limit it has to begin anew.
@@ -242,10 +276,10 @@ def _deep(view: View, step: Step, before: list[Stretch]) -> bool | None:
     if step.low >= 1:
         return True
     last = before[-1] if before else None
-    if last is not None and last.deep is False and step.at - last.start <= view.duration("anaesthetic_gap_limit"):
+    if last is not None and last.deep is False and step.at - last.begun <= limit:
         last = before[-2] if len(before) > 1 else None
     begun = False if last is None else last.deep
-    share = view.number("anaesthetic_share") if begun is not False else 1.0
-    if step.high < share:
+    least = share if begun is not False else 1.0
+    if step.high < least:
         return False
-    return True if begun and step.low >= share else None
+    return True if begun and step.low >= least else None

@@ -51,6 +51,13 @@ COURSES: Final[Mapping[str, Content]] = {
         "action": ("start", "ongoing", "stop")[number % 3],
         "semiology": "tonic_clonic",
     },
+    "rates of propofol": lambda number: {
+        "kind": "infusion",
+        "drug": "propofol",
+        "action": "rate",
+        "rate": 1.5 + number * 7 % 31 / 10,
+        "unit": "mg/kg/h",
+    },
     "seizure minutes of the EEG": lambda number: {
         "kind": "observations",
         "readings": [{"code": "eeg_seizure_minutes", "value": number % 3, "unit": "min"}],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rules import arrest, delivery, eeg, steps
+from rules import anaesthesia, arrest, delivery, eeg, steps
 from rules.bouts import Bouts
 from rules.brief import LONGEST, NAMED, brief
 from rules.engine import PatientEngine
@@ -50,6 +50,13 @@ def minutes_of_seizure(number: int) -> dict[str, Any]:
     return {"kind": "observations", "readings": [reading]}
 
 
+def anaesthetised(number: int) -> dict[str, Any]:
+    if not number:
+        return seizing(number)
+    rate = (4.5, 1.5)[number // 5 % 2] + number % 7 / 10
+    return {"kind": "infusion", "drug": "propofol", "action": "rate", "rate": rate, "unit": "mg/kg/h"}
+
+
 def engine_after(content: Callable[[int], dict[str, Any]], size: int) -> PatientEngine:
     """An engine to which an hour has brought so many events."""
     engine = PatientEngine("bed", packs(), SiteSettings())
@@ -84,6 +91,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[int]
         (seizing, Bouts, "_take"),
         (minutes_of_seizure, Bouts, "_take"),
         (minutes_of_seizure, eeg, "_added"),
+        (anaesthetised, anaesthesia, "_nearest"),
+        (anaesthetised, anaesthesia, "_deep"),
     ],
 )
 def test_four_times_the_events_are_four_times_the_work(
