@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -166,11 +166,16 @@ def _antimicrobial_inactive(view: View) -> Evaluation:
     running = covering(view, view.duration("antimicrobial_cover"))
     reasons: list[Finding] = []
     unknown: list[str] = []
+    weighed: dict[tuple[object, ...], tuple[str | None, list[str]]] = {}
+    found = _found_at(isolates)
     for isolate in isolates:
         if statement is not None and stated == "present" and isolate.fact.received <= statement.at:
             continue
-        against, untested = _weigh(view, isolate, running)
-        doubt = _doubt(isolate, isolates)
+        alike = (isolate.organism, isolate.result.group, isolate.result.susceptibilities)
+        if alike not in weighed:
+            weighed[alike] = _weigh(view, isolate, running)
+        against, untested = weighed[alike]
+        doubt = _doubt(isolate, found)
         if against is not None and doubt is None:
             reasons.append(Finding("culture", f"{isolate.organism}: {against}", isolate.fact.at, isolate.fact.event))
         elif against is not None or untested:
@@ -237,14 +242,21 @@ def _expected(view: View, isolate: _Isolate, drug: str) -> bool:
     return bool({drug, *view.catalogue.drug(drug).classes} & set(isolate.known.resists))
 
 
-def _doubt(isolate: _Isolate, isolates: Sequence[_Isolate]) -> str | None:
+def _found_at(isolates: Sequence[_Isolate]) -> dict[Organism, set[int]]:
+    """When each organism was found that the catalogue knows."""
+    found: dict[Organism, set[int]] = {}
+    for isolate in isolates:
+        if isolate.known is not None:
+            found.setdefault(isolate.known, set()).add(isolate.fact.at)
+    return found
+
+
+def _doubt(isolate: _Isolate, found: Mapping[Organism, set[int]]) -> str | None:
     """Why a report does not settle that the organism is the cause."""
     if isolate.result.preliminary:
         return f"final report of {isolate.organism}"
-    if isolate.known is not None and isolate.known.contaminant:
-        found = {other.fact.at for other in isolates if other.known == isolate.known}
-        if len(found) == 1:
-            return f"whether {isolate.organism} is a contaminant"
+    if isolate.known is not None and isolate.known.contaminant and len(found[isolate.known]) == 1:
+        return f"whether {isolate.organism} is a contaminant"
     return None
 
 
