@@ -263,8 +263,13 @@ def total(parts: Sequence[tuple[float, Steps]]) -> Steps:
 
 def summed(parts: Sequence[tuple[float, Steps]], since: int | None = None) -> Iterator[Step]:
     """The steps of the sum; with ``since``, those from that instant on."""
+    return added([(coefficient, part.steps) for coefficient, part in parts], since)
+
+
+def added(parts: Sequence[tuple[float, Sequence[Step]]], since: int | None = None) -> Iterator[Step]:
+    """The same of bare steps."""
     coefficients = [coefficient for coefficient, _ in parts]
-    for at, steps in side_by_side([part.steps for _, part in parts], since):
+    for at, steps in side_by_side([part for _, part in parts], since):
         low = sum(factor * step.low for factor, step in zip(coefficients, steps, strict=True))
         high = sum(factor * step.high for factor, step in zip(coefficients, steps, strict=True) if step.high)
         yield Step(at, round(low, 9), round(high, 9), reasons(steps))

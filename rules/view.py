@@ -532,8 +532,12 @@ class View:
 
     def read_bridged_from(self, drug: str, bridge: int, since: int) -> int:
         """From when on a rate is read otherwise if it changes from an instant on: what stands then may be bridged."""
-        before = self.rate(drug).since(since - 1) if bridge else None
-        return since if before is None else before
+        rate = self.rate(drug)
+        before = rate.since(since - TICK) if bridge else None
+        # What runs is read as it is, and a pause that has become too long is none, whatever follows.
+        if before is None or since - before > bridge + TICK or rate.value(since - TICK).high:
+            return since
+        return before
 
     def _bridged(self, drug: str, bridge: int) -> Steps:
         plain = self.rate(drug)

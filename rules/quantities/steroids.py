@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from rules.facts import Given
 from rules.instants import DAY, HOUR
 from rules.logic import Finding
 from rules.quantities.base import Quantity
+from rules.quantities.portions import Portions, bounds, given_of, weighed
 from rules.timeline import Fact
 from rules.values import Value
 
@@ -31,17 +33,21 @@ def _equivalent_per_day(view: View) -> Value:
         if view.timeline.facts(f"infusion:{name}"):
             rate = view.flow(name)
             total = _plus(total, Value(_charted(rate.low), _charted(rate.high), rate.missing), factor)
-        doses = [(fact, view.amount(fact.value)) for fact in _given(view, name)]
-        if doses:
-            total = _plus(total, _regimen(view, name, [(fact.at, amount) for fact, amount in doses]), factor)
-            last, amount = doses[-1]
+        by_weight = view.known(f"dose:{name}", view.at, _weighed, first=False)
+        doses = given_of(view, name, view.value("weight") if by_weight else None)
+        if doses.until(view.at):
+            last = doses.facts[doses.until(view.at) - 1]
+            amount = view.amount(last.value)
+            total = _plus(total, _regimen(view, name, doses, amount), factor)
             latest = Finding("last_steroid_dose", f"{name} {amount.text('mg')}", last.at, last.event)
     finding = Finding("steroid", f"hydrocortisone equivalent {total.text('mg/d')}", view.at)
     return total._replace(findings=(finding, *((latest,) if latest else ())))
 
 
-def _given(view: View, name: str) -> list[Fact]:
-    return [fact for fact in view.timeline.upto(f"dose:{name}", view.at) if fact.value.status == "given"]
+def _weighed(known: bool, fact: Fact) -> bool:
+    """Whether any dose that was given is per kilogram."""
+    given: Given = fact.value
+    return known or (given.status == "given" and weighed(given))
 
 
 def _plus(total: Value, part: Value, factor: float) -> Value:
@@ -54,15 +60,15 @@ def _charted(rate: float) -> float:
     return round(rate * 24 / _STEP) * _STEP if rate < inf else inf
 
 
-def _regimen(view: View, name: str, doses: list[tuple[int, Value]]) -> Value:
+def _regimen(view: View, name: str, doses: Portions, last: Value) -> Value:
     """Milligrams per day of a regimen: what the last day summed to, or what the last dose means at its interval.
 
     A first dose of hydrocortisone is taken for a six-hourly one (50 mg every 6 h is the usual 200 mg/d).
     """
-    recent = [amount for at, amount in doses if at > view.at - DAY]
-    day = Value(sum(a.low for a in recent), sum(a.high for a in recent), tuple(m for a in recent for m in a.missing))
-    at, last = doses[-1]
-    gap = at - doses[-2][0] if len(doses) > 1 else DAY + 1
+    day = Value(*bounds(doses.sum(view.at, DAY)), doses.missing(view.at, DAY))
+    count = doses.until(view.at)
+    at = doses.facts[count - 1].at
+    gap = at - doses.facts[count - 2].at if count > 1 else DAY + 1
     interval = max(gap, HOUR) if gap <= DAY else _FIRST_INTERVAL if name == "hydrocortisone" else DAY
     due = at + round(interval * _LATE)
     view.note(due)

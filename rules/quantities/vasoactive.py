@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rules.instants import HOUR
+from rules.instants import FOREVER, HOUR, TICK
 from rules.logic import Finding
 from rules.quantities.base import Quantity
-from rules.steps import Step, Steps, summed, total
+from rules.quantities.portions import Portions, bounds, given_of
+from rules.steps import Step, Steps, added, earliest, summed, total
 from rules.values import Value, divided, number
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ EPINEPHRINE: Final[Mapping[str, float]] = {"epinephrine": 1.0}
 
 
 def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
-    """Steps of the weighted sum of the rates of several drugs."""
+    """Steps of the weighted sum of the rates of several drugs.
+
+    Where an amount is weighed they reach as far as the next change after the present instant.
+    """
     infusion_of = {drug: f"infusion:{drug}" for drug in weights}
     dose_of = {drug: f"dose:{drug}" for drug in weights if drug in BY_AMOUNT}
-
-    def part(view: View, drug: str, bridge: int) -> Steps:
-        return amounts(view, drug) if drug in BY_AMOUNT else view.rate(drug, bridge)
 
     def steps(view: View, bridge: int) -> Steps:
         facts = view.timeline.facts
@@ -93,37 +94,105 @@ def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
         channels = tuple([infusion_of[drug] for drug in given] + [dose_of[drug] for drug in given if drug in dose_of])
         key = ("weighted", tuple(given.items()), bridge, view.value("weight")[:3])
 
+        def changed(since: int) -> int:
+            return min(since if drug in BY_AMOUNT else view.read_bridged_from(drug, bridge, since) for drug in given)
+
+        if BY_AMOUNT & given.keys():
+            known: _Weighed = view.timeline.memo(
+                key, channels, _Weighed, lambda found, since: found.cut(changed(since))
+            )
+            return known.reach(view, bridge, given)
+
         def parts() -> list[tuple[float, Steps]]:
-            return [(factor, part(view, drug, bridge)) for drug, factor in given.items()]
+            return [(factor, view.rate(drug, bridge)) for drug, factor in given.items()]
 
         def extend(found: Steps, since: int) -> Steps:
-            start = min(view.read_bridged_from(drug, bridge, since) for drug in given)
+            start = changed(since)
             found.rewrite(start, summed(parts(), start))
             return found
 
-        by_rate = None if BY_AMOUNT & given.keys() else extend
-        return view.timeline.memo(key, channels, lambda: total(parts()), by_rate)
+        return view.timeline.memo(key, channels, lambda: total(parts()), extend)
 
     return steps
 
 
-def amounts(view: View, drug: str) -> Steps:
+class _Weighed:
+    """A weighted sum in which amounts count, as far as it was asked for: all that was given will one day cease to."""
+
+    __slots__ = ("_steps", "_until")
+
+    def __init__(self) -> None:
+        self._steps = Steps(())
+        self._until = -FOREVER
+        """The steps before this instant are known."""
+
+    def cut(self, since: int) -> _Weighed:
+        """From an instant on it is another."""
+        if since < self._until:
+            self._until = since
+            self._steps.rewrite(since, ())
+        return self
+
+    def reach(self, view: View, bridge: int, given: Mapping[str, float]) -> Steps:
+        """The steps, up to the next one after the present instant at least."""
+        while self._until < FOREVER and self._steps.next_step(view.at) is None:
+            self._go_on(view, bridge, given)
+        return self._steps
+
+    def _go_on(self, view: View, bridge: int, given: Mapping[str, float]) -> None:
+        since = self._until
+        counted = {drug: amounts(view, drug) for drug in given if drug in BY_AMOUNT}
+        reached = max(view.at, since - TICK)
+        end = earliest(*(amount.next_change(reached) for amount in counted.values()))
+        parts = [
+            (factor, counted[drug].between(since, end) if drug in counted else view.rate(drug, bridge).steps)
+            for drug, factor in given.items()
+        ]
+        new = added(parts, since)
+        self._steps.rewrite(since, new if end is None else takewhile(lambda step: step.at <= end, new))
+        self._until = FOREVER if end is None else end + TICK
+
+
+def amounts(view: View, drug: str) -> Amounts:
     """What was given of a drug in the last while, in its dose unit; an infusion (per hour) counts once delivered."""
-    doses = [fact for fact in view.timeline.facts(f"dose:{drug}") if fact.value.status == "given"]
-    portions = [(fact.at, view.amount(fact.value)) for fact in doses]
-    rates = view.rate(drug).steps
-    for step, after in pairwise(rates):
-        if step.high < inf:
-            hours = (after.at - step.at) / HOUR
-            portions.append((after.at, Value(step.low * hours, step.high * hours)))
-    changes = sorted({at for begun, _ in portions for at in (begun, begun + _LASTS)})
-    counted = ([portion for begun, portion in portions if begun <= at < begun + _LASTS] for at in changes)
-    return Steps(_sum(at, found) for at, found in zip(changes, counted, strict=True))
+    rate = view.rate(drug)
+
+    def extend(found: Portions, since: int) -> Portions:
+        found.cut(since)
+        for step, after in pairwise(rate.steps[max(rate.index(since) - 1, 0) :]):
+            if step.high < inf:
+                hours = (after.at - step.at) / HOUR
+                found.add(after.at, Value(step.low * hours, step.high * hours))
+        return found
+
+    weight = view.value("weight")
+    key, channels = ("run", drug, weight[:3]), (f"infusion:{drug}",)
+    run = view.timeline.memo(key, channels, lambda: extend(Portions(), -FOREVER), extend)
+    return Amounts(given_of(view, drug, weight), run)
 
 
-def _sum(at: int, portions: list[Value]) -> Step:
-    missing = tuple(dict.fromkeys(item for portion in portions for item in portion.missing))
-    return Step(at, sum(portion.low for portion in portions), sum(portion.high for portion in portions), missing)
+class Amounts(NamedTuple):
+    """What was given in the last while, at any instant: the doses, and what infusions delivered."""
+
+    doses: Portions
+    run: Portions
+
+    def next_change(self, after: int) -> int | None:
+        """When a portion is next given, or ceases to count."""
+        return earliest(self.doses.next_change(after, _LASTS), self.run.next_change(after, _LASTS))
+
+    def between(self, since: int, end: int | None) -> list[Step]:
+        """The steps from one instant to another, after the one with which the first is reached."""
+        at: int | None = since - TICK
+        found = []
+        while at is not None and (end is None or at <= end):
+            found.append(self._step(at))
+            at = self.next_change(at)
+        return found
+
+    def _step(self, at: int) -> Step:
+        doses, run = self.doses.sum(at, _LASTS), self.run.sum(at, _LASTS)
+        return Step(at, *bounds(doses, run), tuple(dict.fromkeys(self.doses.missing(at, _LASTS))))
 
 
 def requirement(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:

@@ -10,12 +10,18 @@ import pytest
 from rules import anaesthesia, arrest, delivery, eeg, steps
 from rules.bouts import Bouts
 from rules.brief import LONGEST, NAMED, brief
+from rules.catalogue import load
 from rules.engine import PatientEngine
 from rules.events import MalformedEventError, decode
+from rules.facts import Given
 from rules.outputs import Change, StatusChange
+from rules.pathway import Fold, Pathway
 from rules.quantities import body
+from rules.quantities.portions import Portions
 from rules.settings import SiteSettings
 from rules.shocks import Shocks
+from rules.timeline import Fact, Timeline
+from rules.view import View
 from tests.rules.strategies import packs
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -39,6 +45,22 @@ def shock(number: int) -> dict[str, Any]:
 
 def weighing(number: int) -> dict[str, Any]:
     return {"kind": "encounter", "event": "update", "weight_kg": 60 + number % 20}
+
+
+def dosing(drug: str, unit: str) -> Callable[[int], dict[str, Any]]:
+    """Doses in shock, without which nobody asks for them."""
+    dose = {"kind": "dose", "drug": drug, "unit": unit, "route": "iv"}
+    lactate = {"kind": "observations", "readings": [{"code": "lactate", "value": 5, "unit": "mmol/L"}]}
+
+    def content(number: int) -> dict[str, Any]:
+        shocked = {0: rate(0), 1: lactate}
+        return shocked.get(number % 25, {**dose, "dose": 1 + number % 3})
+
+    return content
+
+
+def running(number: int) -> dict[str, Any]:
+    return {"kind": "infusion", "drug": "hydroxocobalamin", "action": "rate", "rate": 1 + number % 3, "unit": "g/h"}
 
 
 def seizing(number: int) -> dict[str, Any]:
@@ -88,6 +110,10 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[int]
         (shock, arrest, "_after"),
         (shock, Shocks, "__init__"),
         (weighing, body, "_shifted"),
+        (dosing("hydroxocobalamin", "g"), Portions, "add"),
+        (dosing("hydroxocobalamin", "g"), Portions, "sum"),
+        (running, Portions, "add"),
+        (running, Portions, "sum"),
         (seizing, Bouts, "_take"),
         (minutes_of_seizure, Bouts, "_take"),
         (minutes_of_seizure, eeg, "_added"),
@@ -107,6 +133,20 @@ def test_four_times_the_events_are_four_times_the_work(
     few, many = works
     assert few >= 40, "it is what is counted; the last may still be held back"
     assert many <= 5 * few
+
+
+def test_doses_of_a_steroid_are_not_summed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = counted(monkeypatch, View, "amount")
+    pathway, works = Pathway(packs()[0], SiteSettings(), load()), []
+    for size in (50, 200):
+        calls.clear()
+        timeline = Timeline()
+        for number in range(size):
+            dose = Given(1.0 + number % 3, 0, "iv", "given", None, True)
+            timeline.insert("dose:hydrocortisone", Fact(number, number, f"{number:03}", dose), number)
+            pathway.view(timeline, Fold(1, open=True), number).value("hydrocortisone_equivalent_per_day")
+        works.append(len(calls))
+    assert works[1] <= 5 * works[0]
 
 
 @pytest.mark.parametrize("content", [rate, shock])

@@ -6,6 +6,7 @@ from math import nan
 from operator import attrgetter
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +15,11 @@ from rules.bouts import Bouts
 from rules.catalogue import load
 from rules.delivery import Delivery, Limits, delivery
 from rules.eeg import Span
-from rules.facts import ArrestEvent, Flow, Sample, SeizureEvent
+from rules.facts import ArrestEvent, Flow, Given, Sample, SeizureEvent
 from rules.instants import MINUTE
 from rules.pathway import Fold, Pathway
+from rules.quantities.portions import Portions, bounds
+from rules.quantities.vasoactive import KOTANI_2023, weighted
 from rules.settings import SiteSettings
 from rules.steps import Step, Steps, bridged, bridging, summed, total
 from rules.timeline import Fact, Timeline
@@ -194,3 +197,64 @@ def test_since_when_it_is_perhaps_more_than_nothing(known: list[Step]) -> None:
             if step.at <= at:
                 since = None if not step.high else step.at if since is None else since
         assert found.more_since(at) == since
+
+
+GIVEN: Final = st.builds(
+    Given,
+    st.sampled_from([None, 0.1, 1.0, 2.3, 5.0]),
+    st.sampled_from([0, 0, 1]),
+    st.just("iv"),
+    st.sampled_from(["given", "given", "ordered"]),
+    st.none(),
+    st.just(True),
+)
+SHOCK: Final = st.one_of(
+    st.tuples(st.sampled_from(["dose:hydroxocobalamin", "dose:hydrocortisone"]), GIVEN),
+    st.tuples(st.sampled_from(["infusion:hydroxocobalamin", "infusion:norepinephrine"]), flows()),
+    st.tuples(st.just("signal:weight"), st.builds(Sample, st.sampled_from([60.0, 70.0]))),
+)
+
+
+@SEVERAL
+@given(
+    course=st.lists(st.tuples(st.integers(0, 40), SHOCK, st.integers(0, 80)), min_size=1, max_size=20),
+    unit=st.sampled_from([MINUTE, 60 * MINUTE]),
+)
+def test_amounts_followed_are_the_amounts_from_scratch(
+    course: list[tuple[int, tuple[str, Given | Flow | Sample], int]], unit: int
+) -> None:
+    def asked(timeline: Timeline, at: int) -> object:
+        view = PATHWAY.view(timeline, Fold(1, open=True), at)
+        found: list[object] = [view.value("hydrocortisone_equivalent_per_day"), view.next_change]
+        for bridge in (0, 10 * MINUTE):
+            weighed = weighted(KOTANI_2023)(view, bridge)
+            held = weighed.held(at, "gte", 0.01, 10 * MINUTE, MINUTE, MINUTE)
+            found += [weighed.value(at), weighed.next_step(at), weighed.since(at), held]
+        return found
+
+    growing = Timeline()
+    for number, (begun, (channel, value), look) in enumerate(course):
+        growing.insert(channel, Fact(begun * unit, number, f"{number:02}", value), 0)
+        for at in (begun * unit, look * unit, begun * unit + 24 * 60 * MINUTE):
+            whole = Timeline()
+            whole.channels = growing.channels
+            assert asked(growing, at) == asked(whole, at)
+
+
+@SEVERAL
+@given(course=st.lists(st.tuples(st.integers(0, 60), GIVEN), max_size=12), unit=st.sampled_from([MINUTE, 60 * MINUTE]))
+def test_sums_of_portions_are_what_they_sum_to(course: list[tuple[int, Given]], unit: int) -> None:
+    lasts = 24 * 60 * MINUTE
+    view = PATHWAY.view(Timeline(), Fold(1, open=True), 0)
+    portions = Portions()
+    known = [(begun * unit, view.amount(dose)) for begun, dose in sorted(course, key=lambda told: told[0])]
+    for begun, amount in known:
+        portions.add(begun, amount)
+    for at in range(-unit, 90 * unit, unit):
+        counted = [amount for begun, amount in known if begun <= at < begun + lasts]
+        least, most = bounds(portions.sum(at, lasts))
+        assert least == pytest.approx(sum(amount.low for amount in counted))
+        assert most == pytest.approx(sum(amount.high for amount in counted))
+        assert portions.missing(at, lasts) == tuple(item for amount in counted for item in amount.missing)
+        changes = [instant for begun, _ in known for instant in (begun, begun + lasts) if instant > at]
+        assert portions.next_change(at, lasts) == min(changes, default=None)
