@@ -31,6 +31,9 @@ _LATE: Final = 30
 _TAKEN_BACK: Final = 8
 """How many changes of a stream can be taken back without following all of them anew."""
 
+_DECIMALS: Final = 12
+"""To so many decimals sums are rounded: what is only known to be more than nothing stays so."""
+
 _AT: Final = attrgetter("at")
 _STATED: Final = ("start", "rate")
 _STANDS: Final = ("stop", "pause")
@@ -80,14 +83,10 @@ class Delivery:
         """Work out what comes of the changes, of which those before ``since`` are as they were."""
         if not all(stream.rewind(since) for stream in self._streams.values()):
             since = BEFORE.at
-        known = [stream.flow for stream in self._streams.values()]
         self._streams = {key: stream for key, stream in self._streams.items() if stream.began < since}
         for fact in facts[bisect_left(facts, since, key=_AT) :]:
             for stream in self._concerned(fact.value, fact.at):
                 stream.take(fact, scale)
-        if known != [stream.flow for stream in self._streams.values()] and since != BEFORE.at:
-            # Which there are decides how all that ran before is put together.
-            return self.follow(facts, scale)
         self.steps.rewrite(since, self._delivered(since))
         for stream in self._streams.values():
             stream.forget()
@@ -263,13 +262,15 @@ def _running(name: str, at: int, rate: Flow | None, why: str, scale: Scale, limi
 
 
 def _together(name: str, streams: Sequence[Flow], at: int, steps: Sequence[Step]) -> Step:
-    """What all streams deliver.
+    """What all streams that have begun deliver.
 
     Identified pumps add up and are believed: what a line beside them says is taken for their charting, unless it says
     more than they deliver, or was charted after they stood. Lines without a pump may all be one infusion. The step of
     a pump begins when its rate changed, that of a line when it was last charted.
     """
-    pairs = list(zip(streams, steps, strict=True))
+    pairs = [(flow, step) for flow, step in zip(streams, steps, strict=True) if step.at > BEFORE.at]
+    if len(pairs) == 1:
+        return pairs[0][1]
     known = {flow.line for flow, step in pairs if step.missing != (_stale(name),)}
     pumps = [step for flow, step in pairs if flow.pump is not None]
     lines = [
@@ -278,16 +279,16 @@ def _together(name: str, streams: Sequence[Flow], at: int, steps: Sequence[Step]
         if flow.pump is None and step.high and (step.missing != (_stale(name),) or flow.line not in known)
     ]
     low, high = sum(step.low for step in pumps), sum(step.high for step in pumps)
-    stood = max((step.at for step in pumps if step.at > BEFORE.at and not step.high), default=BEFORE.at)
+    stood = max((step.at for step in pumps if not step.high), default=BEFORE.at)
     if high:
         lines = [step for step in lines if step.low > high]
     if not high:
         low = max((step.low for step in lines if step.at > stood), default=0.0)
     more = sum(step.high for step in lines)
     missing = reasons([*pumps, *lines])
-    if round(high + more, 9) > round(low, 9) and (len(lines) > 1 or (lines and low < lines[0].low)):
+    if round(high + more, _DECIMALS) > round(low, _DECIMALS) and (len(lines) > 1 or (lines and low < lines[0].low)):
         missing = (*missing, f"{name}_on_two_lines")
-    return Step(at, round(low, 9), round(high + more, 9), missing)
+    return Step(at, round(low, _DECIMALS), round(high + more, _DECIMALS), missing)
 
 
 def _stale(name: str) -> str:

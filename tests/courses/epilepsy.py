@@ -75,24 +75,34 @@ def _laboratory(draw: st.DrawFn, course: Course, at: int) -> None:
         readings_at(course, at + 9, {"glucose": (112, "mg/dL")})
 
 
+def _charted(draw: st.DrawFn, course: Course, times: range, pause: int, drug: str, rate: float) -> None:
+    """The rate as charted, weaned in the end; perhaps not for hours, perhaps with its pump from some time on."""
+    unconfirmed = draw(st.sampled_from([0, 0, 300]))
+    identified = draw(st.sampled_from([None, None, 750, 1300]))
+    for at in times:
+        pump: dict[str, Any] = {} if identified is None or at < identified else {"pump": "a"}
+        if at == 600 and pause:
+            course.add("infusion", at, drug=drug, action="pause")
+            course.add("infusion", at + pause, drug=drug, action="resume")
+        elif (at != 630 or not pause) and not 660 <= at < 660 + unconfirmed:
+            weaned = rate / 2 if at > 1200 else rate
+            course.add("infusion", at, action="rate", drug=drug, rate=weaned, unit="mg/kg/h", **pump)
+
+
 def _anaesthesia(draw: st.DrawFn, course: Course) -> None:
     """A day and more under anaesthesia, with what a ketogenic diet must know."""
     drug, rate = draw(st.sampled_from([("midazolam", 0.3), ("midazolam", 0.3), ("propofol", 4.0), ("ketamine", 2.0)]))
-    rated: dict[str, Any] = {"drug": drug, "unit": "mg/kg/h"}
-    course.add("infusion", 60, action="start", rate=rate, **rated)
+    course.add("infusion", 60, action="start", drug=drug, rate=rate, unit="mg/kg/h")
     course.add("seizure", 70, action="stop", semiology="tonic_clonic")
     if often(draw):
         seen = draw(st.sampled_from(["seizure_suppressed_on_eeg", "burst_suppression"]))
         course.add("assessment", 120, examination="ceeg", findings=[{"code": seen, "presence": "present"}])
     hours = draw(st.sampled_from([27, 30, 25]))
     pause = draw(st.sampled_from([0, 0, 20, 45]))
-    for at in range(90, hours * 60, 30):
-        if at == 600 and pause:
-            course.add("infusion", at, drug=drug, action="pause")
-            course.add("infusion", at + pause, drug=drug, action="resume")
-        elif at != 630 or not pause:
-            weaned = rate / 2 if at > 1200 else rate
-            course.add("infusion", at, action="rate", rate=weaned, **rated)
+    _charted(draw, course, range(90, hours * 60, 30), pause, drug, rate)
+    if rarely(draw):
+        course.add("infusion", 300, action="start", drug="thiopental", rate=3.0, unit="mg/kg/h")
+        course.add("infusion", draw(st.sampled_from([330, 700, 1210])), action="stop", drug="thiopental")
     if often(draw):
         begin = draw(st.sampled_from([1320, 1440, 1500]))
         course.add("seizure", begin, action="start", semiology="electrographic")

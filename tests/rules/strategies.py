@@ -251,9 +251,13 @@ def _infusions(draw: st.DrawFn, course: Course, begin: int, end: int) -> None:
         _pump(draw, course, drug, draw(minutes(20, end)), end)
 
 
+_PUMPS: Final[list[dict[str, str]]] = [{}, {"pump": "a"}, {"pump": "b"}, {"line": "second"}]
+
+
 def _pump(draw: st.DrawFn, course: Course, drug: str, at: float, end: int) -> None:
     lag = draw(st.sampled_from([0, 0, 0.05, 20]))
     rated = {"drug": drug, "unit": _UNITS.get(drug, "ug/kg/min")}
+    several = draw(st.integers(0, 3)) == 0
     course.add("infusion", at, lag=lag, action="start", rate=draw(st.sampled_from(_RATES[drug])), **rated)
     for _ in range(draw(st.integers(1, 6))):
         at += draw(st.sampled_from([1, 1.5, 2, 2.5, 15, 30, 59, 60, 62, 75]))
@@ -262,13 +266,15 @@ def _pump(draw: st.DrawFn, course: Course, drug: str, at: float, end: int) -> No
         action = draw(
             st.sampled_from(["rate", "rate", "rate", "rate", "pause", "resume", "bag_change", "alarm", "stop"])
         )
+        who: dict[str, str] = draw(st.sampled_from(_PUMPS)) if several else {}
         if action == "rate":
-            course.add("infusion", at, lag=lag, action="rate", rate=draw(st.sampled_from([0, *_RATES[drug]])), **rated)
+            rate = draw(st.sampled_from([0, *_RATES[drug]]))
+            course.add("infusion", at, lag=lag, action="rate", rate=rate, **who, **rated)
         elif action == "alarm":
             alarm = draw(st.sampled_from(["occlusion", "air_in_line"]))
-            course.add("infusion", at, lag=lag, drug=drug, action="alarm", alarm=alarm)
+            course.add("infusion", at, lag=lag, drug=drug, action="alarm", alarm=alarm, **who)
         else:
-            course.add("infusion", at, lag=lag, drug=drug, action=action)
+            course.add("infusion", at, lag=lag, drug=drug, action=action, **who)
 
 
 def _laboratory(draw: st.DrawFn, course: Course, end: int) -> None:

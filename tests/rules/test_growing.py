@@ -2,7 +2,7 @@
 
 from bisect import insort
 from collections.abc import Sequence
-from math import nan
+from math import inf, nan
 from operator import attrgetter
 from typing import Final
 
@@ -23,7 +23,7 @@ from rules.quantities.vasoactive import KOTANI_2023, weighted
 from rules.settings import SiteSettings
 from rules.steps import Step, Steps, bridged, bridging, summed, total
 from rules.timeline import Fact, Timeline
-from rules.values import Operator
+from rules.values import Operator, Value
 from tests.rules.strategies import packs
 
 LIMITS: Final = Limits(60 * MINUTE, 5.0)
@@ -36,7 +36,7 @@ def flows(draw: st.DrawFn) -> Flow:
     action = draw(st.sampled_from(["start", "rate", "rate", "rate", "pause", "resume", "stop", "bag_change", "alarm"]))
     doubt = draw(st.sampled_from([None, None, None, "rate", "concentration"]))
     pump = draw(st.sampled_from([None, None, "a", "b"]))
-    line = draw(st.sampled_from(["main", "second"])) if pump is None else pump
+    line = draw(st.sampled_from(["main", "second", *([pump] if pump is not None else [])]))
     return Flow(action, line, draw(RATES), doubt=doubt, by_volume=draw(st.booleans()), pump=pump, source="s")
 
 
@@ -44,7 +44,9 @@ def exactly(flow: Flow) -> tuple[float, float, tuple[str, ...]]:
     return (1.0, 1.0, ()) if flow.line != "second" else (0.5, 1.0, ("salt",))
 
 
-COURSES: Final = st.lists(st.tuples(st.integers(0, 200), flows()), min_size=1, max_size=25)
+COURSES: Final = st.integers(1, 6).flatmap(
+    lambda times: st.lists(st.tuples(st.integers(0, 200).map(lambda at: at * times), flows()), min_size=1, max_size=25)
+)
 SEVERAL: Final = settings(max_examples=400, deadline=None)
 
 
@@ -68,6 +70,16 @@ def test_a_rate_that_grows_is_the_rate_from_scratch(course: list[tuple[int, Flow
         assert smooth.steps == bridged(whole, limit).steps
         twice.rewrite(start, summed([(1.0, growing.steps), (2.5, smooth)], start))
         assert twice.steps == total([(1.0, whole), (2.5, bridged(whole, limit))]).steps
+
+
+def test_a_pump_that_is_identified_later_says_nothing_of_the_time_before() -> None:
+    charted = [Flow("rate", "main", 0.4, source="s"), Flow("rate", "main", 0.4, source="s")]
+    facts = [Fact(at * MINUTE, at, f"{at:03}", flow) for at, flow in zip((0, 100), charted, strict=True)]
+    before = delivery("drug", facts, exactly, LIMITS)
+    facts.append(Fact(130 * MINUTE, 130, "130", Flow("rate", "main", 0.6, pump="a", source="s")))
+    after = delivery("drug", facts, exactly, LIMITS)
+    assert after.value(80 * MINUTE) == before.value(80 * MINUTE) == Value(0.0, inf, ("drug_rate_stale",))
+    assert after.value(130 * MINUTE) == Value(0.6, 0.6)
 
 
 @st.composite
