@@ -33,7 +33,7 @@ def ards(draw: st.DrawFn, course: Course) -> None:
         present |= {"bilateral_opacities": "present", "ards_risk_factor": "present"}
     if often(draw):
         present |= {"influenza": "absent", "passive_patient": "present"}
-    course.add("procedure", 0, code="intubated", action="start")
+    _airway(draw, course)
     conditions = [{"code": code, "presence": presence} for code, presence in present.items()]
     course.add("encounter", 1, conditions=conditions)
     begin = 16 * 60
@@ -47,6 +47,19 @@ def ards(draw: st.DrawFn, course: Course) -> None:
     if recovers:
         course.add("procedure", end - 30, code="intubated", action="stop")
         _extubated(draw, course, end)
+
+
+def _airway(draw: st.DrawFn, course: Course) -> None:
+    """The tube as it is charted: mostly as such, else only as ventilation, or not at all since there was none."""
+    charted = draw(st.sampled_from(["tube", "tube", "tube", "ventilation", "none", "tracheostomy"]))
+    if charted == "none":
+        course.add("encounter", -30, conditions=[{"code": "intubated", "presence": "absent"}])
+        return
+    course.add("procedure", 0, code="invasive_ventilation" if charted == "ventilation" else "intubated", action="start")
+    if charted == "tracheostomy":
+        at = draw(st.sampled_from([600, 1100, 1300]))
+        course.add("procedure", at, code="intubated", action="stop")
+        course.add("procedure", at + draw(st.sampled_from([0, 5])), code="invasive_ventilation", action="start")
 
 
 def _extubated(draw: st.DrawFn, course: Course, begin: int) -> None:

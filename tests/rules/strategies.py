@@ -300,7 +300,8 @@ def _treatments(draw: st.DrawFn, course: Course, end: int) -> None:
         )
     if draw(st.booleans()):
         course.add("procedure", draw(minutes(0, 60)), lag=5, code="culture_taken", action="done")
-    for drug, dose in draw(st.lists(st.sampled_from([("ceftriaxone", 2000), ("hydrocortisone", 50)]), max_size=2)):
+    given = [("ceftriaxone", 2000), ("hydrocortisone", 50), ("hydrocortisone", 50), ("hydroxocobalamin", 5000)]
+    for drug, dose in draw(st.lists(st.sampled_from(given), max_size=3)):
         course.add("dose", draw(minutes(0, end)), lag=10, drug=drug, dose=dose, unit="mg")
     if draw(st.booleans()):
         resistant = {"drug": "ceftriaxone", "result": draw(st.sampled_from(["R", "S"]))}
