@@ -76,10 +76,12 @@ class Compared:
         verdicts: list[Verdict] = []
         moments: list[int | None] = []
         for pack, track in zip(self._packs, self.engine.tracks, strict=True):
+            # The engine forgets what is older than a day.
+            kept = at - DAY if track.entries and track.entries[0].at < at - DAY else -FOREVER
             told = _begun([(entry.at, *_of_engine(entry)) for entry in track.entries])
             said = history(pack, course, at, self._looks)
             mine = _begun([(entry.at, *_of_reference(entry)) for entry in said])
-            found += [f"{pack.id}: {line}" for line in _unlike(told, mine, at)]
+            found += [f"{pack.id}: {line}" for line in _unlike(told, mine, kept)]
             verdicts.append(said[-1].verdict if said else Verdict(State.NOT_APPLICABLE))
             moments.append(since(said) if mine and since(said) >= mine[0][0] else None)
         for pack, verdict, moment in zip(self._packs, weighed(self._packs, verdicts), moments, strict=True):
@@ -231,10 +233,9 @@ def _status(found: Counsel) -> TherapyStatus:
     )
 
 
-def _unlike(told: Sequence[tuple[Any, Any, Any]], mine: Sequence[tuple[Any, Any, Any]], until: int) -> Iterator[str]:
-    """The first instant at which two histories are not the same."""
-    kept = max(told[0][0], until - DAY) if told and told[0][0] < until - DAY else -FOREVER
-    for instant in sorted({when for when, *_ in (*told, *mine) if when >= kept}):
+def _unlike(told: Sequence[tuple[Any, Any, Any]], mine: Sequence[tuple[Any, Any, Any]], since: int) -> Iterator[str]:
+    """The first instant, of those since one, at which two histories are not the same."""
+    for instant in sorted({when for when, *_ in (*told, *mine) if when >= since}):
         ours = next(((memory, said) for when, memory, said in reversed(mine) if when <= instant), None)
         theirs = next(((memory, said) for when, memory, said in reversed(told) if when <= instant), None)
         if ours == theirs:
