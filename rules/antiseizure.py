@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import seizures
 from rules.facts import Flow, Given
-from rules.instants import DAY, HOUR, MINUTE, clock_time
+from rules.instants import DAY, FOREVER, HOUR, MINUTE, TICK, clock_time
 from rules.logic import Finding
+from rules.portions import Portions, bounds
 from rules.timeline import Fact
 from rules.values import Value, number
 
@@ -55,6 +58,7 @@ SECOND_LINE: Final = (
     Row("phenobarbital", _IV, "phenobarbital_per_kg"),
     Row("lacosamide", _IV, "lacosamide_per_kg", "lacosamide_cap"),
 )
+_BENZODIAZEPINES: Final = ("lorazepam", "midazolam", "diazepam")
 CARBAPENEMS: Final = ("meropenem", "ertapenem", "doripenem", "imipenem", "meropenem_vaborbactam")
 LASTING: Final = (
     "levetiracetam",
@@ -103,6 +107,10 @@ PARAMETERS: Final = (
 )
 
 
+_AT: Final = attrgetter("at")
+_END: Final = attrgetter("end")
+
+
 class Course(NamedTuple):
     """A dose, or doses that count together, of one drug: its end, how much, the target, and the share of it."""
 
@@ -124,33 +132,18 @@ class Part(NamedTuple):
     per_kg: float | None = None
 
 
+def _order(course: Course) -> tuple[int, float]:
+    return course.end, course.share.low
+
+
 def first_line(view: View) -> list[Course]:
     """Benzodiazepine doses of the episode: each alone, and pairs of sizeable ones given close together."""
     return view.once("first_line", _first_line)
 
 
 def _first_line(view: View) -> list[Course]:
-    apart, least = view.duration("first_line_cumulative"), view.number("borderline_share")
-    found: list[Course] = []
-    for row in FIRST_LINE:
-        parts = _doses(view, row)
-        times = [part.at for part in parts]
-        sizeable = [_share(view, row, (part,)).low >= least for part in parts]
-        sized: list[int] = []
-        pairs: list[Course] = []
-        for index, part in enumerate(parts):
-            if not _is_first_line(view, row, part):
-                continue
-            found.append(_course(view, row, (part,)))
-            if not sizeable[index]:
-                continue
-            close = bisect_left(sized, part.at - apart)
-            if close < len(sized):
-                window = range(bisect_left(times, sized[close]), bisect_right(times, part.at))
-                pairs.append(_course(view, row, tuple(parts[place] for place in window if sizeable[place])))
-            sized.append(part.at)
-        found += pairs
-    return sorted(found, key=lambda course: (course.end, course.share.low))
+    found = [course for row in FIRST_LINE for course in _followed(view, row, _Benzodiazepines)]
+    return sorted(found, key=_order)
 
 
 def second_line(view: View) -> list[Course]:
@@ -162,17 +155,14 @@ def second_line(view: View) -> list[Course]:
 
 
 def _second_line(view: View) -> list[Course]:
-    together = view.duration("second_line_cumulative")
     found: list[Course] = []
     for row in SECOND_LINE:
-        parts = [part for part in (*_doses(view, row), *_runs(view, row)) if not _is_first_line(view, row, part)]
-        parts.sort()
-        times = [part.at for part in parts]
-        for part in parts:
-            counted = parts[bisect_left(times, part.at - together) : bisect_right(times, part.at)]
-            course = _course(view, row, tuple(counted))
-            found.append(course._replace(discounted=row.drug == "valproate" and bool(carbapenem(view, course.end))))
-    return sorted(found, key=lambda course: (course.end, course.share.low))
+        courses = _followed(view, row, _Loads, tuple(_runs(view, row)))
+        if row.drug == "valproate" and courses:
+            newest = _newest_carbapenem(view) + view.duration("carbapenem_window")
+            courses = [course._replace(discounted=course.end <= newest) for course in courses]
+        found += courses
+    return sorted(found, key=_order)
 
 
 def adequate(view: View, courses: list[Course]) -> Course | None:
@@ -233,6 +223,18 @@ def carbapenem(view: View, end: int) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def _newest_carbapenem(view: View) -> int:
+    """When one was last given, or is being given; before every instant where none was."""
+    newest = -FOREVER
+    for name in CARBAPENEMS:
+        doses, rates = (reversed(view.timeline.upto(f"{kind}:{name}", view.at)) for kind in ("dose", "infusion"))
+        newest = max(newest, next((fact.at for fact in doses if fact.value.status == "given"), newest))
+        newest = max(newest, next((fact.at for fact in rates if fact.value.rate), newest))
+        if view.running(name):
+            newest = FOREVER
+    return newest
+
+
 def treated_from(view: View) -> int | None:
     """From when on what was given counts as given against the seizures of the episode.
 
@@ -256,25 +258,35 @@ def home_valproate(view: View) -> int | None:
 
 def missed(view: View) -> Finding | None:
     """A home antiseizure drug that was not given: recorded so, or given again and again and then no more."""
-    doses = sorted(
-        (fact.at, drug, fact.event)
-        for drug in LASTING
-        for fact in view.timeline.upto(f"dose:{drug}", view.at)
-        if fact.value.status == "given"
-    )
+    given = [(fact.at, drug, fact.event) for drug in LASTING for fact in _newest_given(view, drug)]
     flagged, fact = view.coded("home_asm_missed")
-    if flagged == "present" and fact is not None and not (doses and doses[-1][0] > fact.at):
+    if flagged == "present" and fact is not None and not (given and max(given)[0] > fact.at):
         return Finding("home_asm_missed", "recorded", fact.at, fact.event)
     begin = treated_from(view)
-    if begin is None or not doses:
+    if begin is None or not given:
         return None
-    last, drug, event = doses[-1]
+    last, drug, event = max(given)
     due = last + view.duration("home_drug_missed_after")
     view.note(due)
-    usual = [at for at, _, _ in doses if begin - view.duration("home_drug_look_back") <= at < begin]
-    if last >= begin or view.at < due or len(usual) < _USUAL or any(view.running(name) for name in LASTING):
+    if last >= begin or view.at < due or not _usual(view, begin) or any(view.running(name) for name in LASTING):
         return None
     return Finding("home_asm_missed", f"{drug} last given {clock_time(last)}", last, event)
+
+
+def _newest_given(view: View, drug: str) -> Iterator[Fact]:
+    """The dose of a drug that was given last, if any was."""
+    doses = (fact for fact in reversed(view.timeline.upto(f"dose:{drug}", view.at)) if fact.value.status == "given")
+    return islice(doses, 1)
+
+
+def _usual(view: View, begin: int) -> bool:
+    """Whether doses before the seizures show that antiseizure drugs are taken."""
+    known = 0
+    for drug in LASTING:
+        facts = view.timeline.upto(f"dose:{drug}", begin - TICK)
+        taken = facts[bisect_left(facts, begin - view.duration("home_drug_look_back"), key=_AT) :]
+        known += sum(fact.value.status == "given" for fact in taken)
+    return known >= _USUAL
 
 
 def incomplete(view: View) -> tuple[Finding, ...]:
@@ -288,12 +300,15 @@ def incomplete(view: View) -> tuple[Finding, ...]:
         found.append(Finding("asm_incomplete", "recorded as not finished, paused or extravasated", fact.at, fact.event))
     for row in SECOND_LINE:
         words = row.drug.replace("_", " ")
-        doses = [f for f in view.timeline.upto(f"dose:{row.drug}", view.at) if f.at >= begin and _routed(row, f)]
-        for fact in doses:
-            given: Given = fact.value
-            if given.status == "given" and not given.completed:
-                found.append(Finding(row.drug, f"{words} not completed at {clock_time(fact.at)}", fact.at, fact.event))
-        found += _not_given(view, words, doses)
+        known = _unfinished(view, row.drug)
+        known = known[bisect_left(known, begin, key=_AT) : bisect_right(known, view.at, key=_AT)]
+        doses = [fact for fact in known if _routed(row, fact)]
+        found += (
+            Finding(row.drug, f"{words} not completed at {clock_time(fact.at)}", fact.at, fact.event)
+            for fact in doses
+            if fact.value.status == "given"
+        )
+        found += _not_given(view, row, words, [fact for fact in doses if fact.value.status != "given"])
         flow = view.timeline.latest(f"infusion:{row.drug}", view.at)
         if flow is not None and flow.at >= begin:
             stuck = flow.value.action == "pause" or flow.value.alarm in ("occlusion", "extravasation")
@@ -303,10 +318,27 @@ def incomplete(view: View) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _not_given(view: View, words: str, doses: list[Fact]) -> Iterator[Finding]:
-    limit = view.duration("order_limit")
+def _unfinished(view: View, drug: str) -> list[Fact]:
+    """The doses of a drug that were not given, or not completely, also those to come."""
+    channel = f"dose:{drug}"
+    facts = view.timeline.facts(channel)
+
+    def extend(found: list[Fact], since: int) -> list[Fact]:
+        del found[bisect_left(found, since, key=_AT) :]
+        new = facts[bisect_left(facts, since, key=_AT) :]
+        found += (fact for fact in new if fact.value.status != "given" or not fact.value.completed)
+        return found
+
+    return view.timeline.memo(("unfinished", drug), (channel,), lambda: extend([], -FOREVER), extend)
+
+
+def _not_given(view: View, row: Row, words: str, doses: list[Fact]) -> Iterator[Finding]:
+    if not doses:
+        return
+    given = (fact.at for fact in reversed(view.timeline.upto(f"dose:{row.drug}", view.at)) if _given(row, fact))
+    newest, limit = next(given, -FOREVER), view.duration("order_limit")
     for fact in doses:
-        if fact.value.status == "given" or any(d.at >= fact.at and d.value.status == "given" for d in doses):
+        if newest >= fact.at:
             continue
         due = fact.at + limit
         view.note(due)
@@ -314,13 +346,6 @@ def _not_given(view: View, words: str, doses: list[Fact]) -> Iterator[Finding]:
             yield Finding(
                 "order", f"{words} {fact.value.status} at {clock_time(fact.at)}, not given", fact.at, fact.event
             )
-
-
-def _course(view: View, row: Row, parts: tuple[Part, ...]) -> Course:
-    amounts = [part.amount for part in parts]
-    missing = tuple(dict.fromkeys(item for amount in amounts for item in amount.missing))
-    given = Value(round(sum(a.low for a in amounts), 6), round(sum(a.high for a in amounts), 6), missing)
-    return Course(row.drug, parts[-1].at, given, _target(view, row), _share(view, row, parts), parts[-1].event)
 
 
 def _target(view: View, row: Row) -> Value:
@@ -341,29 +366,142 @@ def _target(view: View, row: Row) -> Value:
     return Value(low, high, weight.missing if low < high else ())
 
 
-def _share(view: View, row: Row, parts: tuple[Part, ...]) -> Value:
-    """How much of the target was given."""
-    target = _target(view, row)
-    low = sum(part.amount.low for part in parts) / target.high if target.high < inf else 0.0
+class _Together:
+    """Parts that may count together, with what was given per kilogram of a weight that is not known."""
+
+    __slots__ = ("amounts", "per_kg")
+
+    def __init__(self) -> None:
+        self.amounts = Portions()
+        self.per_kg = Portions()
+
+    def cut(self, since: int) -> None:
+        self.amounts.cut(since)
+        self.per_kg.cut(since)
+
+    def add(self, part: Part) -> None:
+        self.amounts.add(part.at, part.amount)
+        self.per_kg.add(part.at, Value(part.per_kg or 0.0, 0.0))
+
+    def sum(self, part: Part, back: int) -> Part:
+        """What was given up to a part, and at most so long before it."""
+        lasts = back + TICK
+        missing = self.amounts.missing(part.at, lasts)
+        amount = Value(*bounds(self.amounts.sum(part.at, lasts)), tuple(dict.fromkeys(missing)))
+        per_kg, _ = bounds(self.per_kg.sum(part.at, lasts))
+        return part._replace(amount=amount, per_kg=per_kg)
+
+
+class _Benzodiazepines:
+    """Doses of a drug by some routes as a first line: each alone, and pairs of sizeable ones given close together."""
+
+    __slots__ = ("_alone", "_courses", "_row", "_sizeable", "_sized")
+
+    def __init__(self, row: Row, _: tuple[Part, ...]) -> None:
+        self._row = row
+        self._alone: list[Course] = []
+        """Of each dose, be it of the first line or not."""
+        self._courses: list[Course] = []
+        self._sizeable = _Together()
+        self._sized: list[int] = []
+        """When sizeable ones of the first line were given."""
+
+    def upto(self, at: int) -> list[Course]:
+        """Those that ended by an instant."""
+        return self._courses[: bisect_right(self._courses, at, key=_END)]
+
+    def follow(self, view: View, since: int) -> _Benzodiazepines:
+        """Take in the doses from an instant on; before it they are as they were."""
+        for courses in (self._alone, self._courses):
+            del courses[bisect_left(courses, since, key=_END) :]
+        del self._sized[bisect_left(self._sized, since) :]
+        self._sizeable.cut(since)
+        parts = [*_doses(view, self._row, since)]
+        apart, least = view.duration("first_line_cumulative"), view.number("borderline_share")
+        alone = [_course(view, self._row, part) for part in parts]
+        for part, course in zip(parts, alone, strict=True):
+            if course.share.low >= least:
+                self._sizeable.add(part)
+        for part, course in zip(parts, alone, strict=True):
+            if not _is_first_line(view, self._row, part):
+                continue
+            self._courses.append(course)
+            if course.share.low < least:
+                continue
+            close = bisect_left(self._sized, part.at - apart)
+            if close < len(self._sized):
+                together = self._sizeable.sum(part, part.at - self._sized[close])
+                self._courses.append(_course(view, self._row, together))
+            self._sized.append(part.at)
+        return self
+
+
+class _Loads:
+    """Doses and completed runs of a drug as a second line: at each end, what was given within the time before it."""
+
+    __slots__ = ("_courses", "_given", "_row", "_runs")
+
+    def __init__(self, row: Row, runs: tuple[Part, ...]) -> None:
+        self._row = row
+        self._runs = runs
+        self._courses: list[Course] = []
+        self._given = _Together()
+
+    def upto(self, at: int) -> list[Course]:
+        """Those that ended by an instant."""
+        return self._courses[: bisect_right(self._courses, at, key=_END)]
+
+    def follow(self, view: View, since: int) -> _Loads:
+        """Take in the doses and runs from an instant on; before it they are as they were."""
+        del self._courses[bisect_left(self._courses, since, key=_END) :]
+        self._given.cut(since)
+        runs = (part for part in self._runs if part.at >= since)
+        known = [*_doses(view, self._row, since), *runs]
+        parts = sorted(part for part in known if not _is_first_line(view, self._row, part))
+        for part in parts:
+            self._given.add(part)
+        together = view.duration("second_line_cumulative")
+        self._courses += (_course(view, self._row, self._given.sum(part, together)) for part in parts)
+        return self
+
+
+def _followed(view: View, row: Row, line: type[_Benzodiazepines | _Loads], runs: tuple[Part, ...] = ()) -> list[Course]:
+    """What was given of a drug in the episode up to now, kept up to date."""
+    begin, channel = treated_from(view), f"dose:{row.drug}"
+    if not view.timeline.facts(channel) and not runs:
+        return []
+    numbers = tuple(view.number(name) for name in (*row[2:], "borderline_share") if name is not None)
+    key = ("given", line, row, runs, begin, view.value("weight")[:3], numbers)
+    tried = _BENZODIAZEPINES if row.drug == "phenobarbital" else ()
+    channels = (channel, *(f"dose:{drug}" for drug in tried))
+    known: _Benzodiazepines | _Loads = view.timeline.memo(
+        key, channels, lambda: line(row, runs).follow(view, -FOREVER), lambda found, since: found.follow(view, since)
+    )
+    return known.upto(view.at)
+
+
+def _course(view: View, row: Row, part: Part) -> Course:
+    """What a part, or several together, are against the target."""
+    target, amount = _target(view, row), part.amount
+    low = amount.low / target.high if target.high < inf else 0.0
     if row.per_kg is not None and not view.value("weight").known:
-        low = max(low, sum(part.per_kg or 0.0 for part in parts) / view.number(row.per_kg))
-    most = sum(part.amount.high for part in parts)
-    high = most / target.low if target.low else inf
-    missing = (*(m for part in parts for m in part.amount.missing), *target.missing)
-    return Value(round(low, 6), round(high, 6) if high < inf else inf, tuple(dict.fromkeys(missing)))
+        low = max(low, (part.per_kg or 0.0) / view.number(row.per_kg))
+    high = amount.high / target.low if target.low else inf
+    missing = tuple(dict.fromkeys((*amount.missing, *target.missing)))
+    share = Value(round(low, 6), round(high, 6) if high < inf else inf, missing)
+    given = Value(round(amount.low, 6), round(amount.high, 6), tuple(dict.fromkeys(amount.missing)))
+    return Course(row.drug, part.at, given, target, share, part.event)
 
 
-def _doses(view: View, row: Row) -> list[Part]:
-    """Completed doses of the episode."""
-    begin = treated_from(view)
-    found = []
-    for fact in view.timeline.upto(f"dose:{row.drug}", view.at):
+def _doses(view: View, row: Row, since: int) -> Iterator[Part]:
+    """Completed doses of the episode from an instant on, also those to come."""
+    begin, facts = treated_from(view), view.timeline.facts(f"dose:{row.drug}")
+    if begin is None:
+        return
+    for fact in facts[bisect_left(facts, max(begin, since), key=_AT) :]:
         given: Given = fact.value
-        if begin is None or fact.at < begin or given.status != "given" or not given.completed or not _routed(row, fact):
-            continue
-        per_kg = given.amount if given.weight_power else None
-        found.append(Part(fact.at, view.amount(given), fact.event, per_kg))
-    return found
+        if given.completed and _given(row, fact):
+            yield Part(fact.at, view.amount(given), fact.event, given.amount if given.weight_power else None)
 
 
 def _runs(view: View, row: Row) -> Iterator[Part]:
@@ -394,6 +532,10 @@ def _runs(view: View, row: Row) -> Iterator[Part]:
         started = None
 
 
+def _given(row: Row, fact: Fact) -> bool:
+    return fact.value.status == "given" and _routed(row, fact)
+
+
 def _routed(row: Row, fact: Fact) -> bool:
     return fact.value.route in row.routes
 
@@ -403,7 +545,7 @@ def _is_first_line(view: View, row: Row, part: Part) -> bool:
     if row.drug != "phenobarbital":
         return row in FIRST_LINE
     begin = part.at - DAY
-    tried = (f for name in ("lorazepam", "midazolam", "diazepam") for f in view.timeline.upto(f"dose:{name}", part.at))
+    tried = (f for name in _BENZODIAZEPINES for f in view.timeline.upto(f"dose:{name}", part.at))
     return not any(f.value.status == "given" and f.at >= begin for f in tried)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from rules.facts import Given
 from rules.instants import DAY, HOUR
 from rules.logic import Finding
+from rules.portions import Portions, bounds, given_of, weighed
 from rules.quantities.base import Quantity
-from rules.quantities.portions import Portions, bounds, given_of, weighed
 from rules.timeline import Fact
 from rules.values import Value
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.instants import FOREVER, HOUR, TICK
 from rules.logic import Finding
+from rules.portions import Portions, bounds, given_of
 from rules.quantities.base import Quantity
-from rules.quantities.portions import Portions, bounds, given_of
 from rules.steps import Step, Steps, added, earliest, summed, total
 from rules.values import Value, divided, number
 

@@ -51,6 +51,7 @@ COURSES: Final[Mapping[str, Content]] = {
         "action": ("start", "ongoing", "stop")[number % 3],
         "semiology": "tonic_clonic",
     },
+    "doses of lorazepam": lambda _: {"kind": "dose", "drug": "lorazepam", "dose": 2, "unit": "mg", "route": "iv"},
     "rates of propofol": lambda number: {
         "kind": "infusion",
         "drug": "propofol",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rules import anaesthesia, arrest, delivery, eeg, steps
+from rules import anaesthesia, antiseizure, arrest, delivery, eeg, steps
 from rules.bouts import Bouts
 from rules.brief import LONGEST, NAMED, brief
 from rules.catalogue import load
@@ -16,8 +16,8 @@ from rules.events import MalformedEventError, decode
 from rules.facts import Given
 from rules.outputs import Change, StatusChange
 from rules.pathway import Fold, Pathway
+from rules.portions import Portions
 from rules.quantities import body
-from rules.quantities.portions import Portions
 from rules.settings import SiteSettings
 from rules.shocks import Shocks
 from rules.timeline import Fact, Timeline
@@ -79,6 +79,13 @@ def anaesthetised(number: int) -> dict[str, Any]:
     return {"kind": "infusion", "drug": "propofol", "action": "rate", "rate": rate, "unit": "mg/kg/h"}
 
 
+def loaded(number: int) -> dict[str, Any]:
+    if not number:
+        return seizing(number)
+    drug = ("levetiracetam", "lorazepam")[number % 2]
+    return {"kind": "dose", "drug": drug, "dose": (500, 2)[number % 2], "unit": "mg", "route": "iv"}
+
+
 def engine_after(content: Callable[[int], dict[str, Any]], size: int) -> PatientEngine:
     """An engine to which an hour has brought so many events."""
     engine = PatientEngine("bed", packs(), SiteSettings())
@@ -119,6 +126,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[int]
         (minutes_of_seizure, eeg, "_added"),
         (anaesthetised, anaesthesia, "_nearest"),
         (anaesthetised, anaesthesia, "_deep"),
+        (loaded, antiseizure, "_course"),
     ],
 )
 def test_four_times_the_events_are_four_times_the_work(

@@ -18,7 +18,7 @@ from rules.eeg import Span
 from rules.facts import ArrestEvent, Flow, Given, Sample, SeizureEvent
 from rules.instants import MINUTE
 from rules.pathway import Fold, Pathway
-from rules.quantities.portions import Portions, bounds
+from rules.portions import Portions, bounds
 from rules.quantities.vasoactive import KOTANI_2023, weighted
 from rules.settings import SiteSettings
 from rules.steps import Step, Steps, bridged, bridging, summed, total
