@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Literal
+from itertools import islice
+from operator import attrgetter
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
+from rules.brief import NAMED
 from rules.conditions.node import Node
 from rules.facts import Coded, Flow, Given
 from rules.instants import TICK, clock_time, format_duration
@@ -17,6 +21,8 @@ from rules.lookback import Term
 from rules.timeline import Fact
 from rules.values import compare
 from rules.view import View
+
+_AT: Final = attrgetter("at")
 
 
 class Present(Node):
@@ -194,8 +200,13 @@ class Stopped(Node):
         return (self.duration,)
 
 
+def _given(fact: Fact) -> bool:
+    given: Given = fact.value
+    return given.status == "given"
+
+
 class DoseGiven(Node):
-    """A dose of a drug, or of one of a class, was given within a duration."""
+    """A dose of a drug, or of one of a class, was given within a duration; the newest of them are its evidence."""
 
     type: Literal["given"]
     drug: str
@@ -205,13 +216,18 @@ class DoseGiven(Node):
     def evaluate(self, view: View) -> Evaluation:
         within = view.duration(self.within)
         label = self.label or f"{self.drug} given in {format_duration(within)}" if view.full else ""
-        found = []
+        found: list[Finding] = []
         for name in view.drugs(self.drug):
-            for fact in view.timeline.upto(f"dose:{name}", view.at):
-                given: Given = fact.value
-                if given.status == "given" and view.at - fact.at <= within:
-                    view.note(fact.at + within + TICK)
-                    found.append(Finding(name, f"dose given {clock_time(fact.at)}", fact.at, fact.event))
+            facts = view.timeline.upto(f"dose:{name}", view.at)
+            recent = facts[bisect_left(facts, view.at - within, key=_AT) :]
+            oldest = next((fact for fact in recent if _given(fact)), None)
+            if oldest is None:
+                continue
+            view.note(oldest.at + within + TICK)
+            newest = [*islice(filter(_given, reversed(recent)), NAMED)]
+            found += (
+                Finding(name, f"dose given {clock_time(fact.at)}", fact.at, fact.event) for fact in reversed(newest)
+            )
         return Evaluation(MET if found else NOT_MET, label, tuple(found))
 
     @override
