@@ -142,7 +142,7 @@ def first_line(view: View) -> list[Course]:
 
 
 def _first_line(view: View) -> list[Course]:
-    found = [course for row in FIRST_LINE for course in _followed(view, row, _Benzodiazepines)]
+    found = [course for row in FIRST_LINE for course in _followed(view, row, None)]
     return sorted(found, key=_order)
 
 
@@ -157,7 +157,7 @@ def second_line(view: View) -> list[Course]:
 def _second_line(view: View) -> list[Course]:
     found: list[Course] = []
     for row in SECOND_LINE:
-        courses = _followed(view, row, _Loads, tuple(_runs(view, row)))
+        courses = _followed(view, row, tuple(_runs(view, row)))
         if row.drug == "valproate" and courses:
             newest = _newest_carbapenem(view) + view.duration("carbapenem_window")
             courses = [course._replace(discounted=course.end <= newest) for course in courses]
@@ -395,12 +395,10 @@ class _Together:
 class _Benzodiazepines:
     """Doses of a drug by some routes as a first line: each alone, and pairs of sizeable ones given close together."""
 
-    __slots__ = ("_alone", "_courses", "_row", "_sizeable", "_sized")
+    __slots__ = ("_courses", "_row", "_sizeable", "_sized")
 
-    def __init__(self, row: Row, _: tuple[Part, ...]) -> None:
+    def __init__(self, row: Row) -> None:
         self._row = row
-        self._alone: list[Course] = []
-        """Of each dose, be it of the first line or not."""
         self._courses: list[Course] = []
         self._sizeable = _Together()
         self._sized: list[int] = []
@@ -412,8 +410,7 @@ class _Benzodiazepines:
 
     def follow(self, view: View, since: int) -> _Benzodiazepines:
         """Take in the doses from an instant on; before it they are as they were."""
-        for courses in (self._alone, self._courses):
-            del courses[bisect_left(courses, since, key=_END) :]
+        del self._courses[bisect_left(self._courses, since, key=_END) :]
         del self._sized[bisect_left(self._sized, since) :]
         self._sizeable.cut(since)
         parts = [*_doses(view, self._row, since)]
@@ -465,19 +462,24 @@ class _Loads:
         return self
 
 
-def _followed(view: View, row: Row, line: type[_Benzodiazepines | _Loads], runs: tuple[Part, ...] = ()) -> list[Course]:
-    """What was given of a drug in the episode up to now, kept up to date."""
+def _followed(view: View, row: Row, runs: tuple[Part, ...] | None) -> list[Course]:
+    """What was given of a drug in the episode up to now: as a first line, or with ``runs`` as a second."""
     begin, channel = treated_from(view), f"dose:{row.drug}"
     if not view.timeline.facts(channel) and not runs:
         return []
-    numbers = tuple(view.number(name) for name in (*row[2:], "borderline_share") if name is not None)
-    key = ("given", line, row, runs, begin, view.value("weight")[:3], numbers)
+    numbers = [view.number(name) for name in (*row[2:], "borderline_share") if name is not None]
+    numbers += [view.duration(name) for name in ("first_line_cumulative", "second_line_cumulative")]
+    key = ("given", row, runs, begin, view.value("weight")[:3], *numbers)
     tried = _BENZODIAZEPINES if row.drug == "phenobarbital" else ()
     channels = (channel, *(f"dose:{drug}" for drug in tried))
-    known: _Benzodiazepines | _Loads = view.timeline.memo(
-        key, channels, lambda: line(row, runs).follow(view, -FOREVER), lambda found, since: found.follow(view, since)
-    )
-    return known.upto(view.at)
+
+    def build() -> _Benzodiazepines | _Loads:
+        return (_Benzodiazepines(row) if runs is None else _Loads(row, runs)).follow(view, -FOREVER)
+
+    def extend(known: _Benzodiazepines | _Loads, since: int) -> _Benzodiazepines | _Loads:
+        return known.follow(view, since)
+
+    return view.timeline.memo(key, channels, build, extend).upto(view.at)
 
 
 def _course(view: View, row: Row, part: Part) -> Course:
