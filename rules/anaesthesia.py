@@ -199,7 +199,8 @@ def target_recorded(view: View) -> bool:
 def reduced_before(view: View, instant: int) -> Truth:
     """Whether anaesthesia had been reduced or withdrawn when something happened; a paused pump is no reduction.
 
-    What another agent was given less of meanwhile is.
+    What another agent was given less of meanwhile is. Reduced is what had lasted longer than an interruption may: two
+    syringes that overlap in a relay, and a bolus given by the pump, are no level from which anything is reduced.
     """
     begun = start(view)
     began = begun.at if begun.perhaps is None else begun.perhaps
@@ -210,11 +211,26 @@ def reduced_before(view: View, instant: int) -> Truth:
         return NOT_MET
     steps, since = depth(view, paused), max(began, instant - view.duration("wean_window"))
     within = steps.steps[steps.index(since) : steps.index(instant + TICK)]
-    highest = max(steps.value(since).low, *(step.low for step in within), 0.0)
-    now = steps.value(instant)
+    first, now = steps.value(since), steps.value(instant)
+    within = [Step(since, first.low, first.high), *within]
     if begun.at is not None and begun.at < instant:
-        return MET if now.high < highest else NOT_MET
+        lasting = _lasting(within, instant, view.duration("anaesthetic_gap_limit"))
+        withdrawn = not now.high and any(step.low for step in within)
+        return MET if withdrawn or now.high < lasting else NOT_MET
     return NOT_MET if now.high else UNKNOWN
+
+
+def _lasting(steps: Sequence[Step], until: int, limit: int) -> float:
+    """The highest rate that was kept, or exceeded, for longer than a limit."""
+    highest, kept = 0.0, list[tuple[int, float]]()
+    for step in (*steps, Step(until, 0.0, 0.0)):
+        since = step.at
+        while kept and kept[-1][1] >= step.low:
+            since, low = kept.pop()
+            if step.at - since > limit:
+                highest = max(highest, low)
+        kept.append((since, step.low))
+    return highest
 
 
 def _paused(view: View, name: str, instant: int) -> bool:
