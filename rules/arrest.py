@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rules.facts import ArrestEvent
-from rules.instants import FOREVER, HOUR, MINUTE
+from rules.instants import FOREVER, HOUR, MINUTE, TICK
 from rules.shocks import Shock, Shocks
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ PULSE: Final = 20.0
 
 NO_FLOW_ETCO2: Final = 10.0
 """EtCO2 in mm[Hg] below which a pressure is no circulation (AHA 2025, secondary source only)."""
+
+MEASURED: Final = 2 * MINUTE
+"""For how long a rate of compressions that a device measured says that they go on (maximum age of the signal)."""
 
 RHYTHM_HOLDS: Final = 10 * MINUTE
 """For how long a rhythm seen on a monitor counts as the first of an arrest found later (local setting)."""
@@ -103,7 +106,7 @@ class Arrest(NamedTuple):
         initial_rhythm: the first rhythm, if it was charted no later than the first shock.
         rhythm: the latest rhythm.
         first_compressions: when compressions began.
-        compressing: since when compressions have been going on.
+        compressing: since when compressions have been going on, as charted or as a device measures them.
         paused: since when they have not, although they are needed.
         compressed: milliseconds of compressions in stretches that are over.
         pauses: lengths of the pauses that are over.
@@ -224,8 +227,12 @@ def _course(view: View) -> Arrest | None:
     facts = record.facts(CHANNEL)
     if not facts:
         return None
+    measured: list[Fact] = []
 
     def courses(seen: tuple[tuple[int, int], ...]) -> Courses:
+        if measured:
+            return Courses(lasting, dict(seen)).follow(facts)
+
         def build() -> Courses:
             return Courses(lasting, dict(seen)).follow(facts)
 
@@ -235,6 +242,10 @@ def _course(view: View) -> Arrest | None:
         return record.memo(("arrest", lasting, seen), (CHANNEL,), build, extend)
 
     found = courses(())
+    measured = _measured(view, facts, found)
+    if measured:
+        facts = sorted((*facts, *measured), key=_AT)
+        found = courses(())
     seen = _seen(view, facts, found)
     if seen:
         found = courses(seen)
@@ -268,6 +279,41 @@ def _seen(view: View, facts: Sequence[Fact], courses: Courses) -> tuple[tuple[in
                 view.note(fact.at + LOST)
                 found.append((fact.at, since))
     return tuple(found)
+
+
+def _measured(view: View, facts: Sequence[Fact], courses: Courses) -> list[Fact]:
+    """Compressions that a device measures while none are charted as given, as if somebody had charted them.
+
+    Circulation that was charted takes more than that. Hours after the word they follow it does not matter any more.
+    """
+    series = view.timeline.series("signal:cpr_rate")
+    found: list[Fact] = []
+    if series is None or series.newest is None:
+        return found
+    last: int | None = None
+    for index in range(bisect_right(facts, view.at - LOST, key=_AT), bisect_right(facts, view.at, key=_AT)):
+        fact, arrest = facts[index], courses.arrests[index]
+        if arrest is None or arrest.ended is not None or arrest.rosc is not None or arrest.compressing is not None:
+            continue
+        until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
+        view.note(series.next_end(view.at) if until == view.at else None)
+        minutes = range(-(-fact.at // MINUTE), min(until // MINUTE, series.newest + 1))
+        pressed = [minute * MINUTE for minute in minutes if series.at(minute) is not None]
+        for at in pressed:
+            if last is not None and at - last > MEASURED:
+                found.append(_as_charted("cpr_stop", last, fact))
+            if at == pressed[0] or last is None or at - last > MEASURED:
+                found.append(_as_charted("cpr_start", at, fact))
+            last = at + MINUTE
+    if last is not None and view.at - last > MEASURED:
+        found.append(_as_charted("cpr_stop", last, facts[0]))
+    elif last is not None:
+        view.note(last + MEASURED + TICK)
+    return found
+
+
+def _as_charted(action: str, at: int, word: Fact) -> Fact:
+    return word._replace(at=at, event="cpr_rate", value=ArrestEvent(action, None, None, None))
 
 
 def follow(facts: Sequence[Fact], lasting: int, seen: Mapping[int, int] | None = None) -> list[Arrest | None]:
