@@ -77,6 +77,7 @@ class Bedside:
         """
         asked = alert_asked_for(event)
         if asked is not None:
+            self.changes += self.engine.advance(event.received_at)
             named, subject = asked
             found = self._alert_id(named or pathway, subject, event.received_at)
             event = event.model_copy(update={"alert_id": found})
