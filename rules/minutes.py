@@ -99,10 +99,13 @@ class MinuteSeries:
         last = end // MINUTE
         return [value for minute in range(last - length // MINUTE, last) if (value := self.at(minute)) is not None]
 
-    def so_far(self, at: int) -> float | None:
-        """The median of the minute that is going on at an instant, up to then; None once that minute has settled."""
+    def so_far(self, at: int, after: int = -FOREVER) -> float | None:
+        """The median of the minute that is going on at an instant, up to then; None once that minute has settled.
+
+        With ``after``, of the samples after that instant only.
+        """
         entry = self.unsettled.get(at // MINUTE)
-        samples = [value for moment, value in entry[1].items() if moment <= at] if entry is not None else []
+        samples = [value for moment, value in entry[1].items() if after < moment <= at] if entry is not None else []
         value = _median(samples) if samples else _UNREAD
         return None if value == _UNREAD else value
 

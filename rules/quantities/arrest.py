@@ -68,6 +68,23 @@ def _pulse_pressure(view: View) -> Value:
     return exact(pressure, Finding("arterial_pulse_pressure", f"{number(pressure)} mm[Hg]", at))
 
 
+def _own_systolic(view: View) -> Value:
+    """The systolic pressure without that which compressions made: what was measured since they stopped."""
+    arrest, name = course(view), "systolic_invasive"
+    measured = view.value(name)
+    if arrest is None or arrest.first_compressions is None:
+        return measured
+    series, stopped = view.timeline.series(f"signal:{name}"), arrest.paused or arrest.rosc
+    if series is None or stopped is None or not measured.known:
+        return unknown(name)
+    for at in (view.at, view.at // MINUTE * MINUTE - TICK):
+        pressure = series.so_far(at, stopped)
+        if pressure is not None:
+            return exact(pressure, Finding("own_systolic", f"{number(round(pressure, 4))} mm[Hg]", at))
+    minute = series.newest_before(view.at, view.max_age(name) or 0)
+    return measured if minute is not None and minute * MINUTE >= stopped else unknown(name)
+
+
 def _etco2_rise(view: View) -> Value:
     """How far EtCO2 is now above its lowest minute in the window before."""
     now, series = view.value("etco2"), view.timeline.series("signal:etco2")
@@ -122,6 +139,17 @@ ARREST: Final = (
         "systolic less diastolic pressure of the arterial line",
         ("signal:systolic_invasive", "signal:diastolic_invasive"),
         _pulse_pressure,
+    ),
+    Quantity(
+        "own_systolic",
+        "systolic pressure without compressions",
+        "mm[Hg]",
+        "what the arterial line shows since compressions stopped; the pressure that they make is no circulation",
+        READS,
+        _own_systolic,
+        parameters=("sustained_rosc",),
+        looks_back=(LOST,),
+        episode=True,
     ),
     Quantity(
         "etco2_rise",
