@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from rules import catalogue as catalogues
 from rules.events import Action, Assessment, Event, Observations, Status
 from rules.facts import Answer, Refusal, Sample, Translator
-from rules.instants import MINUTE, to_instant
+from rules.instants import FOREVER, MINUTE, to_instant
 from rules.settings import SiteSettings
 from rules.timeline import Fact
 
@@ -75,9 +75,9 @@ class Minutes:
         last = end // MINUTE
         return [value for minute in range(last - length // MINUTE, last) if (value := self.at(minute)) is not None]
 
-    def so_far(self, at: int) -> float | None:
-        """The median of the minute that goes on at an instant, up to then."""
-        return _median(value for moment, value in self.samples.get(at // MINUTE, {}).items() if moment <= at)
+    def so_far(self, at: int, after: int = -FOREVER) -> float | None:
+        """The median of the minute that goes on at an instant, up to then, of the samples after another instant."""
+        return _median(value for moment, value in self.samples.get(at // MINUTE, {}).items() if after < moment <= at)
 
     def newest_sent(self, at: int, age: int) -> int | None:
         """The last whole minute with samples that ended by an instant, and at most ``age`` milliseconds before it."""
