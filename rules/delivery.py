@@ -110,7 +110,8 @@ class Delivery:
             return steps[bisect_left(steps, since, key=_AT) :]
         own = [stream.flow for stream in streams]
         parts = [stream.delivered() if stream.flow.pump is None else stream.plain(since) for stream in streams]
-        return (_together(self._name, own, at, steps) for at, steps in side_by_side(parts, since))
+        usual = self._limits.stale_after
+        return (_together(self._name, usual, own, at, steps) for at, steps in side_by_side(parts, since))
 
 
 def confirmed(facts: Sequence[Fact], fact: Fact, now: int, stale_after: int) -> bool:
@@ -261,12 +262,13 @@ def _running(name: str, at: int, rate: Flow | None, why: str, scale: Scale, limi
     return Step(at, low, high, missing)
 
 
-def _together(name: str, streams: Sequence[Flow], at: int, steps: Sequence[Step]) -> Step:
+def _together(name: str, stale_after: int, streams: Sequence[Flow], at: int, steps: Sequence[Step]) -> Step:
     """What all streams that have begun deliver.
 
     Identified pumps add up and are believed: what a line beside them says is taken for their charting, unless it says
-    more than they deliver, or was charted after they stood. Lines without a pump may all be one infusion. The step of
-    a pump begins when its rate changed, that of a line when it was last charted.
+    more than they deliver, or was charted after they stood. Where the one pump that runs has fallen silent, what was
+    charted since goes on. Lines without a pump may all be one infusion. The step of a pump begins when its rate changed
+    or when nobody had confirmed it for too long, that of a line when it was last charted.
     """
     pairs = [(flow, step) for flow, step in zip(streams, steps, strict=True) if step.at > BEFORE.at]
     if len(pairs) == 1:
@@ -278,6 +280,11 @@ def _together(name: str, streams: Sequence[Flow], at: int, steps: Sequence[Step]
         for flow, step in pairs
         if flow.pump is None and step.high and (step.missing != (_stale(name),) or flow.line not in known)
     ]
+    running = [step for step in pumps if step.high]
+    if len(running) == 1 and running[0].missing == (_stale(name),):
+        since = running[0].at - stale_after
+        if any(step.at > since and step.high < inf for step in lines):
+            pumps.remove(running[0])
     low, high = sum(step.low for step in pumps), sum(step.high for step in pumps)
     stood = max((step.at for step in pumps if not step.high), default=BEFORE.at)
     if high:
