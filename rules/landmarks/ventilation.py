@@ -67,16 +67,16 @@ def intubated(view: View) -> Evaluation:
 
 
 def overtaken(view: View, known: Sequence[Fact]) -> bool:
-    """Whether a ventilator has begun to measure a pressure that the newest record of a device says there is none of.
+    """Whether a ventilator measures a pressure that the newest record of a device says there is none of.
 
-    Where that record ended what was there before, it is believed.
+    Where that record ended what was there before, it is believed for longer.
     """
     last = known[-1]
-    if last.value.value == "absent" and any(fact.value.value == "present" for fact in known):
-        return False
+    ended = last.value.value == "absent" and any(fact.value.value == "present" for fact in known)
+    lingers = view.duration("pressure_outlasts" if ended else "pressure_lingers")
     value = view.value("peep")
     measured = max((finding.at for finding in value.findings if finding.at is not None), default=last.at)
-    return measured - last.at > view.duration("pressure_lingers") and value.low >= view.number("peep_least")
+    return measured - last.at > lingers and value.low >= view.number("peep_least")
 
 
 def intubated_spans(view: View) -> list[Span]:
@@ -113,6 +113,6 @@ VENTILATION: Final = (
         "EOLIA entry: ventilated for less than 7 days (source read)",
         AIRWAY,
         _intubation,
-        parameters=("pause_tolerance", "pressure_lingers", "peep_least"),
+        parameters=("pause_tolerance", "pressure_lingers", "pressure_outlasts", "peep_least"),
     ),
 )

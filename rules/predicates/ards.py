@@ -397,7 +397,7 @@ def _good_signal(view: View) -> Evaluation:
     return Evaluation(UNKNOWN if missing else MET, label, (), missing)
 
 
-_LINGERS: Final = ("pressure_lingers", "peep_least")
+_LINGERS: Final = ("pressure_lingers", "pressure_outlasts", "peep_least")
 _GAS: Final = ("signal:pao2", "signal:fio2", "signal:spo2")
 _GAS_NUMBERS: Final = ("venous_pao2", "venous_spo2", "fio2_steady_for")
 _OF_A_GAS: Final = ("signal:pao2",)
