@@ -209,8 +209,8 @@ def holds_by_definition(stated: list[int]) -> float:
     return max([STALE, *(interval + STALE / 30 for interval in habit if interval <= 1.5 * STALE)])
 
 
-def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, float, int]:
-    """What one line delivered at an instant, at least and at most, and when that was last charted."""
+def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, float, int, float]:
+    """What one line delivered at an instant, at least and at most, when that was last charted, until when it counted."""
     known: float | None = None
     volume, state, confirmed = False, "off", 0
     stood = False
@@ -246,10 +246,10 @@ def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, fl
         if known is None or not 0 < known <= HIGHEST:
             until = -inf
     if state == "off" or known == 0:
-        return 0.0, 0.0, confirmed
+        return 0.0, 0.0, confirmed, inf
     if known is None or known > HIGHEST or at > until:
-        return 0.0, inf, confirmed
-    return (known if state == "on" else 0.0), known, confirmed
+        return 0.0, inf, confirmed, until if until > -inf else inf
+    return (known if state == "on" else 0.0), known, confirmed, inf
 
 
 def stood_by_definition(facts: list[Fact], line: str, at: int) -> float:
@@ -267,16 +267,20 @@ def stood_by_definition(facts: list[Fact], line: str, at: int) -> float:
 def running_by_definition(facts: list[Fact], at: int) -> tuple[float, float]:
     """What pumps deliver, and lines that say more.
 
-    Without a pump that runs, from the largest line that was charted after they stood to all of them.
+    Without a pump that runs, from the largest line that was charted after they stood to all of them; so too where the
+    one that runs has fallen silent, and a line was charted since.
     """
     ran = {line: line_by_definition(facts, line, at) for line in PUMPS}
     pumps = [line for line, pump in PUMPS.items() if pump]
     low, high = (sum(ran[line][bound] for line in pumps) for bound in (0, 1))
     lines = [ran[line] for line, pump in PUMPS.items() if not pump]
-    if high:
-        return low, high + sum(most for least, most, _ in lines if least > high)
+    silent = [ran[line][3] + TICK - STALE for line in pumps if ran[line][1]]
+    charted_since = len(silent) == 1 and any(said > silent[0] and 0 < most < inf for _, most, said, _ in lines)
+    if high and not charted_since:
+        return low, high + sum(most for least, most, _, _ in lines if least > high)
     stood = max(stood_by_definition(facts, line, at) for line in pumps)
-    return max((least for least, _, said in lines if said > stood), default=0.0), sum(most for _, most, _ in lines)
+    least = max((least for least, _, said, _ in lines if said > stood), default=0.0)
+    return least, sum(most for _, most, _, _ in lines)
 
 
 def bridged_by_definition(plain: Steps, limit: int, at: int) -> tuple[float, float]:
