@@ -210,7 +210,7 @@ def holds_by_definition(stated: list[int]) -> float:
 
 
 def line_by_definition(facts: list[Fact], line: str, at: int) -> tuple[float, float, int, float]:
-    """What one line delivered at an instant, at least and at most, when that was last charted, until when it counted."""
+    """What one line delivered at an instant, at least and at most, when last charted, until when it counted."""
     known: float | None = None
     volume, state, confirmed = False, "off", 0
     stood = False
