@@ -288,7 +288,7 @@ def _measured(view: View, facts: Sequence[Fact], courses: Courses) -> list[Fact]
     """
     series = view.timeline.series("signal:cpr_rate")
     found: list[Fact] = []
-    if series is None or series.newest is None:
+    if series is None:
         return found
     last: int | None = None
     for index in range(bisect_right(facts, view.at - LOST, key=_AT), bisect_right(facts, view.at, key=_AT)):
@@ -297,7 +297,7 @@ def _measured(view: View, facts: Sequence[Fact], courses: Courses) -> list[Fact]
             continue
         until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
         view.note(series.next_end(view.at) if until == view.at else None)
-        minutes = range(-(-fact.at // MINUTE), min(until // MINUTE, series.newest + 1))
+        minutes = range(-(-fact.at // MINUTE), until // MINUTE)
         pressed = [minute * MINUTE for minute in minutes if series.at(minute) is not None]
         for at in pressed:
             if last is not None and at - last > MEASURED:
