@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules import seizures
 from rules.instants import HOUR, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Truth
-from rules.steps import BEFORE, Step, Steps, reasons, side_by_side, summed, total
+from rules.steps import BEFORE, Step, Steps, reasons, side_by_side, summed
 
 if TYPE_CHECKING:
     from rules.view import View
@@ -99,7 +99,7 @@ def depth(view: View, besides: tuple[str, ...] = ()) -> Steps:
         found.rewrite(since, summed(parts(), since))
         return found
 
-    steps = view.timeline.memo(("anaesthesia", *key), channels, lambda: total(parts()), extend)
+    steps = view.timeline.memo(("anaesthesia", *key), channels, Steps, extend)
     view.note(steps.next_step(view.at))
     return steps
 
@@ -113,7 +113,7 @@ def deepest(view: View) -> Steps:
         found.rewrite(since, (_nearest(at, steps, lowest) for at, steps in side_by_side(parts, since)))
         return found
 
-    steps = view.timeline.memo(("deepest", *key), channels, lambda: extend(Steps(()), BEFORE.at), extend)
+    steps = view.timeline.memo(("deepest", *key), channels, Steps, extend)
     view.note(steps.next_step(view.at))
     return steps
 
@@ -280,7 +280,7 @@ def _depths(view: View, begin: int) -> list[_Depth]:
                 found.append(_Depth(step.at, deep))
         return found
 
-    known = view.timeline.memo(("depths", *key, limit, share), channels, lambda: extend([], BEFORE.at), extend)
+    known = view.timeline.memo(("depths", *key, limit, share), channels, list[_Depth], extend)
     return known if not known or known[0].begun == begin else extend(known, BEFORE.at)
 
 

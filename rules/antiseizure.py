@@ -329,7 +329,7 @@ def _unfinished(view: View, drug: str) -> list[Fact]:
         found += (fact for fact in new if fact.value.status != "given" or not fact.value.completed)
         return found
 
-    return view.timeline.memo(("unfinished", drug), (channel,), lambda: extend([], -FOREVER), extend)
+    return view.timeline.memo(("unfinished", drug), (channel,), list[Fact], extend)
 
 
 def _not_given(view: View, row: Row, words: str, doses: list[Fact]) -> Iterator[Finding]:
@@ -474,7 +474,7 @@ def _followed(view: View, row: Row, runs: tuple[Part, ...] | None) -> list[Cours
     channels = (channel, *(f"dose:{drug}" for drug in tried))
 
     def build() -> _Benzodiazepines | _Loads:
-        return (_Benzodiazepines(row) if runs is None else _Loads(row, runs)).follow(view, -FOREVER)
+        return _Benzodiazepines(row) if runs is None else _Loads(row, runs)
 
     def extend(known: _Benzodiazepines | _Loads, since: int) -> _Benzodiazepines | _Loads:
         return known.follow(view, since)

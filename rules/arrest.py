@@ -47,9 +47,6 @@ PULSE: Final = 20.0
 NO_FLOW_ETCO2: Final = 10.0
 """EtCO2 in mm[Hg] below which a pressure is no circulation (AHA 2025, secondary source only)."""
 
-MEASURED: Final = 2 * MINUTE
-"""For how long a rate of compressions that a device measured says that they go on (maximum age of the signal)."""
-
 RHYTHM_HOLDS: Final = 10 * MINUTE
 """For how long a rhythm seen on a monitor counts as the first of an arrest found later (local setting)."""
 
@@ -227,28 +224,23 @@ def _course(view: View) -> Arrest | None:
     facts = record.facts(CHANNEL)
     if not facts:
         return None
-    measured: list[Fact] = []
+    charted = facts
 
-    def courses(seen: tuple[tuple[int, int], ...]) -> Courses:
-        if measured:
-            return Courses(lasting, dict(seen)).follow(facts)
-
-        def build() -> Courses:
-            return Courses(lasting, dict(seen)).follow(facts)
-
+    def as_charted(seen: tuple[tuple[int, int], ...]) -> Courses:
         def extend(known: Courses, since: int) -> Courses:
-            return known.follow(facts, since)
+            return known.follow(charted, since)
 
-        return record.memo(("arrest", lasting, seen), (CHANNEL,), build, extend)
+        return record.memo(("arrest", lasting, seen), (CHANNEL,), lambda: Courses(lasting, dict(seen)), extend)
 
-    found = courses(())
-    measured = _measured(view, facts, found)
+    found = as_charted(())
+    measured = _measured(view, charted, found)
     if measured:
-        facts = sorted((*facts, *measured), key=_AT)
-        found = courses(())
+        # What a device adds is more each minute: nothing of that is kept.
+        facts = sorted((*charted, *measured), key=_AT)
+        found = Courses(lasting).follow(facts)
     seen = _seen(view, facts, found)
     if seen:
-        found = courses(seen)
+        found = Courses(lasting, dict(seen)).follow(facts) if measured else as_charted(seen)
     index = bisect_right(facts, view.at, key=_AT)
     last = found.arrests[index - 1] if index else None
     if last is None:
@@ -286,7 +278,7 @@ def _measured(view: View, facts: Sequence[Fact], courses: Courses) -> list[Fact]
 
     Circulation that was charted takes more than that. Hours after the word they follow it does not matter any more.
     """
-    series = view.timeline.series("signal:cpr_rate")
+    series, holds = view.timeline.series("signal:cpr_rate"), view.max_age("cpr_rate") or 0
     found: list[Fact] = []
     if series is None:
         return found
@@ -300,15 +292,15 @@ def _measured(view: View, facts: Sequence[Fact], courses: Courses) -> list[Fact]
         minutes = range(-(-fact.at // MINUTE), until // MINUTE)
         pressed = [minute * MINUTE for minute in minutes if series.at(minute) is not None]
         for at in pressed:
-            if last is not None and at - last > MEASURED:
+            if last is not None and at - last > holds:
                 found.append(_as_charted("cpr_stop", last, fact))
-            if at == pressed[0] or last is None or at - last > MEASURED:
+            if at == pressed[0] or last is None or at - last > holds:
                 found.append(_as_charted("cpr_start", at, fact))
             last = at + MINUTE
-    if last is not None and view.at - last > MEASURED:
+    if last is not None and view.at - last > holds:
         found.append(_as_charted("cpr_stop", last, facts[0]))
     elif last is not None:
-        view.note(last + MEASURED + TICK)
+        view.note(last + holds + TICK)
     return found
 
 

@@ -7,7 +7,6 @@ from math import inf
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from rules.instants import FOREVER
 from rules.steps import earliest
 from rules.values import Value, unknown
 
@@ -112,7 +111,7 @@ def given_of(view: View, drug: str, weight: Value | None) -> Portions:
         return found
 
     key = ("given", drug, None if weight is None else weight[:3])
-    return view.timeline.memo(key, (f"dose:{drug}",), lambda: extend(Portions(), -FOREVER), extend)
+    return view.timeline.memo(key, (f"dose:{drug}",), Portions, extend)
 
 
 def weighed(given: Given) -> bool:

@@ -150,7 +150,7 @@ def _hidden(view: View, stops: Sequence[int]) -> set[int]:
         return found
 
     key = ("paralysed stops", channels, effect, view.value("weight")[:3] if flows else None)
-    paralysed = record.memo(key, channels, lambda: extend([], -FOREVER), extend)
+    paralysed = record.memo(key, channels, list[int], extend)
     few, many = (paralysed, stops) if len(paralysed) < len(stops) else (stops, paralysed)
     return {at for at in few if bisect_left(many, at) < bisect_right(many, at) and _blind(view, at)}
 

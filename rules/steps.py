@@ -84,7 +84,7 @@ class Steps:
 
     __slots__ = ("_at", "_runs", "steps")
 
-    def __init__(self, steps: Iterable[Step]) -> None:
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.steps: list[Step] = []
         self._at: list[int] = []
         self._runs: dict[tuple[Operator, float, int], _Runs] = {}

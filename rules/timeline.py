@@ -68,7 +68,8 @@ class Record(Protocol):
     ) -> T:
         """A value derived from whole channels, built again only when one of them has changed.
 
-        With ``extend`` it is brought up to date, where it is known from which instant on their facts are others.
+        With ``extend``, what is built is that of no facts, and it is brought up to date from the instant on from which
+        the facts of the channels are others.
         """
 
     def listen_apart(self, reads: set[str]) -> set[str]:
@@ -244,8 +245,9 @@ class Timeline(Record):
     ) -> T:
         """A value derived from whole channels, built again only when one of them has changed.
 
-        A channel may also be a kind, such as ``dose:``, for all channels of that kind. With ``extend`` it is brought up
-        to date, where it is known from which instant on their facts are others.
+        A channel may also be a kind, such as ``dose:``, for all channels of that kind. With ``extend``, what is built
+        is that of no facts, and it is brought up to date from the instant on from which the facts are others, or from the
+        first on where that is not known.
         """
         self._reads.update(channels)
         versions = tuple([self.versions.get(channel, 0) for channel in channels])
@@ -255,7 +257,9 @@ class Timeline(Record):
             self._memo.pop(key, None)
             heard = self.listen_apart(set())
             since = None if held is None or extend is None else self._changed_since(channels, held[0])
-            made = build() if held is None or extend is None or since is None else extend(held[1], since)
+            made: T = build() if held is None or since is None else held[1]
+            if extend is not None:
+                made = extend(made, -FOREVER if since is None else since)
             held = self._memo[key] = (versions, made)
             self.listen_apart(heard)
         value: T = held[1]

@@ -22,7 +22,7 @@ from rules.outputs import State
 from rules.parameters import Parameter
 from rules.quantities.base import Quantity
 from rules.settings import SiteSettings
-from rules.steps import Steps, bridged, bridging
+from rules.steps import Steps, bridging
 from rules.timeline import Fact, Record
 from rules.trace import Anchors, Answer, Course, Trace, shared
 from rules.values import Value, exact, number, powered, unknown
@@ -504,7 +504,7 @@ class View:
             return found
 
         key = ("after each", channel, step, first, *given)
-        return self.timeline.memo(key, (channel,), lambda: extend([], -FOREVER), extend)
+        return self.timeline.memo(key, (channel,), list[T], extend)
 
     def known(self, channel: str, at: int, step: Callable[..., T], first: T, *given: Hashable) -> T:
         """What is known after the facts of a channel up to an instant: see :meth:`after_each`."""
@@ -523,7 +523,7 @@ class View:
         def build() -> Delivery:
             stale_after = round(self.settings.rate_holds.total_seconds() * 1000)
             limits = Limits(stale_after, self.catalogue.drug(drug).max_plausible_rate or inf)
-            return Delivery(drug, limits).follow(facts, scale)
+            return Delivery(drug, limits)
 
         def extend(found: Delivery, since: int) -> Delivery:
             return found.follow(facts, scale, since)
@@ -548,7 +548,7 @@ class View:
             return steps
 
         key = ("bridged", drug, bridge, self.value("weight")[:3])
-        return self.timeline.memo(key, (f"infusion:{drug}",), lambda: bridged(plain, bridge), extend)
+        return self.timeline.memo(key, (f"infusion:{drug}",), Steps, extend)
 
     def flow(self, drug: str) -> Value:
         """The rate of a drug now, in its canonical unit."""

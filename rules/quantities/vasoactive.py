@@ -11,7 +11,7 @@ from rules.instants import FOREVER, HOUR, TICK
 from rules.logic import Finding
 from rules.portions import Portions, bounds, given_of
 from rules.quantities.base import Quantity
-from rules.steps import Step, Steps, added, earliest, summed, total
+from rules.steps import Step, Steps, added, earliest, summed
 from rules.values import Value, divided, number
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
         key = ("weighted", tuple(given.items()), bridge, view.value("weight")[:3])
 
         def changed(since: int) -> int:
-            return min(since if drug in BY_AMOUNT else view.read_bridged_from(drug, bridge, since) for drug in given)
+            rates = (drug for drug in given if drug not in BY_AMOUNT)
+            return min((view.read_bridged_from(drug, bridge, since) for drug in rates), default=since)
 
         if BY_AMOUNT & given.keys():
             known: _Weighed = view.timeline.memo(
@@ -111,7 +112,7 @@ def weighted(weights: Mapping[str, float]) -> Callable[[View, int], Steps]:
             found.rewrite(start, summed(parts(), start))
             return found
 
-        return view.timeline.memo(key, channels, lambda: total(parts()), extend)
+        return view.timeline.memo(key, channels, Steps, extend)
 
     return steps
 
@@ -167,7 +168,7 @@ def amounts(view: View, drug: str) -> Amounts:
 
     weight = view.value("weight")
     key, channels = ("run", drug, weight[:3]), (f"infusion:{drug}",)
-    run = view.timeline.memo(key, channels, lambda: extend(Portions(), -FOREVER), extend)
+    run = view.timeline.memo(key, channels, Portions, extend)
     return Amounts(given_of(view, drug, weight), run)
 
 

@@ -221,7 +221,9 @@ class Record:
         It is worked out anew at the first, second, fourth, eighth ... look, lest it depend on what is not in its key.
         """
         looks, value = self._made.get(key, (0, None))
-        made = build() if looks & looks - 1 == 0 else cast("T", value)
+        if looks & looks - 1 == 0:
+            value = build() if extend is None else extend(build(), -FOREVER)
+        made = cast("T", value)
         self._made[key] = looks + 1, made
         return made
 
