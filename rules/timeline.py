@@ -246,8 +246,8 @@ class Timeline(Record):
         """A value derived from whole channels, built again only when one of them has changed.
 
         A channel may also be a kind, such as ``dose:``, for all channels of that kind. With ``extend``, what is built
-        is that of no facts, and it is brought up to date from the instant on from which the facts are others, or from the
-        first on where that is not known.
+        is that of no facts, and it is brought up to date from the instant on from which the facts are others, or from
+        the first on where that is not known.
         """
         self._reads.update(channels)
         versions = tuple([self.versions.get(channel, 0) for channel in channels])

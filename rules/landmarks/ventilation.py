@@ -74,9 +74,12 @@ def overtaken(view: View, known: Sequence[Fact]) -> bool:
     last = known[-1]
     ended = last.value.value == "absent" and any(fact.value.value == "present" for fact in known)
     lingers = view.duration("pressure_outlasts" if ended else "pressure_lingers")
-    value = view.value("peep")
-    measured = max((finding.at for finding in value.findings if finding.at is not None), default=last.at)
-    return measured - last.at > lingers and value.low >= view.number("peep_least")
+    return pressure_after(view, last.at) > lingers and view.value("peep").low >= view.number("peep_least")
+
+
+def pressure_after(view: View, at: int) -> int:
+    """How long after an instant, in milliseconds, a ventilator measured a pressure last; nought if it has not since."""
+    return max((finding.at - at for finding in view.value("peep").findings if finding.at is not None), default=0)
 
 
 def intubated_spans(view: View) -> list[Span]:

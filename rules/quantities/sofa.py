@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rules.instants import DAY, HOUR, TICK
+from rules.landmarks.ventilation import pressure_after
 from rules.logic import Finding
 from rules.quantities.base import Quantity
 from rules.values import Value, number
@@ -55,10 +56,11 @@ def _from(value: Value, bands: Sequence[tuple[float, int]]) -> tuple[int, int]:
 
 def _respiration(view: View) -> tuple[int, int]:
     low, high = _below(view.value("pf_ratio"), _PF)
-    stated = [view.coded(support)[0] for support in _SUPPORT]
-    if "present" in stated:
+    if any(view.coded(support)[0] == "present" for support in _SUPPORT):
         return low, high
-    return min(low, _UNVENTILATED), min(high, _UNVENTILATED) if stated[0] == "absent" else high
+    tube = view.timeline.latest("state:intubated", view.at)
+    alone = tube is not None and tube.value.value == "absent" and pressure_after(view, tube.at) <= 0
+    return min(low, _UNVENTILATED), min(high, _UNVENTILATED) if alone else high
 
 
 def _cardiovascular(view: View) -> tuple[int, int]:
@@ -145,7 +147,7 @@ def _sofa_rise(view: View) -> Value:
 
 SOFA_READS: Final = (
     *(f"signal:{name}" for name in ("pao2", "fio2", "platelets", "bilirubin", "gcs", "creatinine", "weight")),
-    *(f"signal:{name}" for name in ("map_invasive", "urine_output", "urine_output_24h")),
+    *(f"signal:{name}" for name in ("map_invasive", "urine_output", "urine_output_24h", "peep")),
     *(f"infusion:{drug}" for drug in ("norepinephrine", "epinephrine", "dopamine", "dobutamine")),
     *(f"state:{support}" for support in _SUPPORT),
 )

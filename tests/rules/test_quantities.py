@@ -501,6 +501,12 @@ class TestSofa:
     def test_a_charted_score_goes_before_its_components(self) -> None:
         assert sofa(creatinine=6).signals(sofa=11).exactly("sofa_score") == 11
 
+    def test_pressure_measured_after_no_tube_was_found_does_not_cap_the_lung(self) -> None:
+        patient = sofa(pao2=60).stated(intubated="absent").signals(minutes=-2, peep=8)
+        assert (patient.value("sofa_rise").low, patient.value("sofa_rise").high) == (2, 4)
+        before = sofa(pao2=60).signals(minutes=-20, peep=8).stated(intubated="absent")
+        assert before.exactly("sofa_rise") == 2
+
     def test_ventilation_stated_as_unknown_does_not_cap_the_lung(self) -> None:
         assert sofa(pao2=60).stated(intubated="unknown").value("sofa_rise").high == 4
 
