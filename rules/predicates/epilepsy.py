@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from rules import anaesthesia, antiseizure, eeg, seizures
 from rules.instants import MINUTE, TICK, clock_time
+from rules.loading import Course
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Finding, Truth, disjunction
 from rules.predicates.base import Predicate
 from rules.values import Value, compare
@@ -177,9 +178,7 @@ def _awake_or_quiet(view: View) -> Evaluation:
     return Evaluation(MET if awake is MET else UNKNOWN, label, (), () if awake is MET else ("ceeg", "gcs"))
 
 
-def _line(
-    courses: Callable[[View], list[antiseizure.Course]], label: str, nothing: str
-) -> Callable[[View], Evaluation]:
+def _line(courses: Callable[[View], list[Course]], label: str, nothing: str) -> Callable[[View], Evaluation]:
     def decide(view: View) -> Evaluation:
         given = courses(view)
         done, nearest = antiseizure.adequate(view, given), antiseizure.best(given)

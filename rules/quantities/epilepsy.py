@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rules import anaesthesia, antiseizure, eeg, ketosis, seizures
 from rules.instants import DAY, HOUR, MINUTE, clock_time
+from rules.loading import Course
 from rules.logic import Finding
 from rules.quantities.base import Quantity
 from rules.steps import Steps
@@ -26,7 +27,7 @@ def _seizing_for(view: View) -> Value:
     return exact(minutes, Finding("seizing_for", f"since {clock_time(began)}", began))
 
 
-def _share(courses: Callable[[View], list[antiseizure.Course]], name: str) -> Callable[[View], Value]:
+def _share(courses: Callable[[View], list[Course]], name: str) -> Callable[[View], Value]:
     def value(view: View) -> Value:
         found = antiseizure.best(courses(view))
         if found is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rules import anaesthesia, antiseizure, arrest, delivery, eeg, steps
+from rules import anaesthesia, arrest, delivery, eeg, loading, steps
 from rules.bouts import Bouts
 from rules.brief import LONGEST, NAMED, brief
 from rules.catalogue import load
@@ -126,7 +126,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[int]
         (minutes_of_seizure, eeg, "_added"),
         (anaesthetised, anaesthesia, "_nearest"),
         (anaesthetised, anaesthesia, "_deep"),
-        (loaded, antiseizure, "_course"),
+        (loaded, loading, "_course"),
     ],
 )
 def test_four_times_the_events_are_four_times_the_work(
