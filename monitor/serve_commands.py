@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import sqlite3
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from monitor.service.inputs import Followed
+    from monitor.service.models import Role
     from monitor.service.security import Authenticator
     from streams.embedded.settings import EmbeddedSettings
 
@@ -228,12 +228,17 @@ def show(*, database: Path) -> int:
 @click.command()
 @click.argument("actor")
 @click.argument("role", type=click.Choice(["viewer", "clinician", "operator"]))
-def token(actor: str, role: str) -> int:
+def token(actor: str, role: Role) -> int:
     """Make a token for ACTOR, an opaque id: prints it to standard error, and the entry of the token file."""
+    from monitor.service.security import SecurityError, token_entry
+
     made = secrets.token_urlsafe(32)
+    try:
+        entry = token_entry(made, actor, role)
+    except SecurityError as error:
+        raise click.UsageError(str(error)) from None
     click.echo(f"token, shown only once: {made}", err=True)
-    digest = hashlib.sha256(made.encode()).hexdigest()
-    click.echo(f"  - {{sha256: {digest}, actor: {actor}, role: {role}}}")
+    click.echo(entry)
     return OK
 
 

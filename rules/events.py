@@ -12,6 +12,7 @@ message of which only a part can be read is in :mod:`rules.salvage`.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -459,11 +460,14 @@ def decode(message: bytes | str) -> Event:
     """Decode one JSON message.
 
     JSON is read strictly: ``true`` and ``"4"`` are no numbers, and no key may be given twice. What can be used of a
-    message is used: a reading or field that cannot be read is left out and listed in ``unreadable``.
+    message is used: a reading or field that cannot be read is left out and listed in ``unreadable``. A byte order mark
+    before it says nothing.
 
     Raises:
         MalformedEventError: naming the field and the reason of each fault.
     """
+    if isinstance(message, bytes):
+        message = message.removeprefix(BOM_UTF8)
     try:
         event = _ADAPTER.validate_json(message, strict=True)
     except ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from streams.logfile import BYTE_ORDER_MARK, LONGEST_LINE, without_hole
+from streams.logfile import LONGEST_LINE, bare
 
 
 class Line(NamedTuple):
@@ -33,7 +33,7 @@ class Cutter:
         """The lines that are whole with a further piece; blank ones are passed over."""
         *whole, rest = (self._rest + text).split(b"\n")
         lines = [line for one in whole if not _is_blank((line := self._line(one, 1)).text)]
-        written = without_hole(rest)
+        written = bare(rest)
         self._rest = written[: LONGEST_LINE + 1]
         self._dropped += len(rest) - len(self._rest)
         return lines
@@ -49,19 +49,15 @@ class Cutter:
             return []
         self._looked_at = self._rest
         try:
-            whole = isinstance(json.loads(self._rest.removeprefix(BYTE_ORDER_MARK)), dict)
+            whole = isinstance(json.loads(self._rest), dict)
         except (ValueError, RecursionError):
             return []
         return self.finish() if whole else []
 
     def _line(self, line: bytes, ended_by: int) -> Line:
-        begin = self.position
         self.position += len(line) + self._dropped + ended_by
         self._dropped = 0
-        line = without_hole(line)
-        if begin == 0:
-            line = line.removeprefix(BYTE_ORDER_MARK)
-        return Line(line[: LONGEST_LINE + 1].removesuffix(b"\r"), self.position)
+        return Line(bare(line)[: LONGEST_LINE + 1].removesuffix(b"\r"), self.position)
 
 
 def _is_blank(text: bytes) -> bool:

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,8 +30,6 @@ LONGEST_LINE: Final = 1 << 20
 
 _CHUNK: Final = 1 << 16
 _COMPRESSED_CHUNK: Final = 1 << 13
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-"""What some programs put before text in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class LogReader:
         try:
             for chunk in self._chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
-                rest = without_hole(rest)[: LONGEST_LINE + 1]
+                rest = bare(rest)[: LONGEST_LINE + 1]
                 for line in lines:
                     number += 1
                     if (event := self._event(number, line)) is not None:
@@ -106,9 +105,7 @@ class LogReader:
             yield number + 1, event
 
     def _event(self, number: int, line: bytes) -> Event | None:
-        line = without_hole(line)
-        if number == 1:
-            line = line.removeprefix(BYTE_ORDER_MARK)
+        line = bare(line)
         if not line or line.isspace():
             return None
         if len(line) > LONGEST_LINE:
@@ -122,9 +119,13 @@ class LogReader:
         return None
 
 
-def without_hole(line: bytes) -> bytes:
-    """A line without zeros before it: so a file reads that was cut while somebody went on writing at the old place."""
-    return line.lstrip(b"\0")
+def bare(line: bytes) -> bytes:
+    """A line without what is no text of it.
+
+    Zeros stand before it where a file was cut while somebody went on writing at the old place, and a byte order mark
+    wherever a program that writes one opened the file to add to it, or such files were put together.
+    """
+    return line.lstrip(b"\0").removeprefix(BOM_UTF8)
 
 
 def read_log(path: str | Path, on_bad_line: Callable[[BadLine], None]) -> LogReader:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from monitor.service.keys import Keys, fetch
 from monitor.service.models import Login, Role
-from monitor.service.security import NOBODY, CredentialError, Principal
+from monitor.service.security import NO_PERSON, CredentialError, Principal
 from rules.notation import Identifier
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -111,8 +111,8 @@ class Oidc:
             actor = _ACTOR.validate_python(claims[settings.actor_claim], strict=True)
         except ValidationError:
             raise CredentialError(f"{settings.actor_claim} is not an identifier") from None
-        if actor in NOBODY:
-            raise CredentialError(f"{settings.actor_claim} is a name that the audit uses for nobody")
+        if actor in NO_PERSON:
+            raise CredentialError(f"{settings.actor_claim} is a name that the audit uses for no person")
         return Principal.of(actor, self._role(claims))
 
     def _role(self, claims: Mapping[str, Any]) -> Role:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, NamedTuple, Protocol, get_args
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from monitor.service.models import Login, Role
 from rules.notation import Identifier
@@ -59,9 +60,8 @@ class Principal(NamedTuple):
 AT_THE_MACHINE: Final = Principal("local", "clinician", frozenset(Permission))
 """Whoever uses the machine itself, where the service listens to nobody else."""
 
-
-NOBODY: Final = ("rules", "unknown")
-"""Whom the audit names where nobody did something, or nobody knows who: no person is called so."""
+NO_PERSON: Final = ("rules", "unknown", AT_THE_MACHINE.actor)
+"""Whom the audit names where nobody did something, nobody knows who, or nobody was asked: no person is called so."""
 
 
 class CredentialError(Exception):
@@ -95,6 +95,27 @@ class _Token(BaseModel):
     role: Role
     expires_at: AwareDatetime | None = None
 
+    @field_validator("actor")
+    @classmethod
+    def _is_a_person(cls, actor: str) -> str:
+        if actor in NO_PERSON:
+            msg = f"no actor may be called {' or '.join(NO_PERSON)}"
+            raise ValueError(msg)
+        return actor
+
+
+def token_entry(token: str, actor: str, role: Role) -> str:
+    """The line of a token file that lets a token in.
+
+    Raises:
+        SecurityError: if nobody can be called so.
+    """
+    try:
+        made = _Token(sha256=hashlib.sha256(token.encode()).hexdigest(), actor=actor, role=role)
+    except ValidationError as error:
+        raise SecurityError(f"ACTOR: {error.errors()[0]['msg']}") from None
+    return f"  - {{sha256: {made.sha256}, actor: {json.dumps(made.actor)}, role: {made.role}}}"
+
 
 class _TokenFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -120,8 +141,6 @@ class TokenFile:
         except ValidationError as error:
             details = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
             raise SecurityError(f"{path}: " + "; ".join(details)) from None
-        if any(token.actor in NOBODY for token in content.tokens):
-            raise SecurityError(f"{path}: no actor may be called {' or '.join(NOBODY)}")
         self._tokens = {token.sha256: token for token in content.tokens}
         self._wall = wall
 

@@ -238,6 +238,7 @@ def test_an_event_survives_the_wire_and_matches_the_schema(model: type[Event]) -
         assert "\n" not in line
         assert decode(line) == event
         assert decode(line.encode()) == event
+        assert decode(b"\xef\xbb\xbf" + line.encode()) == event
         assert encode(decode(line)) == line
         VALIDATOR.validate(json.loads(line))
 

@@ -357,20 +357,33 @@ class TestTokenFile:
             TokenFile(path, system_wall)
         assert "secret" not in str(caught.value)
 
-    def test_nobody_is_called_what_the_audit_calls_nobody(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["rules", "unknown", "local"])
+    def test_nobody_is_called_what_the_audit_calls_no_person(self, tmp_path: Path, name: str) -> None:
         path = tmp_path / "tokens.yaml"
-        path.write_text(f"tokens: [{entry('viewer').replace('viewer-1', 'rules')}]", encoding="utf-8")
+        path.write_text(f"tokens: [{entry('viewer').replace('viewer-1', name)}]", encoding="utf-8")
         with pytest.raises(SecurityError, match="may be called"):
             TokenFile(path, system_wall)
 
-    def test_the_command_makes_what_the_file_takes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert cli.main(["token", "nurse-7", "clinician"]) == cli.OK
+    @pytest.mark.parametrize("actor", ["nurse-7", "4711", "null", "ward: 3, bed}", "o'neill #2"])
+    def test_the_command_makes_what_the_file_takes(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], actor: str
+    ) -> None:
+        assert cli.main(["token", actor, "clinician"]) == cli.OK
         said = capsys.readouterr()
         path = tmp_path / "tokens.yaml"
         path.write_text(f"tokens:\n{said.out}", encoding="utf-8")
         token = said.err.split()[-1]
         assert token not in said.out
-        assert TokenFile(path, system_wall).authenticate(token)[:2] == ("nurse-7", "clinician")
+        assert TokenFile(path, system_wall).authenticate(token)[:2] == (actor, "clinician")
+
+    @pytest.mark.parametrize("actor", ["", "rules", "local", "nürse", "a" * 201])
+    def test_the_command_makes_nothing_that_the_file_would_not_take(
+        self, capsys: pytest.CaptureFixture[str], actor: str
+    ) -> None:
+        assert cli.main(["token", actor, "clinician"]) == cli.USAGE
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert "token, shown" not in said.err
 
 
 class ProvidedKeys:

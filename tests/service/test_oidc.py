@@ -225,6 +225,7 @@ def part(content: bytes) -> str:
         token(sub=5),
         token(sub="rules"),
         token(sub="unknown"),
+        token(sub="local"),
         token("two", {"kid": "one"}),
     ],
     ids=map(str, count()),

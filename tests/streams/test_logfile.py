@@ -104,6 +104,12 @@ def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_line_end_are_no_
     assert read(path) == (list(enumerate(EVENTS, start=1)), [])
 
 
+def test_logs_that_were_put_together_may_each_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"".join(b"\xef\xbb\xbf" + line + b"\n" for line in LINES) + b"\xef\xbb\xbf\n")
+    assert read(path) == (list(enumerate(EVENTS, start=1)), [])
+
+
 @pytest.mark.parametrize("excess", [0, 1, 3_000_000])
 def test_a_line_may_be_one_mebibyte_long_and_not_more(tmp_path: Path, excess: int) -> None:
     path = tmp_path / "log.jsonl"
