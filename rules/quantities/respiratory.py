@@ -229,7 +229,7 @@ def _driving_pressure(view: View) -> Value:
     if said is not None and said >= at:
         return measured
     view.note(at + MINUTE)
-    peep = view.past(min(view.at, at + MINUTE)).value("peep")
+    peep = (view if view.at < at + MINUTE else view.past(at + MINUTE)).value("peep")
     if not peep.known:
         return unknown(*peep.missing)
     pressure = round(plateau.low - peep.low, 6)
