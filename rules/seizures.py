@@ -391,9 +391,7 @@ def _hidden_until(view: View) -> int:
     for name in view.once("blockers", _blockers):
         last = _last_dose(view, name, view.at)
         if view.timeline.facts(f"infusion:{name}"):
-            rate = view.rate(name)
-            view.note(rate.next_step(view.at))
-            last += _delivered(rate, view.at)[1]
+            last += _delivered(view.rate(name), view.at)[1]
         over = max([over, *(instant + effect for instant in last)])
     if flagged is not None and flagged.value.value == "absent":
         lifted = view.known(_FLAG, view.at, eeg.newest_change, eeg.UNCHANGED, "present", "absent").at

@@ -513,7 +513,10 @@ class View:
         return found[index - 1] if index else first
 
     def rate(self, drug: str, bridge: int = 0) -> Steps:
-        """The rate of a drug over time in its canonical unit, without interruptions up to ``bridge`` milliseconds."""
+        """The rate of a drug over time in its canonical unit, without interruptions up to ``bridge`` milliseconds.
+
+        When it next changes by what is known now, because nobody confirms it any more, is noted.
+        """
         if bridge:
             return self._bridged(drug, bridge)
         weight = self.value("weight")
@@ -528,7 +531,9 @@ class View:
         def extend(found: Delivery, since: int) -> Delivery:
             return found.follow(facts, scale, since)
 
-        return self.timeline.memo(("rate", drug, weight[:3]), (channel,), build, extend).steps
+        steps = self.timeline.memo(("rate", drug, weight[:3]), (channel,), build, extend).steps
+        self.note(steps.next_step(self.at))
+        return steps
 
     def read_bridged_from(self, drug: str, bridge: int, since: int) -> int:
         """From when on a rate is read otherwise if it changes from an instant on: what stands then may be bridged."""
@@ -552,9 +557,7 @@ class View:
 
     def flow(self, drug: str) -> Value:
         """The rate of a drug now, in its canonical unit."""
-        steps = self.rate(drug)
-        self.note(steps.next_step(self.at))
-        return steps.value(self.at)
+        return self.rate(drug).value(self.at)
 
     def amount(self, given: Given) -> Value:
         """A dose in its canonical unit; unknown where it was not recorded, or was per kilogram of an unknown weight."""

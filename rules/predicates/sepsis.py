@@ -361,7 +361,6 @@ def _epinephrine_new(view: View) -> Evaluation:
     new, pause = view.duration("epinephrine_new"), view.duration("pause_tolerance")
     label = f"epinephrine started in the last {format_duration(new)}"
     rate = view.rate("epinephrine")
-    view.note(rate.next_step(view.at))
     steps = rate.steps[: rate.index(view.at + TICK)]
     for before, step in reversed([*pairwise([BEFORE, *steps])]):
         if view.at - step.at >= new:
@@ -425,7 +424,6 @@ def _add_on_working(view: View) -> Evaluation:
     window, relief = view.duration("relief_window"), view.number("relief")
     pause = view.duration("pause_tolerance")
     norepinephrine = view.rate("norepinephrine")
-    view.note(norepinephrine.next_step(view.at))
     for name in view.drugs("vasopressin_analogue"):
         rate = view.rate(name)
         held = rate.held(view.at, "gt", 0.0, window + TICK, 0, pause)
