@@ -233,7 +233,7 @@ def _course(view: View) -> Arrest | None:
         return record.memo(("arrest", lasting, seen), (CHANNEL,), lambda: Courses(lasting, dict(seen)), extend)
 
     found = as_charted(())
-    measured = _measured(view, charted, found)
+    measured = _measured(view, charted, found, lasting)
     if measured:
         # What a device adds is more each minute: nothing of that is kept.
         facts = sorted((*charted, *measured), key=_AT)
@@ -273,39 +273,48 @@ def _seen(view: View, facts: Sequence[Fact], courses: Courses) -> tuple[tuple[in
     return tuple(found)
 
 
-def _measured(view: View, facts: Sequence[Fact], courses: Courses) -> list[Fact]:
+def _measured(view: View, facts: Sequence[Fact], courses: Courses, lasting: int) -> list[Fact]:
     """Compressions that a device measures while none are charted as given, as if somebody had charted them.
 
-    Circulation that was charted takes more than that. Hours after the word they follow it does not matter any more.
+    Circulation that was charted takes more than that, and what the device measured before compressions were charted
+    ends none of these. Hours after the word that they follow it does not matter any more.
     """
     series, holds = view.timeline.series("signal:cpr_rate"), view.max_age("cpr_rate") or 0
     found: list[Fact] = []
     if series is None:
         return found
-    last: int | None = None
-    for index in range(bisect_right(facts, view.at - LOST, key=_AT), bisect_right(facts, view.at, key=_AT)):
-        fact, arrest = facts[index], courses.arrests[index]
-        if arrest is None or arrest.ended is not None or arrest.rosc is not None or arrest.compressing is not None:
+    first, end = (bisect_right(facts, at, key=_AT) for at in (view.at - LOST, view.at))
+    arrest = courses.arrests[first - 1] if first else None
+    last: int | None = None  # until when they went on by the device alone
+
+    def say(arrest: Arrest | None, action: str, at: int) -> Arrest | None:
+        found.append(facts[0]._replace(at=at, event="cpr_rate", value=ArrestEvent(action, None, None, None)))
+        return _after(arrest, found[-1], lasting, {})
+
+    for index in range(first, end):
+        fact = facts[index]
+        if last is not None and fact.at - last > holds:
+            arrest, last = say(arrest, "cpr_stop", last), None
+        arrest = _after(arrest, fact, lasting, {})
+        if arrest is None or arrest.compressing is None or fact.value.action == "cpr_start":
+            last = None
+        if arrest is None or not (arrest.needs_compressions and (arrest.compressing is None or last is not None)):
             continue
         until = min(facts[index + 1].at if index + 1 < len(facts) else view.at, view.at)
         view.note(series.next_end(view.at) if until == view.at else None)
-        minutes = range(-(-fact.at // MINUTE), until // MINUTE)
-        pressed = [minute * MINUTE for minute in minutes if series.at(minute) is not None]
-        for at in pressed:
-            if last is not None and at - last > holds:
-                found.append(_as_charted("cpr_stop", last, fact))
-            if at == pressed[0] or last is None or at - last > holds:
-                found.append(_as_charted("cpr_start", at, fact))
-            last = at + MINUTE
+        for minute in range(-(-fact.at // MINUTE), until // MINUTE):
+            if series.at(minute) is None:
+                continue
+            if last is not None and minute * MINUTE - last > holds:
+                arrest, last = say(arrest, "cpr_stop", last), None
+            if last is None:
+                arrest = say(arrest, "cpr_start", minute * MINUTE)
+            last = (minute + 1) * MINUTE
+            view.note(fact.at + LOST)
     if last is not None and view.at - last > holds:
-        found.append(_as_charted("cpr_stop", last, facts[0]))
-    elif last is not None:
-        view.note(last + holds + TICK)
+        say(arrest, "cpr_stop", last)
+    view.note(None if last is None else last + holds + TICK)
     return found
-
-
-def _as_charted(action: str, at: int, word: Fact) -> Fact:
-    return word._replace(at=at, event="cpr_rate", value=ArrestEvent(action, None, None, None))
 
 
 def follow(facts: Sequence[Fact], lasting: int, seen: Mapping[int, int] | None = None) -> list[Arrest | None]:

@@ -498,7 +498,10 @@ def assert_honest(path: str, root: Node, known: Known, fold: Fold, at: int, shar
         until = min((instant for instant in instants if instant is not None), default=at + 30 * HOUR)
         assert until > at
         soon = [share**4 for share in shares]  # what was not noted is mostly due within minutes
-        for instant in {until - TICK, *(at + round((until - at) * share) // SECOND * SECOND for share in shares + soon)}:
+        for instant in {
+            until - TICK,
+            *(at + round((until - at) * share) // SECOND * SECOND for share in shares + soon),
+        }:
             if at < instant < until:
                 later = root.evaluate(BUNDLED.view(facts, fold, instant)).truth
                 where = f"{path}: {truth} at {at - BASE}, {later} at {instant - BASE}, noted {until - BASE}"

@@ -121,7 +121,9 @@ def answer_held_to_later(view: View, condition: Evaluable, trace: Trace) -> Answ
     answer = ANSWER(view, condition, trace)
     last = min(answer.until - TICK, view.at + 20 * 24 * HOUR_MS)
     chance = random.Random(f"{view.at} {answer.until}")
-    for later in {last, *(chance.randrange(view.at, last) for _ in range(2) if view.at < last)}:
+    # What was not noted is mostly due within minutes, and often over after an hour.
+    shares = chance.random(), chance.random() ** 4, chance.random() ** 8
+    for later in {last, *(view.at + round((last - view.at) * share) for share in shares)}:
         heard = view.timeline.listen_apart(set())
         found = condition.evaluate(View(view.knowledge, view.timeline, dict(view.anchors), later))
         view.timeline.listen_apart(heard)
