@@ -59,6 +59,7 @@ class Compared:
         self._settings = settings
         self._sees, self._step = sees, step
         self._fed = 0
+        self._reached = min(to_instant(event.received_at) for event in events)
         self._restored = PatientEngine(events[0].subject, packs, settings)
         self._said_restored: list[Change] = []
         self._looks: set[int] = set()
@@ -100,13 +101,24 @@ class Compared:
         self._restored = PatientEngine.restore(self._restored.snapshot(), self._packs, self._settings)
         while self._fed < len(self._events) and to_instant(self._events[self._fed].received_at) <= at:
             event = self._events[self._fed]
+            self._pass_time(to_instant(event.received_at))
             self.changes += self.engine.observe(event)
             self._said_restored += self._restored.observe(event)
             self._fed += 1
             self._watch()
+        self._pass_time(at)
         self.changes += self.engine.advance(to_datetime(at) + self._settings.lateness)
         self._said_restored += self._restored.advance(to_datetime(at) + self._settings.lateness)
         self._watch()
+
+    def _pass_time(self, until: int) -> None:
+        """Let time pass in pieces, so that nothing that changed is forgotten before it is noted."""
+        while self._reached + DAY // 2 < until:
+            self._reached += DAY // 2
+            self.changes += self.engine.advance(to_datetime(self._reached))
+            self._said_restored += self._restored.advance(to_datetime(self._reached))
+            self._watch()
+        self._reached = max(self._reached, until)
 
     def _watch(self) -> None:
         """Note where the engine says that something changed, and what was answered; it forgets that after a day."""

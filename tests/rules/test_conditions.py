@@ -433,8 +433,8 @@ def histories(draw: st.DrawFn) -> Known:
         rate = draw(st.sampled_from([0.0, 0.3, 0.6])) if action == "rate" else None
         alarm = "occlusion" if action == "alarm" else None
         drug = draw(st.sampled_from(["norepinephrine", *PUMPS]))
-        line, name = draw(st.sampled_from(["main", "second"])), draw(st.sampled_from([None, None, "a"]))
-        add(f"infusion:{drug}", Flow(action, line, rate, alarm=alarm, pump=name))
+        line, pumping = draw(st.sampled_from(["main", "second"])), draw(st.sampled_from([None, None, "a"]))
+        add(f"infusion:{drug}", Flow(action, line, rate, alarm=alarm, pump=pumping))
     at, rate = float(draw(st.integers(0, 120))), draw(st.sampled_from([0.05, 0.3, 0.6]))
     for interval in draw(st.lists(st.sampled_from([30, 60, 61, 66, 75, 300]), max_size=5)):
         known.setdefault("infusion:norepinephrine", []).append((at, Flow("rate", "main", rate)))
