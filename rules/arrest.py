@@ -283,19 +283,18 @@ def _measured(view: View, facts: Sequence[Fact], courses: Courses, lasting: int)
     found: list[Fact] = []
     if series is None:
         return found
-    first, end = (bisect_right(facts, at, key=_AT) for at in (view.at - LOST, view.at))
-    arrest = courses.arrests[first - 1] if first else None
+    arrest: Arrest | None = None
     last: int | None = None  # until when they went on by the device alone
 
     def say(arrest: Arrest | None, action: str, at: int) -> Arrest | None:
         found.append(facts[0]._replace(at=at, event="cpr_rate", value=ArrestEvent(action, None, None, None)))
         return _after(arrest, found[-1], lasting, {})
 
-    for index in range(first, end):
+    for index in range(bisect_right(facts, view.at - LOST, key=_AT), bisect_right(facts, view.at, key=_AT)):
         fact = facts[index]
         if last is not None and fact.at - last > holds:
             arrest, last = say(arrest, "cpr_stop", last), None
-        arrest = _after(arrest, fact, lasting, {})
+        arrest = _after(arrest, fact, lasting, {}) if found else courses.arrests[index]
         if arrest is None or arrest.compressing is None or fact.value.action == "cpr_start":
             last = None
         if arrest is None or not (arrest.needs_compressions and (arrest.compressing is None or last is not None)):
