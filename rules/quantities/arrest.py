@@ -91,6 +91,7 @@ def _etco2_rise(view: View) -> Value:
     before = series.window(view.at, view.duration("etco2_rise_window")) if series is not None else []
     if not now.known or not before:
         return unknown("etco2")
+    view.note((view.at // MINUTE + 1) * MINUTE)  # the lowest may leave the window
     rise = round(now.low - min(before), 4)
     at = now.findings[0].at if now.findings else None
     return exact(rise, Finding("etco2_rise", f"{number(rise)} mm[Hg]", at))

@@ -72,7 +72,7 @@ def _regimen(view: View, name: str, doses: Portions, last: Value) -> Value:
     interval = max(gap, HOUR) if gap <= DAY else _FIRST_INTERVAL if name == "hydrocortisone" else DAY
     due = at + round(interval * _LATE)
     view.note(due)
-    view.note(at + DAY)
+    view.note(doses.next_change(view.at, DAY))
     if view.at >= due:
         return day
     per_day = DAY / interval

@@ -435,6 +435,13 @@ class TestSignsOfCirculation:
     def test_without_values_before_it_is_unknown(self) -> None:
         assert not Patient((0, "cpr_start")).dense("etco2", 12).value("etco2_rise", 0).known
 
+    def test_it_is_looked_at_again_when_the_lowest_minute_leaves_the_window(self) -> None:
+        patient = Patient((0, "cpr_start")).dense("etco2", 12, 40)
+        view = PATHWAY.view(patient.timeline, Fold(), 2 * MINUTE)
+        assert view.value("etco2_rise").low == 28
+        assert view.next_change == 3 * MINUTE
+        assert patient.value("etco2_rise", 3).low == 0
+
     def test_pulse_pressure_takes_both_pressures(self) -> None:
         patient = Patient((0, "cpr_start")).dense("systolic_invasive", 70)
         assert patient.value("arterial_pulse_pressure", 0.5).missing == ("diastolic_invasive",)

@@ -552,6 +552,14 @@ SOURCE: Known = {"state:source_needs_control": [(0, Coded("present"))]}
         ),
         ("conditions.vasopressor_running", pump("norepinephrine", (0, "rate", 0.5), (30, "pause", None))),
         ("therapies.hydrocortisone.running", given_doses(0, 360, 720, drug="hydrocortisone")),
+        (  # of a course that is reduced the first dose leaves the day
+            "therapies.hydrocortisone.running",
+            {
+                "dose:hydrocortisone": [
+                    (minute, Given(amount, 0, "iv", "given", None, True)) for minute, amount in ((0, 200.0), (1380, 50.0))
+                ]
+            },
+        ),
     ],
     ids=str,
 )
