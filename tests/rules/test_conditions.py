@@ -556,7 +556,8 @@ SOURCE: Known = {"state:source_needs_control": [(0, Coded("present"))]}
             "therapies.hydrocortisone.running",
             {
                 "dose:hydrocortisone": [
-                    (minute, Given(amount, 0, "iv", "given", None, True)) for minute, amount in ((0, 200.0), (1380, 50.0))
+                    (minute, Given(amount, 0, "iv", "given", None, True))
+                    for minute, amount in ((0, 200.0), (1380, 50.0))
                 ]
             },
         ),
