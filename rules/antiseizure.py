@@ -175,8 +175,10 @@ def _newest_carbapenem(view: View) -> int:
 
 def home_valproate(view: View) -> int | None:
     """When a patient who takes valproate was last known to have some of it, or None."""
-    begin = view.at - view.duration("home_drug_window")
-    doses = [f.at for f in view.timeline.upto("dose:valproate", view.at) if f.value.status == "given" and f.at >= begin]
+    window = view.duration("home_drug_window")
+    given = (f.at for f in view.timeline.upto("dose:valproate", view.at) if f.value.status == "given")
+    doses = [at for at in given if at >= view.at - window]
+    view.note(max(doses) + window + TICK if doses else None)
     level, drawn = view.value("valproate_level"), view.timeline.latest("signal:valproate_level", view.at)
     if level.known and level.low > 0 and drawn is not None:
         doses.append(drawn.at)

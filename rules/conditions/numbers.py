@@ -164,6 +164,8 @@ class Stayed(_Comparison):
             past = view.as_of(at)
             value = past.value(self.measure)
             truth, _ = self.decide(past, value)
+            if truth is not UNKNOWN:
+                view.note((view.at // MINUTE + 1) * MINUTE)  # that minute grows old
             if truth is NOT_MET:
                 return Evaluation(NOT_MET, label, value.findings)
             if truth is MET:

@@ -77,6 +77,7 @@ def _own_systolic(view: View) -> Value:
     series, stopped = view.timeline.series(f"signal:{name}"), arrest.paused or arrest.rosc
     if series is None or stopped is None or not measured.known:
         return unknown(name)
+    view.note((view.at // MINUTE + 1) * MINUTE)
     for at in (view.at, view.at // MINUTE * MINUTE - TICK):
         pressure = series.so_far(at, stopped)
         if pressure is not None:

@@ -92,6 +92,7 @@ def urine_of_a_day(view: View) -> tuple[float, float]:
     within = [fact for fact in view.timeline.upto("signal:urine_output", view.at) if fact.at > begin]
     if not within:
         return 0.0, inf
+    view.note(within[0].at + DAY - _CHARTED_EVERY)
     view.note(within[0].at + DAY)
     view.note(within[-1].at + _CHARTED_EVERY + TICK)
     instants = [begin, *(fact.at for fact in within), view.at]

@@ -442,6 +442,14 @@ class TestSignsOfCirculation:
         assert view.next_change == 3 * MINUTE
         assert patient.value("etco2_rise", 3).low == 0
 
+    def test_pressure_of_a_part_of_a_minute_is_looked_at_again_when_the_next_minute_is_over(self) -> None:
+        patient = Patient((0, "cpr_start"), (10.5, "cpr_stop")).dense("systolic_invasive", *[70] * 10)
+        patient.timeline.dense["signal:systolic_invasive"].insert(round(10.6 * MINUTE), 90, round(10.6 * MINUTE))
+        view = PATHWAY.view(patient.timeline, Fold(), round(11.5 * MINUTE))
+        assert view.value("own_systolic").low == 90
+        assert view.next_change == 12 * MINUTE
+        assert not patient.value("own_systolic", 12).known
+
     def test_pulse_pressure_takes_both_pressures(self) -> None:
         patient = Patient((0, "cpr_start")).dense("systolic_invasive", 70)
         assert patient.value("arterial_pulse_pressure", 0.5).missing == ("diastolic_invasive",)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from rules import catalogue
-from rules.conditions import Condition, Node
+from rules.conditions import Condition, Node, Stayed
 from rules.facts import Coded, CultureResult, Flow, Given, Sample, SeizureEvent, Volume
 from rules.instants import HOUR, MINUTE, SECOND, TICK
 from rules.logic import MET, NOT_MET, UNKNOWN, Evaluation, Truth
@@ -507,6 +507,12 @@ def assert_honest(path: str, root: Node, known: Known, fold: Fold, at: int, shar
                 where = f"{path}: {truth} at {at - BASE}, {later} at {instant - BASE}, noted {until - BASE}"
                 assert later is truth, where
         at = until
+
+
+def test_what_stayed_is_looked_at_again_though_nothing_more_is_measured() -> None:
+    node = next(node for _, root in ROOTS for node in root.walk() if isinstance(node, Stayed))
+    known = {**YOUNG, **pressure(0, *[50] * 30)}
+    assert_honest("stayed", node, known, Fold(1, open=True), BASE + 32 * MINUTE, [0.1, 0.3, 0.6])
 
 
 def given_doses(*minutes: float, drug: str = "ceftriaxone") -> Known:

@@ -7,7 +7,7 @@ import pytest
 
 from rules import catalogue
 from rules.facts import Coded, Flow, Given, Move, Sample, Volume
-from rules.instants import MINUTE, TICK
+from rules.instants import HOUR, MINUTE, TICK
 from rules.minutes import MinuteSeries
 from rules.pathway import Fold, Pathway
 from rules.quantities import QUANTITIES
@@ -484,6 +484,13 @@ class TestSofa:
         assert (value.low, value.high) == (0, 4)
         assert value.missing == ("SOFA kidney",)
         assert self.passing(60, 100, since=6 * 60).exactly("sofa_rise") == 0
+
+    def test_a_day_is_looked_at_again_when_its_charting_has_become_complete(self) -> None:
+        patient = self.passing(60, 15, since=17 * 60)
+        del patient.timeline.dense["signal:map_invasive"]
+        view = patient.view()
+        view.value("sofa_rise")
+        assert view.next_change == NOON + HOUR
 
     def test_a_gap_in_charting_leaves_the_day_open(self) -> None:
         value = self.passing(7 * 60, 100).value("sofa_rise")

@@ -9,7 +9,7 @@ import pytest
 
 from rules import anaesthesia, antiseizure, catalogue, eeg, ketosis, seizures
 from rules.facts import Coded, Flow, Given, Sample, SeizureEvent
-from rules.instants import DAY, HOUR, MINUTE
+from rules.instants import DAY, HOUR, MINUTE, TICK
 from rules.landmarks import LANDMARKS
 from rules.logic import MET, NOT_MET, UNKNOWN
 from rules.minutes import MinuteSeries
@@ -365,6 +365,9 @@ class TestHomeDrugs:
         bed = Bed().dose("valproate", 0, 500, "enteral")
         assert antiseizure.home_valproate(bed.view(1440)) == BASE
         assert antiseizure.home_valproate(bed.view(1441)) is None
+        view = bed.view(60)
+        antiseizure.home_valproate(view)
+        assert view.next_change == BASE + 1440 * MINUTE + TICK
 
     def test_a_level_says_that_it_is_taken(self) -> None:
         assert antiseizure.home_valproate(Bed().add("signal:valproate_level", 0, Sample(12.0)).view(60)) == BASE
