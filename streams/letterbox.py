@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from streams.states import Positions
 from streams.topics import TopicName
@@ -16,7 +16,8 @@ class Letterbox:
 
     What is published and not noted is published again after a crash, if nobody looks. So dead letters lie in the
     partition that has the number of their source, and whoever takes it over reads them from :attr:`begin`, which is
-    kept with the floors. Records before the floors are never read again, and are forgotten here.
+    kept with the floors. Of a record before the floors nothing is said again, once no state that is kept holds its event
+    back: then it is forgotten here.
 
     Args:
         there: where each dead letter that was found is in its topic.
@@ -36,9 +37,13 @@ class Letterbox:
         self._there[source] = self._end if offset < 0 else offset
         self._end = max(self._end, offset + 1)
 
-    def forget(self, floors: Positions) -> None:
-        """Records before the floors are not read again."""
-        self._there = {source: place for source, place in self._there.items() if source[1] >= floors.get(source[0], 0)}
+    def forget(self, floors: Positions, held_back: Collection[Source]) -> None:
+        """Records before the floors are not read again; of those that states hold back something may still be said."""
+        self._there = {
+            source: place
+            for source, place in self._there.items()
+            if source[1] >= floors.get(source[0], 0) or source in held_back
+        }
 
     @property
     def begin(self) -> int:

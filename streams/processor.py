@@ -104,6 +104,8 @@ class _Patient:
     positions: dict[TopicName, int] = field(default_factory=dict)
     uncovered: dict[TopicName, int] = field(default_factory=dict)
     origins: dict[str, Record] = field(default_factory=dict)
+    held_back: frozenset[tuple[TopicName, int]] = frozenset()
+    """The records of events that the engine held back when the state was last kept."""
     fault: Fault | None = None
     """The one that has been told of."""
 
@@ -198,7 +200,12 @@ class Processor:
             known = None if before is None or name in before.unkept else before.patients.get(name)
             if known is None or known.kept != seal_of(data):
                 known = _Patient(
-                    name, partition, state=self._resting(state), positions=dict(state.positions), kept=seal_of(data)
+                    name,
+                    partition,
+                    state=self._resting(state),
+                    positions=dict(state.positions),
+                    kept=seal_of(data),
+                    held_back=frozenset(state.origins.values()),
                 )
             adopted.patients[name] = known
             # Whether another version failed is known to the engine only, and this one is to try again.
@@ -317,6 +324,7 @@ class Processor:
         )
         data = state.to_bytes()
         patient.kept = seal_of(data)
+        patient.held_back = frozenset(origins.values())
         patient.state = self._resting(state) if state.away else None
         return data
 
@@ -338,6 +346,10 @@ class Processor:
             for topic, offset in offsets.items():
                 first[topic] = min(offset, first.get(topic, offset))
         return first
+
+    def held_back(self, partition: int) -> set[tuple[TopicName, int]]:
+        """The records of which the states that are kept hold the events back: these may be refused later."""
+        return {record for patient in self._partitions[partition].patients.values() for record in patient.held_back}
 
     def partition_state(self, partition: int, floors: Positions, letters: int = 0) -> bytes:
         """The state of a partition, to be kept under :data:`streams.states.PARTITION_KEY`."""

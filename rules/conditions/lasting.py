@@ -68,7 +68,7 @@ class Lasted(Node):
             return Evaluation(UNKNOWN, label, (), (measure,))
         chain = self._chain(view, instants)
         fresh = any(finding.at == instants[-1] for finding in view.value(measure).findings)
-        old = (f"{measure} (last {clock_time(instants[-1])})",)
+        old = (self._old(view, measure, instants[-1]),)
         if not fresh:
             return Evaluation(UNKNOWN, label, (), old)
         sure = self._run(view, [sample for sample in chain if sample.truth is MET])
@@ -85,6 +85,16 @@ class Lasted(Node):
             return Evaluation(UNKNOWN, label, found, tuple(dict.fromkeys(missing)) or (measure,))
         return Evaluation(NOT_MET, label, found or (chain[0].findings if chain else ()))
 
+    def _old(self, view: View, measure: str, last: int) -> str:
+        """What is missing, with when it was there last, while that is certainly remembered."""
+        if view.at - last > self._span(view):
+            return measure
+        view.note(last + self._span(view) + TICK)
+        return f"{measure} (last {clock_time(last)})"
+
+    def _span(self, view: View) -> int:
+        return sum(view.duration(term) if isinstance(term, str) else term for term in self.looks_back())
+
     def _limit(self, view: View) -> str:
         if self.samples is not None:
             return f"≥ {self.samples}"
@@ -97,7 +107,7 @@ class Lasted(Node):
     def _chain(self, view: View, instants: list[int]) -> list[_Judged]:
         """The samples since the last that does not qualify, newest first."""
         chain: list[_Judged] = []
-        begin = instants[-1] - sum(view.duration(t) if isinstance(t, str) else t for t in self.looks_back())
+        begin = instants[-1] - self._span(view)
         for at in reversed(instants):
             if at < begin:
                 break

@@ -185,7 +185,7 @@ class Keeper:
                 for name, floor in floors.items():
                     self._note_lost(name, number, range(floor, begins[number][name].first))
                 self._letters[number] = letters[number]
-                self._letters[number].forget(start)
+                self._letters[number].forget(start, self._processor.held_back(number))
                 self._feeds[number] = Feed(
                     self._processor,
                     number,
@@ -340,7 +340,7 @@ class Keeper:
             if (offsets := self._feeds[number].floors()) != self._noted[number] or self._has_gone_on(number)
         }
         for number, offsets in floors.items():
-            self._letters[number].forget(offsets)
+            self._letters[number].forget(offsets, self._processor.held_back(number))
             state = self._processor.partition_state(number, offsets, self._letters[number].begin)
             messages.append(Message(TopicName.STATE, PARTITION_KEY, state, number))
             if number in self._unclaimed:
