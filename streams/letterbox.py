@@ -16,8 +16,8 @@ class Letterbox:
 
     What is published and not noted is published again after a crash, if nobody looks. So dead letters lie in the
     partition that has the number of their source, and whoever takes it over reads them from :attr:`begin`, which is
-    kept with the floors. Of a record before the floors nothing is said again, once no state that is kept holds its event
-    back: then it is forgotten here.
+    kept with the floors. Of a record before the floors nothing is said again once no state that is kept holds its
+    event back: then it is forgotten here.
 
     Args:
         there: where each dead letter that was found is in its topic.
