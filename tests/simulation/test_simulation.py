@@ -20,6 +20,8 @@ SEEDS = 200
 _TOGETHER = 20
 _SOON = 60
 """A planted bug is found within so many seeds."""
+ONCE_BROKEN = (300343, 300654)
+"""A dead letter about a message that a kept state held back; a sender ahead, and the wall another step."""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, _TOGETHER))
@@ -27,6 +29,11 @@ def test_every_promise_holds_whatever_happens(first: int) -> None:
     for seed in range(first, first + _TOGETHER):
         broken = play(seed).broken
         assert broken is None, f"seed {seed}: {broken}; to shorten it: make simulate FIRST={seed} SEEDS=1"
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_what_once_broke_a_promise_breaks_none_any_more(seed: int) -> None:
+    assert play(seed).broken is None
 
 
 def test_each_kind_of_fault_is_injected() -> None:
