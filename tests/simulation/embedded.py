@@ -217,12 +217,13 @@ class EmbeddedWard:
         except DatabaseError:
             return  # nothing of it can be read, and that is said
         with closing(open_database(path)) as connection:
-            demand(not check(connection), "what was repaired is whole")
+            left = [found for found in check(connection) if found.table != "audit"]  # whose chain stays broken
+            demand(not left, f"what was repaired is whole: {left}")
             runtime = self.service.runtime_on(connection)
             runtime.recover()
-            left = [line for one in segments(connection, 0) for line in self._packer.lines(one)]
-            promises.invented_nothing(left, self._sent)
-            promises.lost_nothing(left, ())
+            lines = [line for one in segments(connection, 0) for line in self._packer.lines(one)]
+            promises.invented_nothing(lines, self._sent)
+            promises.lost_nothing(lines, ())
 
     def _is_noticed(self) -> bool:
         """Whether what lies on the disk is known to be damaged; what is not is read as it was written."""
