@@ -106,6 +106,9 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         if is_damage(error):
             raise DamagedDatabaseError(f"{path}: {error}") from None
         raise DatabaseError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        # SQLite says what it cannot read of the schema in the bytes that it found there.
+        raise DamagedDatabaseError(f"{path}: the schema is damaged") from None
     return connection
 
 

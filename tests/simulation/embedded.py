@@ -187,6 +187,7 @@ class EmbeddedWard:
         else:
             self.world.inject(Fault.STEPPED_BACK)
             self.world.stepped = -chance.choice((20.0, 300.0, 7200.0))
+        self.service.see_the_clock()
 
     def _flip(self, chance: Random) -> None:
         """A bit flips while the service is down; whoever runs it puts back a copy once that is noticed."""

@@ -54,7 +54,8 @@ class Service:
     Attributes:
         told: the feed, as whoever watches has been told it; outlasts every process.
         began_at: when the present process began.
-        misled: whether one began while the clock of the machine was ahead, which it has to believe.
+        misled: whether the clock of the machine was ahead before a process had heard what time it is elsewhere, so that
+            it had to believe that clock.
     """
 
     def __init__(self, world: World, folder: Path) -> None:
@@ -68,6 +69,11 @@ class Service:
         self._driver: Driver | None = None
         self._whenever_started: list[Callable[[], None]] = []
         self._whenever_time_passes: list[Callable[[], object]] = []
+
+    def see_the_clock(self) -> None:
+        """The clock of the machine has been set."""
+        heard = self.runtime is not None and self.runtime.trust.skew is not None
+        self.misled |= self._world.stepped > 0 and not heard
 
     def whenever_started(self, do: Callable[[], None]) -> None:
         """Have something done with each process when it begins."""
@@ -89,7 +95,7 @@ class Service:
             runtime = self.runtime_on(connection, rules)
             runtime.recover()
             self.began_at = world.seconds
-            self.misled |= world.stepped > 0
+            self.see_the_clock()
             self.runtime, self._driver = runtime, Driver(runtime, SETTINGS, self._hear, _raise, world.clock)
             self._driver._tidier._look_at = inf  # the collector of the process that simulates is no part of it
             # Whoever watches goes on behind what they were told last.

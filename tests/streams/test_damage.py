@@ -368,6 +368,16 @@ def test_what_a_damaged_schema_does_not_name_is_damage() -> None:
         assert not is_damage(caught.value)
 
 
+def test_a_schema_that_is_no_text_any_more_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "service.db"
+    open_database(path).close()
+    kept = path.read_bytes()
+    place = kept.index(b"TABLE segments")
+    path.write_bytes(kept[:place] + b"\xa9" + kept[place + 1 :])
+    with pytest.raises(DamagedError, match="schema"):
+        open_database(path)
+
+
 @pytest.mark.parametrize(
     ("was", "now", "table"),
     [
