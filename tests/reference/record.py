@@ -120,6 +120,10 @@ class Record:
         corrected: set[str] = set()
         told: list[Told] = []
         for event in used:
+            if event.key in before:
+                if event.key not in corrected and event.corrects is None:
+                    self._take_again(event)
+                continue
             if event.corrects is not None:
                 corrected.add(f"{event.source} {event.corrects}")
                 self._take_back(before.get(f"{event.source} {event.corrects}"), to_instant(event.received_at))
@@ -156,6 +160,17 @@ class Record:
                 self.received.append((received, at))
                 if not gone:
                     yield Told(channel, Fact(at, received, event.key, value))
+
+    def _take_again(self, event: Event) -> None:
+        """A sample of a dense signal is known by its instant: said again, it says something of a minute given up."""
+        at, received, translator = happened(event), to_instant(event.received_at), _translator()
+        for outcome in translator.facts(event, at):
+            if isinstance(outcome, Refusal) or outcome[0] not in translator.dense or isinstance(outcome[1], Sample):
+                continue
+            minutes = self.dense.get(outcome[0])
+            if minutes is not None and at // MINUTE not in minutes.samples:
+                self.received.append((received, (at // MINUTE + 1) * MINUTE))
+                minutes.take(at, outcome[1], received)
 
     def _take_back(self, target: Event | None, received: int) -> None:
         """Take back what a corrected event said of dense signals, and note that what it said is doubtful from then."""
@@ -239,13 +254,10 @@ def happened(event: Event) -> int:
 
 
 def _used(events: Iterable[Event], settings: SiteSettings) -> Iterator[Event]:
-    """The events in the order in which they were received, each once, without those from the future."""
-    seen: set[str] = set()
+    """The events in the order in which they were received, without those from the future."""
     for event in sorted(events, key=lambda event: (to_instant(event.received_at), event.key)):
-        if event.key not in seen:
-            seen.add(event.key)
-            if event.happened_at <= event.received_at + settings.future_skew:
-                yield event
+        if event.happened_at <= event.received_at + settings.future_skew:
+            yield event
 
 
 def _unsaid(correction: Event, target: Event | None) -> Iterator[Told]:
