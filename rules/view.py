@@ -332,6 +332,10 @@ class View:
         if instant is not None and self.at < instant < self._next:
             self._next = instant
 
+    def note_minute(self) -> None:
+        """Note the end of the minute that goes on: with it a window of whole minutes moves on."""
+        self.note((self.at // MINUTE + 1) * MINUTE)
+
     def recent(self, instant: int, limit: int) -> bool:
         """Whether an instant is no longer ago than ``limit`` milliseconds; when it will be is noted."""
         if self.at - instant > limit:

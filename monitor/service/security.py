@@ -13,6 +13,7 @@ from typing import Annotated, Final, NamedTuple, Protocol, get_args
 
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from monitor.service.models import Login, Role
 from rules.notation import Identifier
@@ -99,8 +100,7 @@ class _Token(BaseModel):
     @classmethod
     def _is_a_person(cls, actor: str) -> str:
         if actor in NO_PERSON:
-            msg = f"no actor may be called {' or '.join(NO_PERSON)}"
-            raise ValueError(msg)
+            raise PydanticCustomError("no_person", f"no actor may be called {', '.join(NO_PERSON)}")
         return actor
 
 

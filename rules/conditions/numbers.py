@@ -165,7 +165,7 @@ class Stayed(_Comparison):
             value = past.value(self.measure)
             truth, _ = self.decide(past, value)
             if truth is not UNKNOWN:
-                view.note((view.at // MINUTE + 1) * MINUTE)  # that minute grows old
+                view.note_minute()
             if truth is NOT_MET:
                 return Evaluation(NOT_MET, label, value.findings)
             if truth is MET:

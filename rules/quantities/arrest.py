@@ -77,7 +77,7 @@ def _own_systolic(view: View) -> Value:
     series, stopped = view.timeline.series(f"signal:{name}"), arrest.paused or arrest.rosc
     if series is None or stopped is None or not measured.known:
         return unknown(name)
-    view.note((view.at // MINUTE + 1) * MINUTE)
+    view.note_minute()
     for at in (view.at, view.at // MINUTE * MINUTE - TICK):
         pressure = series.so_far(at, stopped)
         if pressure is not None:
@@ -92,7 +92,7 @@ def _etco2_rise(view: View) -> Value:
     before = series.window(view.at, view.duration("etco2_rise_window")) if series is not None else []
     if not now.known or not before:
         return unknown("etco2")
-    view.note((view.at // MINUTE + 1) * MINUTE)  # the lowest may leave the window
+    view.note_minute()  # the lowest may leave the window
     rise = round(now.low - min(before), 4)
     at = now.findings[0].at if now.findings else None
     return exact(rise, Finding("etco2_rise", f"{number(rise)} mm[Hg]", at))

@@ -24,7 +24,7 @@ def _minutes(view: View, length: int, enough: float) -> list[float]:
     if len(values) < enough:
         view.note(series.next_end(view.at))
         return []
-    view.note((view.at // MINUTE + 1) * MINUTE)
+    view.note_minute()
     return values
 
 
